@@ -1,0 +1,41 @@
+# make install | demo | test | constraints, each from a machine that has nothing but Python 3.11, 3.12 or 3.13.
+# Another interpreter than python3: make install PYTHON=python3.12
+
+PYTHON ?= python3
+PYTEST_FLAGS ?= --quiet --numprocesses auto --maxprocesses 4
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
+
+.DEFAULT_GOAL := install
+.PHONY: install demo test constraints
+
+install: $(STAMP)
+
+# The stamp makes a second run quick: pip is asked again only when what is to be installed has changed.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("PYTHON=$(PYTHON) is Python " + sys.version.split()[0] + "; pixel_zoo needs 3.11, 3.12 or 3.13")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: install
+	$(BIN)/python recipes/demo.py
+
+test: install
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest $(PYTEST_FLAGS)
+	KERAS_BACKEND=jax $(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+# Pins what a fresh environment resolves to today. The oldest Python decides: its versions exist for the newer ones too.
+constraints:
+	@$(PYTHON) -c 'import sys; sys.version_info[:2] == (3, 11) or sys.exit("PYTHON=$(PYTHON) is Python " + sys.version.split()[0] + "; constraints.txt is made with 3.11, the oldest supported")'
+	set -e; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
+	$(PYTHON) -m venv "$$fresh"; \
+	"$$fresh/bin/python" $(PIP_INSTALL) '.[dev,serving]'; \
+	echo '# Written by `make constraints`: versions known to work together, for Python 3.11 to 3.13.' > "$$fresh/constraints.txt"; \
+	"$$fresh/bin/python" -m pip freeze --exclude pixel-zoo >> "$$fresh/constraints.txt"; \
+	mv "$$fresh/constraints.txt" constraints.txt

@@ -1,0 +1,165 @@
+"""The few things that `keras.ops` lacks: a scan that trains under XLA, a compiler, and counter-based noise.
+
+This is the only file of the floors above which a backend's own operations are used.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+def scan(function, init, xs, reverse=False):
+    """Fold `function` over the leading axis of `xs`, with the meaning of `jax.lax.scan`.
+
+    Unlike `keras.ops.scan`, the outputs of a step may differ from the carry in structure, shape and dtype, and on
+    TensorFlow the loop is given its maximum, so that it can be differentiated under XLA.
+
+    Args:
+        function: maps (carry, x) to (carry, y).
+        init: the first carry, any structure of tensors.
+        xs: structure of tensors, all of the same static length in axis 0.
+        reverse: whether to run from the last step to the first; `ys` keep the order of `xs`.
+
+    Returns:
+        (carry, ys), the last carry and the outputs of all steps stacked along a new axis 0.
+
+    Example:
+    >>> total, sums = scan(lambda total, x: (total + x, total + x), 0, np.arange(4))
+    >>> int(total), [int(s) for s in sums]
+    (6, [0, 1, 3, 6])
+    """
+    backend = keras.backend.backend()
+    if backend == "jax":
+        import jax
+
+        return jax.lax.scan(function, init, xs, reverse=reverse)
+    if backend == "tensorflow":
+        return _tensorflow_scan(function, init, xs, reverse)
+    raise NotImplementedError(f"pixel_zoo runs on the TensorFlow and JAX backends of Keras, not on {backend!r}")
+
+
+def _tensorflow_scan(function, init, xs, reverse):
+    import tensorflow as tf
+
+    init, xs = keras.tree.map_structure(tf.convert_to_tensor, (init, xs))
+    length = keras.tree.flatten(xs)[0].shape[0]
+    inputs = keras.tree.map_structure(lambda x: tf.TensorArray(x.dtype, length).unstack(x), xs)
+
+    def spec(tensor, drop):
+        return tf.TensorSpec(tensor.shape[drop:], tensor.dtype)
+
+    # Output dtypes and shapes must be known before the loop: trace one step without running it.
+    step = tf.function(lambda carry, x: function(carry, x), autograph=False)
+    specs = keras.tree.map_structure(lambda t: spec(t, 0), init), keras.tree.map_structure(lambda t: spec(t, 1), xs)
+    y_specs = step.get_concrete_function(*specs).structured_outputs[1]
+    arrays = [tf.TensorArray(y.dtype, length, element_shape=y.shape) for y in keras.tree.flatten(y_specs)]
+
+    def body(i, carry, arrays):
+        j = length - 1 - i if reverse else i
+        carry, y = function(carry, keras.tree.map_structure(lambda array: array.read(j), inputs))
+        return i + 1, carry, [array.write(j, part) for array, part in zip(arrays, keras.tree.flatten(y), strict=True)]
+
+    _, carry, arrays = tf.while_loop(
+        lambda i, *_: i < length, body, (tf.constant(0), init, arrays), maximum_iterations=length
+    )
+    return carry, keras.tree.pack_sequence_as(y_specs, [array.stack() for array in arrays])
+
+
+def compiled(function, variables, xla=True):
+    """Compile a function of tensors that reads Keras variables.
+
+    Args:
+        function: maps tensors to a structure of tensors.
+        variables: every Keras variable that it reads; later calls see their values of that time.
+        xla: on TensorFlow, whether to compile with XLA; JAX always does.
+
+    Returns:
+        A function of the same arguments; compiled once per shapes and dtypes.
+    """
+    if keras.backend.backend() == "jax":
+        import jax
+
+        @jax.jit
+        def pure(values, *args):
+            with keras.StatelessScope(state_mapping=zip(variables, values, strict=True)):
+                return function(*args)
+
+        return lambda *args: pure([variable.value for variable in variables], *args)
+    import tensorflow as tf
+
+    return tf.function(function, autograph=False, jit_compile=xla)
+
+
+_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+
+
+def threefry_2x32(key, counter):
+    """Threefry-2x32 with 20 rounds (Salmon et al., *Parallel Random Numbers: As Easy as 1, 2, 3*, 2011).
+
+    Args:
+        key: two uint32 tensors.
+        counter: two uint32 tensors, of shapes that broadcast with the key's.
+
+    Returns:
+        Two uint32 tensors of random bits, a function of key and counter alone.
+
+    Example:
+    >>> zero = np.zeros((), "uint32")
+    >>> [hex(int(word)) for word in threefry_2x32((zero, zero), (zero, zero))]
+    ['0x6b200159', '0x99ba4efe']
+    """
+
+    def word(number):
+        return ops.convert_to_tensor(np.uint32(number), dtype="uint32")
+
+    key = [ops.convert_to_tensor(k, dtype="uint32") for k in key]
+    key.append(ops.bitwise_xor(ops.bitwise_xor(key[0], key[1]), word(0x1BD11BDA)))
+    x, y = (ops.add(ops.convert_to_tensor(c, dtype="uint32"), k) for c, k in zip(counter, key[:2], strict=True))
+    for injection in range(1, 6):
+        for rotation in _ROTATIONS[(injection - 1) % 2]:
+            x = ops.add(x, y)
+            rotated = ops.bitwise_or(ops.left_shift(y, word(rotation)), ops.right_shift(y, word(32 - rotation)))
+            y = ops.bitwise_xor(rotated, x)
+        x = ops.add(x, key[injection % 3])
+        y = ops.add(ops.add(y, key[(injection + 1) % 3]), word(injection))
+    return x, y
+
+
+def uniform_noise(seeds, shape):
+    """One uniform number for each value of an image, per image from that image's own seed.
+
+    Args:
+        seeds: two uint32 tensors of shape (batch,), the high and low words of 64-bit seeds.
+        shape: the shape of one image, (height, width, channels).
+
+    Returns:
+        float32 tensor (batch, height, width, channels) of multiples of 2**-24 in [0, 1). It depends on the seed and
+        the position alone, whatever the batch and the backend.
+
+    Example:
+    >>> noise = uniform_noise((np.zeros(2, "uint32"), np.array([7, 8], "uint32")), (2, 2, 1))
+    >>> noise.shape[0], noise.shape[1:] == (2, 2, 1)
+    (2, True)
+    """
+    high, low = (ops.expand_dims(ops.convert_to_tensor(s, dtype="uint32"), 1) for s in seeds)
+    position = np.arange(np.prod(shape), dtype="uint32")[None]
+    bits, _ = threefry_2x32((low, high), (position, np.zeros_like(position)))
+    top = ops.right_shift(bits, ops.convert_to_tensor(np.uint32(8), dtype="uint32"))
+    return ops.reshape(ops.cast(ops.cast(top, "int32"), "float32") * 2.0**-24, (-1, *shape))
+
+
+def seed_words(seeds):
+    """Split 64-bit integer seeds into the two uint32 words that `uniform_noise` takes.
+
+    Args:
+        seeds: NumPy integer array (batch,).
+
+    Returns:
+        (high, low), two NumPy uint32 arrays (batch,).
+
+    Example:
+    >>> seed_words(np.array([2**32 + 5]))
+    (array([1], dtype=uint32), array([5], dtype=uint32))
+    """
+    bits = np.asarray(seeds).astype("int64").view("uint64")
+    return (bits >> np.uint64(32)).astype("uint32"), (bits & np.uint64(0xFFFFFFFF)).astype("uint32")

@@ -1,0 +1,247 @@
+"""The command line: `pixel-zoo train | evaluate | sample | complete | export | list`.
+
+Keras is imported inside the commands: `--help` and a mistyped option should not wait for it.
+"""
+
+import enum
+import os
+import pathlib
+import sys
+import zipfile
+from typing import Annotated
+
+import typer
+import typer.core
+from rich.console import Console
+from rich.table import Table
+
+BAD_INPUT = (ValueError, TypeError, OSError, ImportError)
+IMAGES_SHOWN = 6
+
+
+class OneLineErrors(typer.core.TyperGroup):
+    """Commands whose bad input is one line on stderr and exit code 2, whatever it raised inside."""
+
+    def invoke(self, ctx):
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notes on start-up are not for this audience
+        try:
+            return super().invoke(ctx)
+        except BAD_INPUT as error:
+            print("pixel-zoo:", " ".join(str(error).split()), file=sys.stderr)
+            raise typer.Exit(2) from error
+
+
+app = typer.Typer(
+    cls=OneLineErrors,
+    help="Train, score, sample and export autoregressive image models: PixelCNN, Row LSTM, Diagonal BiLSTM.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class Known(enum.StrEnum):
+    """The part of an image that a completion is given."""
+
+    top = "top"
+    bottom = "bottom"
+    left = "left"
+    right = "right"
+    border = "border"
+
+
+Model = Annotated[str, typer.Argument(help="A .keras file, or the name of a pretrained model.")]
+Data = Annotated[str, typer.Option(help="Name of a data set: see `pixel-zoo list`.")]
+Split = Annotated[str, typer.Option(help="train, validation or test.")]
+Picture = Annotated[pathlib.Path, typer.Option(help="The .png file to write; it must not exist yet.")]
+Seed = Annotated[int, typer.Option(help="Seed of the first image; the next ones count up from it.")]
+Temperature = Annotated[float, typer.Option(help="Below 1 likelier images, 0 the likeliest value of every pixel.")]
+TopK = Annotated[int | None, typer.Option(help="Draw from the k likeliest values only.")]
+TopP = Annotated[float | None, typer.Option(help="Draw from the likeliest values that hold this much probability.")]
+
+
+@app.command()
+def train(
+    recipe: Annotated[pathlib.Path, typer.Argument(help="A Python file of recipes, such as recipes/mnist.py.")],
+    output: Annotated[pathlib.Path, typer.Option(help="Directory to write, new or empty.")],
+    model: Annotated[str | None, typer.Option(help="Name of the recipe in that file, where it holds several.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a field: learning_rate=1e-3, model_options.filters=16.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Short for --set epochs=...")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Train no longer than this.")] = None,
+):
+    """Train a model by a recipe."""
+    from pixel_zoo import training
+
+    recipes = training.load_recipes(recipe)
+    if model is None and len(recipes) == 1:
+        (model,) = recipes
+    if model not in recipes:
+        raise ValueError(f"model: {str(recipe)!r} holds {', '.join(recipes)}, got {model!r}")
+    changes = (set_ or []) + ([] if epochs is None else [f"epochs={epochs}"])
+    chosen = training.override(recipes[model], *changes)
+    bar_or_lines = 1 if sys.stdout.isatty() else 2
+    training.train(chosen, output, minutes=minutes, verbose=bar_or_lines)
+    print(f"Best model: {output / 'best.keras'}")
+    print(f"Aimed at: {chosen.target} ({chosen.source})")
+
+
+@app.command()
+def evaluate(model: Model, data: Data, split: Split = "test"):
+    """Score every image of a split: nats and bits per dimension."""
+    from pixel_zoo import training
+
+    loaded = _load(model)
+    with _busy(f"Scoring {data}, {split} split"):
+        result = training.evaluate(loaded, data, split)
+    table = Table("data", "split", "images", "nats an image", "bits/dim", "images/s", title=result["description"])
+    table.add_row(
+        data,
+        split,
+        f"{result['images']:,}",
+        f"{result['nats']:.3f} ± {result['standard_error']:.3f}",
+        f"{result['bits_per_dim']:.4f}",
+        f"{result['images_per_second']:.0f}",
+    )
+    Console().print(table)
+
+
+@app.command()
+def sample(
+    model: Model,
+    output: Picture,
+    num_images: Annotated[int, typer.Option(help="How many images.")] = 16,
+    seed: Seed = 0,
+    temperature: Temperature = 1.0,
+    top_k: TopK = None,
+    top_p: TopP = None,
+):
+    """Draw images from a model, as one picture."""
+    _check_picture(output)
+    from pixel_zoo.training import pictures
+
+    loaded = _load(model)
+    with _busy(f"Sampling {num_images} images"):
+        images = loaded.generate(num_images, seed=seed, temperature=temperature, top_k=top_k, top_p=top_p)
+    columns = max(1, round(num_images**0.5))
+    pictures.save(pictures.grid(images, columns, loaded.levels), output)
+    print(output)
+
+
+@app.command()
+def complete(
+    model: Model,
+    data: Data,
+    output: Picture,
+    known: Annotated[Known, typer.Option(help="The part of each image that is given.")] = Known.top,
+    split: Split = "test",
+    num_completions: Annotated[int, typer.Option(help="Completions of each image.")] = 4,
+    seed: Seed = 0,
+    temperature: Temperature = 1.0,
+    top_k: TopK = None,
+    top_p: TopP = None,
+):
+    """Complete occluded images of a data set: original, what is given, completions."""
+    _check_picture(output)
+    import numpy as np
+
+    from pixel_zoo.data import arrays
+    from pixel_zoo.training import pictures
+
+    loaded = _load(model)
+    images = arrays(data, split)
+    images = images[np.linspace(0, len(images) - 1, IMAGES_SHOWN).astype(int)]  # spread: some splits are sorted
+    given = known_pixels(known, *images.shape[1:3])
+    with _busy(f"Completing {len(images)} images {num_completions} times"):
+        completed = loaded.complete(
+            images.repeat(num_completions, axis=0), given, seed=seed, temperature=temperature, top_k=top_k, top_p=top_p
+        )
+    completed = completed.reshape(len(images), num_completions, *images.shape[1:])
+    pictures.save(pictures.completions(images, given, completed, loaded.levels), output)
+    print(output)
+
+
+@app.command()
+def export(
+    model: Model,
+    path: Annotated[pathlib.Path, typer.Argument(help="Directory of the served model; the version goes below it.")],
+    version: Annotated[int, typer.Option(help="Version number, 1 or above.")] = 1,
+):
+    """Write a SavedModel with the signatures score, sample and complete."""
+    import pixel_zoo
+
+    loaded = _load(model)
+    with _busy("Exporting"):
+        directory = pixel_zoo.export(loaded, path, version=version)
+    print(directory)
+
+
+@app.command(name="list")
+def list_():
+    """List data sets, architectures and pretrained models."""
+    import pixel_zoo
+    from pixel_zoo import data
+    from pixel_zoo.training.recipe import model_names
+
+    sets = Table("data set", "image", "levels", "what it is")
+    for name in data.names():
+        info = data.info(name)
+        sets.add_row(name, "x".join(map(str, info.image_shape)), str(info.levels), info.description)
+    console = Console()
+    console.print(sets)
+    console.print("Architectures:", ", ".join(model_names()))
+    console.print("Pretrained:", ", ".join(pixel_zoo.list_pretrained()) or "none")
+
+
+def known_pixels(known, height, width):
+    """The bool mask (height, width) of a half of the image, or of the border around its central half."""
+    import numpy as np
+
+    rows, columns = np.indices((height, width))
+    return {
+        Known.top: rows < height // 2,
+        Known.bottom: rows >= height // 2,
+        Known.left: columns < width // 2,
+        Known.right: columns >= width // 2,
+        Known.border: (abs(rows - (height - 1) / 2) >= height / 4) | (abs(columns - (width - 1) / 2) >= width / 4),
+    }[known]
+
+
+def _load(name):
+    """Load a `.keras` file, or a pretrained model by its bare name."""
+    import keras
+
+    import pixel_zoo
+
+    path = pathlib.Path(name)
+    if path.suffix != ".keras" and path.name == name:
+        return pixel_zoo.load(name)
+    if not path.is_file():
+        raise FileNotFoundError(f"model: there is no file {name!r}")
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"model: {name!r} is no whole .keras file; it is cut short, or of another kind")
+    try:
+        return keras.models.load_model(path)
+    except Exception as error:  # a damaged archive fails in many ways, deep in zip, HDF5 or JSON
+        raise ValueError(f"model: {name!r} can't be loaded: {error}") from error
+
+
+def _check_picture(path):
+    """Raise unless `path` can become a new PNG file, before any work."""
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"output: {str(path)!r} must end in .png")
+    if path.exists():
+        raise FileExistsError(f"output: {str(path)!r} exists already; name another file")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise FileNotFoundError(f"output: {str(path.parent)!r} is no directory that can be written")
+
+
+def _busy(what):
+    """Show on stderr that `what` is being done."""
+    return Console(stderr=True).status(f"{what} ...")
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,36 @@
+"""DataSet: what is known of a data set before any of it is read."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSet:
+    """A data set of images, its values and its fixed splits.
+
+    Args:
+        name: what it is called in `pixel_zoo.data.arrays` and on the command line.
+        image_shape: (height, width, channels) of each image.
+        levels: the values of a pixel are the integers 0 .. levels - 1.
+        splits: the number of images of "train", "validation" and "test".
+        description: what the images are, which binarisation where there is one, and where the splits come from.
+        source: who published the images.
+        read: split -> uint8 array (splits[split], *image_shape).
+
+    Example:
+
+    >>> from pixel_zoo import data
+    >>> digits = data.info("digits")
+    >>> digits.image_shape, digits.levels, digits.splits
+    ((8, 8, 1), 17, {'train': 1297, 'validation': 200, 'test': 300})
+    """
+
+    name: str
+    image_shape: tuple[int, int, int]
+    levels: int
+    splits: Mapping[str, int]
+    description: str
+    source: str
+    read: Callable[[str], np.ndarray] = dataclasses.field(repr=False)

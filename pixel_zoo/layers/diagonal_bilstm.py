@@ -1,0 +1,207 @@
+"""The Diagonal BiLSTM."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from pixel_zoo import backend
+from pixel_zoo.layers.checks import check_groups, positive_integer
+from pixel_zoo.layers.colours import by_colour, colour_slice, join
+from pixel_zoo.layers.lstm import InputToState, lstm_cell, lstm_cell_by_colour
+from pixel_zoo.layers.raster_layer import RasterLayer
+
+RIGHT, LEFT = 0, 1
+
+
+@keras.saving.register_keras_serializable(package="pixel_zoo")
+class DiagonalBiLSTM(RasterLayer):
+    """Two LSTMs that sweep the image along its diagonals (van den Oord et al. 2016, section 3.2, figure 3).
+
+    ```
+    rightward: gates of (i, j) = K_above h(i-1, j) + K_beside h(i, j-1) + K_is x(i, j),  c from (i, j-1)
+    leftward:  gates of (i, j) = K_above h(i-1, j) + K_beside h(i, j+1) + K_is x(i, j),  c from (i, j+1)
+    output of (i, j) = rightward h(i, j) + leftward h(i-1, j)
+    ```
+
+    The leftward map is moved down one row, else it would see the pixels to the right. So a pixel sees all before it.
+    Neighbours outside the image have a learned initial state. The map is skewed, row r moved r columns, so that a
+    diagonal becomes a column and height + width - 1 steps do all positions; padding never enters a state.
+
+    Args:
+        units: int, number of features h of each direction's state and of the output.
+        colours: int, number of colour channels of the image; unit k belongs to colour k % colours.
+
+    Input: float tensor (batch, height, width, c_in) of static height and width; `bias`: (batch, height, width,
+    8 * units), rightward gates first. Output: float tensor (batch, height, width, units).
+
+    Raises:
+        ValueError: for numbers below 1.
+
+    Example:
+    >>> import numpy as np
+    >>> DiagonalBiLSTM(16)(np.zeros((2, 8, 8, 32), "float32")).shape[1:] == (8, 8, 16)
+    True
+    """
+
+    def __init__(self, units, colours=1, **kwargs):
+        super().__init__(colours=colours, **kwargs)
+        self.units = positive_integer("units", units)
+        check_groups("units", units, colours)
+        self.input_to_state = InputToState(
+            units, lstms=2, kernel_size=1, colours=colours, dtype=self.dtype_policy, name="input_to_state"
+        )
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.input_to_state.build(input_shape)
+        # Axes: direction (rightward, leftward), tap (above, beside), unit, gate.
+        self.recurrent_kernel = self.add_weight(
+            shape=(2, 2, self.units, 4 * self.units), initializer="glorot_uniform", name="recurrent_kernel"
+        )
+        self.initial_h = self.add_weight(shape=(2, self.units), initializer="zeros", name="initial_h")
+        self.initial_c = self.add_weight(shape=(2, self.units), initializer="zeros", name="initial_c")
+
+    def compute_output_shape(self, x_shape, bias_shape=None):
+        return (*x_shape[:-1], self.units)
+
+    def call(self, x, bias=None):
+        batch, height, width = ops.shape(x)[0], x.shape[1], x.shape[2]
+        gates = ops.transpose(self.input_to_state(x, bias=bias), (1, 2, 0, 3))
+        right, left = (self.input_to_state.of_lstm(gates, direction) for direction in (RIGHT, LEFT))
+        gates = _skew(ops.stack([right, ops.flip(left, axis=1)]))
+        shape = (2, height, batch, self.units)
+        kernel = ops.cast(ops.reshape(self.recurrent_kernel, (2, 2 * self.units, 4 * self.units)), gates.dtype)
+        initial_h, initial_c = (
+            ops.broadcast_to(ops.cast(state, gates.dtype)[:, None, None], shape)
+            for state in (self.initial_h, self.initial_c)
+        )
+        # Row r starts at step r; until then it keeps the initial state, which stands left of its first column.
+        started = np.arange(height + width - 1)[:, None] >= np.arange(height)
+        started = started[:, None, :, None, None]
+
+        def diagonal(state, step):
+            gates, started = step
+            h, c = state
+            above = ops.concatenate([initial_h[:, :1], h[:, :-1]], axis=1)
+            neighbours = ops.reshape(ops.concatenate([above, h], axis=-1), (2, -1, 2 * self.units))
+            h, c = lstm_cell(gates + ops.reshape(ops.matmul(neighbours, kernel), ops.shape(gates)), c)
+            h, c = ops.where(started, h, initial_h), ops.where(started, c, initial_c)
+            return (h, c), h
+
+        _, h = backend.scan(diagonal, (initial_h, initial_c), (gates, started))
+        h = _unskew(h, width)
+        moved_down = ops.pad(ops.flip(h[LEFT], axis=1)[:-1], [[1, 0], [0, 0], [0, 0], [0, 0]])
+        return ops.transpose(h[RIGHT] + moved_down, (2, 0, 1, 3))
+
+    # Row by row: both directions' terms from the row above once per row; the rightward LSTM pixel by pixel; the
+    # leftward one, right to left, once the row is finished.
+
+    def prepare(self):
+        unit_order, _ = self.input_to_state.unit_groups()
+        gate_order, _ = by_colour(self.input_to_state.gate_colours())
+
+        def sort(weight, *orders):
+            for axis, order in enumerate(orders, start=weight.ndim - len(orders)):
+                weight = ops.take(weight, order, axis=axis)
+            return ops.cast(weight, self.compute_dtype)
+
+        kernel = sort(self.recurrent_kernel, unit_order, gate_order)
+        return [
+            {
+                "input_to_state": self.input_to_state.prepare(direction),
+                "above": kernel[direction, 0],
+                "beside": kernel[direction, 1],
+                "h": sort(self.initial_h[direction], unit_order),
+                "c": sort(self.initial_c[direction], unit_order),
+            }
+            for direction in (RIGHT, LEFT)
+        ]
+
+    def prepare_bias(self, bias):
+        return self.input_to_state.prepare_bias(bias)
+
+    def initial_state(self, weights, batch, width):
+        """The row above of each direction, and the leftward row that is added to the output: none at row 0."""
+        shape = (width, batch, self.units)
+        right, left = (ops.broadcast_to(weights[direction]["h"], shape) for direction in (RIGHT, LEFT))
+        return right, left, ops.zeros_like(left)
+
+    def enter_row(self, weights, state, bias=()):
+        right, left, moved_down = state
+        gates = []
+        for direction, above in ((RIGHT, right), (LEFT, left)):
+            terms = ops.matmul(above, weights[direction]["above"])
+            terms = terms if isinstance(bias, tuple) else terms + bias[direction]
+            gates.append(self.input_to_state.enter_row(weights[direction]["input_to_state"], [], terms))
+        return gates[RIGHT], gates[LEFT], moved_down
+
+    def initial_memory(self, weights, batch):
+        """Hidden and cell state of the rightward LSTM left of column 0."""
+        return tuple(ops.broadcast_to(weights[RIGHT][state], (batch, self.units)) for state in ("h", "c"))
+
+    def enter_pixel(self, weights, context, memory):
+        gates, _, moved_down = context
+        h, c = memory
+        return gates + ops.matmul(h, weights[RIGHT]["beside"]), c, moved_down
+
+    def step(self, weights, base, inputs, colour):
+        gates, c, moved_down = base
+        (gates,) = self.input_to_state.step(weights[RIGHT]["input_to_state"], gates, inputs, colour)
+        _, widths = self.input_to_state.unit_groups()
+        h, c = lstm_cell(gates, colour_slice(c, widths, colour))
+        return h + colour_slice(moved_down, widths, colour), h, c
+
+    def leave_pixel(self, weights, memory, inputs, outputs):
+        _, h, c = (join(state) for state in zip(*outputs, strict=True))
+        return (h, c), (join(inputs), h)
+
+    def row(self, weights, context, x):
+        gates, _, moved_down = context
+        h = self._sweep(weights[RIGHT], gates, x)
+        return h + moved_down, (x, h)
+
+    def leave_row(self, weights, state, context, record):
+        x, right = record
+        left = self._sweep(weights[LEFT], context[1], x, reverse=True)
+        return right, left, left
+
+    def _sweep(self, weights, gates, x, reverse=False):
+        """One direction along a row (width, batch, c_in) whose terms from above are in `gates`: h (width, batch, units)."""
+        gates, _ = self.input_to_state.row(weights["input_to_state"], gates, x)
+        _, widths = self.input_to_state.unit_groups()
+
+        def pixel(state, gates):
+            h, c = lstm_cell_by_colour(gates + ops.matmul(state[0], weights["beside"]), state[1], widths)
+            return (h, c), h
+
+        start = tuple(ops.broadcast_to(weights[state], (ops.shape(x)[1], self.units)) for state in ("h", "c"))
+        return backend.scan(pixel, start, gates, reverse=reverse)[1]
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}
+
+
+def _skew(x):
+    """Move row r by r columns, and bring the columns to the front.
+
+    Args:
+        x: tensor (directions, height, width, batch, features).
+
+    Returns:
+        tensor (height + width - 1, directions, height, batch, features), zeros where no column came to stand.
+    """
+    directions, height, width, _, features = x.shape
+    batch = ops.shape(x)[3]
+    x = ops.pad(x, [[0, 0], [0, 0], [0, height], [0, 0], [0, 0]])
+    x = ops.reshape(x, (directions, height * (width + height), batch, features))[:, : height * (width + height - 1)]
+    x = ops.reshape(x, (directions, height, width + height - 1, batch, features))
+    return ops.transpose(x, (2, 0, 1, 3, 4))
+
+
+def _unskew(x, width):
+    """The inverse of `_skew`: (height + width - 1, directions, height, batch, features) back to the map."""
+    steps, directions, height, _, features = x.shape
+    batch = ops.shape(x)[3]
+    x = ops.reshape(ops.transpose(x, (1, 2, 0, 3, 4)), (directions, height * steps, batch, features))
+    x = ops.pad(x, [[0, 0], [0, height], [0, 0], [0, 0]])
+    return ops.reshape(x, (directions, height, steps + 1, batch, features))[:, :, :width]

@@ -1,0 +1,60 @@
+"""The last layer: logits of every value."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from pixel_zoo.layers.checks import positive_integer
+from pixel_zoo.layers.masked_conv2d import MaskedConv2D
+
+
+@keras.saving.register_keras_serializable(package="pixel_zoo")
+class Logits(MaskedConv2D):
+    """1x1 masked convolution to the logits of each colour's value (van den Oord et al. 2016, sections 2.2 and 3.4).
+
+    Args:
+        levels: int, number of values that a colour of a pixel takes: 256 in the paper; 2 for binary images, which have
+            one logit, that of value 1.
+        colours: int, number of colour channels of the image.
+
+    Input: float tensor (batch, height, width, c_in). Output: (batch, height, width, colours, levels), or (batch, height,
+    width, colours) if there are 2 levels.
+
+    Raises:
+        ValueError: if levels is below 2 or colours below 1.
+
+    Example:
+    >>> import numpy as np
+    >>> Logits(256, colours=3)(np.zeros((2, 4, 4, 32), "float32")).shape[1:] == (4, 4, 3, 256)
+    True
+    """
+
+    def __init__(self, levels, colours=1, **kwargs):
+        if positive_integer("levels", levels) < 2:
+            raise ValueError(f"levels must be an integer of at least 2, got {levels!r}")
+        self.per_colour = 1 if levels == 2 else int(levels)
+        super().__init__(
+            filters=positive_integer("colours", colours) * self.per_colour,
+            kernel_size=1,
+            mask_type="B",
+            colours=colours,
+            **kwargs,
+        )
+        self.levels = int(levels)
+
+    def output_colours(self):
+        return np.repeat(np.arange(self.colours), self.per_colour)
+
+    def compute_output_shape(self, x_shape, bias_shape=None):
+        shape = (*x_shape[:-1], self.colours)
+        return shape if self.levels == 2 else (*shape, self.levels)
+
+    def call(self, x, bias=None):
+        y = super().call(x, bias=bias)
+        return y if self.levels == 2 else ops.reshape(y, (-1, *x.shape[1:-1], self.colours, self.levels))
+
+    def get_config(self):
+        base = super().get_config()
+        return {key: value for key, value in base.items() if key not in ("filters", "kernel_size", "mask_type")} | {
+            "levels": self.levels
+        }

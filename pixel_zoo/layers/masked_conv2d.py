@@ -1,0 +1,215 @@
+"""The masked convolution of PixelCNN and of every input-to-state map."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from pixel_zoo.layers.checks import check_groups, odd_integer, positive_integer
+from pixel_zoo.layers.colours import by_colour, centre_mask, colour_slice, feature_colours, join, sort_features
+from pixel_zoo.layers.raster_layer import RasterLayer
+
+
+@keras.saving.register_keras_serializable(package="pixel_zoo")
+class MaskedConv2D(RasterLayer):
+    """Convolution that sees only what comes before in raster order (van den Oord et al. 2016, section 3.4, figure 2).
+
+    ```
+    mask of a 5x5 kernel    x x x x x     x: all colours
+                            x x x x x     c: mask A earlier colours only, mask B the own colour too
+                            x x c . .     .: nothing
+                            . . . . .     rows that are never stored
+                            . . . . .
+    ```
+
+    The kernel holds only the rows at and above the centre, so what is below costs neither memory nor time. Outside the
+    image there are zeros.
+
+    Args:
+        filters: int, number of output features.
+        kernel_size: odd int or pair of odd ints (rows, columns), of the kernel before it is cut.
+        mask_type: "A" for the first layer of a model, "B" for all others.
+        colours: int, number of colour channels of the image; feature k belongs to colour k % colours.
+        use_bias: bool, whether a bias vector is added.
+        kernel_initializer: initializer of the kernel (rows // 2 + 1, columns, c_in, filters).
+
+    Input: float tensor (batch, height, width, c_in). Output: float tensor (batch, height, width, filters).
+
+    Raises:
+        ValueError: for a kernel size that is not odd, a mask type other than "A" and "B", or numbers below 1.
+
+    Example:
+    >>> import numpy as np
+    >>> layer = MaskedConv2D(32, 7, "A")
+    >>> layer(np.zeros((2, 28, 28, 1), "float32")).shape[1:] == (28, 28, 32)
+    True
+    >>> tuple(layer.kernel.shape)
+    (4, 7, 1, 32)
+    """
+
+    def __init__(
+        self,
+        filters,
+        kernel_size,
+        mask_type,
+        colours=1,
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        **kwargs,
+    ):
+        super().__init__(colours=colours, **kwargs)
+        self.filters = positive_integer("filters", filters)
+        check_groups("filters", filters, colours)
+        pair = kernel_size if isinstance(kernel_size, (tuple, list)) else (kernel_size, kernel_size)
+        if len(pair) != 2:
+            raise ValueError(f"kernel_size must be an odd integer or a pair of them, got {kernel_size!r}")
+        self.kernel_size = tuple(odd_integer("kernel_size", size) for size in pair)
+        if mask_type not in ("A", "B"):
+            raise ValueError(f"mask_type must be 'A' or 'B', got {mask_type!r}")
+        self.mask_type = mask_type
+        self.use_bias = bool(use_bias)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.rows_above, self.columns_left = self.kernel_size[0] // 2, self.kernel_size[1] // 2
+
+    @property
+    def sees_itself(self):
+        return self.mask_type == "B"
+
+    def output_colours(self):
+        """The colour of each output feature, int array (filters,)."""
+        return feature_colours(self.filters, self.colours)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        inputs = input_shape[-1]
+        self.kernel = self.add_weight(
+            shape=(self.rows_above + 1, self.kernel_size[1], inputs, self.filters),
+            initializer=self.kernel_initializer,
+            name="kernel",
+        )
+        self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias") if self.use_bias else None
+
+    def compute_output_shape(self, x_shape, bias_shape=None):
+        return (*x_shape[:-1], self.filters)
+
+    def mask(self):
+        """The mask of the stored kernel, float32 NumPy array (rows // 2 + 1, columns, c_in, filters)."""
+        mask = np.ones(self.kernel.shape, "float32")
+        mask[-1, self.columns_left + 1 :] = 0.0
+        input_colours = feature_colours(self.kernel.shape[2], self.colours)
+        mask[-1, self.columns_left] = centre_mask(self.mask_type, input_colours, self.output_colours())
+        return mask
+
+    def masked_kernel(self):
+        return self.kernel * ops.cast(self.mask(), self.kernel.dtype)
+
+    def call(self, x, bias=None):
+        y = self._convolve(x, ops.cast(self.masked_kernel(), x.dtype))
+        if self.use_bias:
+            y = y + ops.cast(self.bias, y.dtype)
+        return y if bias is None else y + bias
+
+    def _convolve(self, x, kernel):
+        if self.kernel_size == (1, 1):
+            return ops.matmul(x, kernel[0, 0])
+        left = self.columns_left
+        padded = ops.pad(x, [[0, 0], [self.rows_above, 0], [left, left], [0, 0]])
+        return ops.conv(padded, kernel, padding="valid")
+
+    # Row by row. The kernel falls into its rows above, its taps to the left, and the pixel itself.
+
+    def prepare(self):
+        return self._prepare(self.masked_kernel(), self.bias, self.output_colours())
+
+    def _prepare(self, kernel, bias, output_colours):
+        order, widths = by_colour(output_colours)
+        input_order, input_widths = by_colour(feature_colours(kernel.shape[2], self.colours))
+        kernel = ops.cast(kernel, self.compute_dtype)
+        if self.colours > 1:
+            kernel = ops.take(ops.take(kernel, input_order, axis=2), order, axis=3)
+        features, own_row = kernel.shape[3], kernel[-1]
+        return {
+            "above": ops.reshape(kernel[:-1], (-1, features)) if self.rows_above else (),
+            "left": ops.reshape(own_row[: self.columns_left], (-1, features)) if self.columns_left else (),
+            "centre": self._centre_by_colour(own_row[self.columns_left], input_widths, widths),
+            "row": ops.reshape(own_row[: self.columns_left + 1], (-1, features)),
+            "bias": ops.cast(ops.take(bias, order), self.compute_dtype) if self.use_bias else (),
+        }
+
+    def _centre_by_colour(self, centre, input_widths, widths):
+        """The centre tap as one matrix per output colour, with the rows of the inputs which that colour sees."""
+        ends, input_ends = np.cumsum([0, *widths]), np.cumsum([0, *input_widths])
+        seen = [input_ends[min(colour + self.sees_itself, len(input_widths))] for colour in range(len(widths))]
+        return [centre[: seen[colour], ends[colour] : ends[colour + 1]] for colour in range(len(widths))]
+
+    def prepare_bias(self, bias):
+        return sort_features(bias, self.output_colours())
+
+    def initial_state(self, weights, batch, width):
+        if self.rows_above or self.sees_itself:
+            shape = (width, batch, self.kernel.shape[2])
+            return [ops.zeros(shape, self.compute_dtype) for _ in range(self.rows_above)]
+        # With neither rows above nor the pixel itself to tell the batch, an empty sum has to.
+        return ops.zeros((width, batch, self.filters), self.compute_dtype)
+
+    def enter_row(self, weights, state, bias=()):
+        if self.rows_above:
+            taps = [tap for row in state for tap in self._taps(row, self.kernel_size[1])]
+            context = ops.matmul(ops.concatenate(taps, axis=-1), weights["above"])
+        else:
+            context = () if self.sees_itself else state
+        context = _plus(context, bias)
+        # A bias vector alone is not worth a row of its own: then `enter_pixel` adds it.
+        return context if _is_empty(context) else _plus(context, weights["bias"])
+
+    def _taps(self, row, count):
+        """The row (width, batch, c) as the kernel's first `count` columns see it: shifted right, in the middle, left."""
+        width = row.shape[0]
+        padded = ops.pad(row, [[self.columns_left, self.columns_left], [0, 0], [0, 0]])
+        return [padded[tap : tap + width] for tap in range(count)]
+
+    def initial_memory(self, weights, batch):
+        return [ops.zeros((batch, self.kernel.shape[2]), self.compute_dtype) for _ in range(self.columns_left)]
+
+    def enter_pixel(self, weights, context, memory):
+        base = weights["bias"] if _is_empty(context) else context
+        if memory:
+            base = _plus(base, ops.matmul(join(memory), weights["left"]))
+        return base
+
+    def step(self, weights, base, inputs, colour):
+        own = colour_slice(base, [matrix.shape[1] for matrix in weights["centre"]], colour)
+        seen = inputs[: colour + self.sees_itself]
+        return (_plus(ops.matmul(join(seen), weights["centre"][colour]), own) if seen else own,)
+
+    def leave_pixel(self, weights, memory, inputs, outputs):
+        x = join(inputs) if self.columns_left or self.rows_above else ()
+        return [*memory, x][-self.columns_left :] if self.columns_left else [], x if self.rows_above else ()
+
+    def row(self, weights, context, x):
+        own = ops.concatenate(self._taps(x, self.columns_left + 1), axis=-1) if self.columns_left else x
+        y = _plus(ops.matmul(own, weights["row"]), weights["bias"] if _is_empty(context) else context)
+        return y, x if self.rows_above else ()
+
+    def leave_row(self, weights, state, context, record):
+        return [*state, record][-self.rows_above :] if self.rows_above else state
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "mask_type": self.mask_type,
+            "use_bias": self.use_bias,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+        }
+
+
+def _is_empty(term):
+    return isinstance(term, tuple)
+
+
+def _plus(left, right):
+    """The sum of two terms, each of which may be `()`, nothing."""
+    if _is_empty(left) or _is_empty(right):
+        return right if _is_empty(left) else left
+    return left + right

@@ -1,0 +1,140 @@
+"""The Row LSTM."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from pixel_zoo import backend
+from pixel_zoo.layers.checks import check_groups, odd_integer, positive_integer
+from pixel_zoo.layers.colours import by_colour, colour_slice, join
+from pixel_zoo.layers.lstm import InputToState, lstm_cell, lstm_cell_by_colour
+from pixel_zoo.layers.raster_layer import RasterLayer
+
+
+@keras.saving.register_keras_serializable(package="pixel_zoo")
+class RowLSTM(RasterLayer):
+    """LSTM that runs down the image, a whole row at a time (van den Oord et al. 2016, section 3.1).
+
+    ```
+    gates of row r = K_ss * h of row r-1  +  K_is * x of row r
+    c = f c of row r-1 + i g,   h = o tanh(c)
+    ```
+
+    The input-to-state convolution K_is is 1 x `kernel_size` under mask B; the state-to-state convolution K_ss, of the
+    same width, is unmasked. So a pixel sees a triangle above it. Above row 0 there is a learned initial state, beside
+    the image there are zeros.
+
+    Args:
+        units: int, number of features h of the state and of the output.
+        kernel_size: odd int, width of both convolutions.
+        colours: int, number of colour channels of the image; unit k belongs to colour k % colours.
+
+    Input: float tensor (batch, height, width, c_in) of static height and width; `bias`: (batch, height, width,
+    4 * units). Output: float tensor (batch, height, width, units).
+
+    Raises:
+        ValueError: for an even kernel size or numbers below 1.
+
+    Example:
+    >>> import numpy as np
+    >>> RowLSTM(16)(np.zeros((2, 8, 8, 32), "float32")).shape[1:] == (8, 8, 16)
+    True
+    """
+
+    def __init__(self, units, kernel_size=3, colours=1, **kwargs):
+        super().__init__(colours=colours, **kwargs)
+        self.units = positive_integer("units", units)
+        check_groups("units", units, colours)
+        self.kernel_size = odd_integer("kernel_size", kernel_size)
+        self.input_to_state = InputToState(
+            units, kernel_size=(1, kernel_size), colours=colours, dtype=self.dtype_policy, name="input_to_state"
+        )
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.input_to_state.build(input_shape)
+        self.recurrent_kernel = self.add_weight(
+            shape=(self.kernel_size, self.units, 4 * self.units), initializer="glorot_uniform", name="recurrent_kernel"
+        )
+        self.initial_h = self.add_weight(shape=(self.units,), initializer="zeros", name="initial_h")
+        self.initial_c = self.add_weight(shape=(self.units,), initializer="zeros", name="initial_c")
+
+    def compute_output_shape(self, x_shape, bias_shape=None):
+        return (*x_shape[:-1], self.units)
+
+    def call(self, x, bias=None):
+        gates = ops.transpose(self.input_to_state(x, bias=bias), (1, 2, 0, 3))
+        weights = self._recurrent_weights(np.arange(self.units), np.arange(4 * self.units))
+
+        def row(state, gates):
+            h, c = lstm_cell(gates + self._state_to_state(weights, state[0]), state[1])
+            return (h, c), h
+
+        _, h = backend.scan(row, self.initial_state(weights, ops.shape(x)[0], x.shape[2]), gates)
+        return ops.transpose(h, (2, 0, 1, 3))
+
+    def _recurrent_weights(self, unit_order, gate_order):
+        """State-to-state kernel and initial state in the compute dtype, units and gates in the orders given."""
+        kernel = ops.take(ops.take(self.recurrent_kernel, unit_order, axis=1), gate_order, axis=2)
+        weights = {
+            "state_to_state": ops.reshape(kernel, (-1, 4 * self.units)),
+            "h": ops.take(self.initial_h, unit_order),
+            "c": ops.take(self.initial_c, unit_order),
+        }
+        return {name: ops.cast(value, self.compute_dtype) for name, value in weights.items()}
+
+    def _state_to_state(self, weights, h):
+        """K_ss * h for a row h (width, batch, units): the taps side by side, then one matrix product."""
+        side, width = self.kernel_size // 2, h.shape[0]
+        padded = ops.pad(h, [[side, side], [0, 0], [0, 0]])
+        taps = [padded[tap : tap + width] for tap in range(self.kernel_size)]
+        return ops.matmul(join(taps), weights["state_to_state"])
+
+    # Row by row: the whole state-to-state term once per row, then pixel by pixel the input-to-state map and the cell.
+
+    def prepare(self):
+        unit_order, _ = self.input_to_state.unit_groups()
+        gate_order, _ = by_colour(self.input_to_state.gate_colours())
+        weights = self._recurrent_weights(unit_order, gate_order)
+        return {**weights, "input_to_state": self.input_to_state.prepare()}
+
+    def prepare_bias(self, bias):
+        return self.input_to_state.prepare_bias(bias)[0]
+
+    def initial_state(self, weights, batch, width):
+        shape = (width, batch, self.units)
+        return ops.broadcast_to(weights["h"], shape), ops.broadcast_to(weights["c"], shape)
+
+    def enter_row(self, weights, state, bias=()):
+        h, c = state
+        above = self._state_to_state(weights, h)
+        gates = above if isinstance(bias, tuple) else above + bias
+        return self.input_to_state.enter_row(weights["input_to_state"], [], gates), c
+
+    def initial_memory(self, weights, batch):
+        return self.input_to_state.initial_memory(weights["input_to_state"], batch)
+
+    def enter_pixel(self, weights, context, memory):
+        gates, c = context
+        return self.input_to_state.enter_pixel(weights["input_to_state"], gates, memory), c
+
+    def step(self, weights, base, inputs, colour):
+        gates, c = base
+        (gates,) = self.input_to_state.step(weights["input_to_state"], gates, inputs, colour)
+        return lstm_cell(gates, colour_slice(c, self.input_to_state.unit_groups()[1], colour))
+
+    def leave_pixel(self, weights, memory, inputs, outputs):
+        memory, _ = self.input_to_state.leave_pixel(weights["input_to_state"], memory, inputs, ())
+        return memory, tuple(join(state) for state in zip(*outputs, strict=True))
+
+    def row(self, weights, context, x):
+        gates, c = context
+        gates, _ = self.input_to_state.row(weights["input_to_state"], gates, x)
+        h, c = lstm_cell_by_colour(gates, c, self.input_to_state.unit_groups()[1])
+        return h, (h, c)
+
+    def leave_row(self, weights, state, context, record):
+        return record
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units, "kernel_size": self.kernel_size}

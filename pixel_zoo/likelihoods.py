@@ -1,0 +1,134 @@
+"""Likelihoods of discrete values: from logits to log-probabilities, losses, and a value from a uniform number."""
+
+import math
+
+import keras
+from keras import ops
+
+
+class Categorical:
+    """Softmax over all values of a colour (van den Oord et al. 2016, section 2.2). Logits: (..., levels).
+
+    Args:
+        levels: int, number of values.
+
+    Example:
+    >>> import numpy as np
+    >>> uniform = Categorical(256).log_prob(np.array([7]), np.zeros((1, 256), "float32"))
+    >>> round(-float(uniform[0]) / math.log(2), 4)
+    8.0
+    """
+
+    def __init__(self, levels):
+        self.levels = levels
+
+    def log_prob(self, values, logits):
+        """Log-probability of each value in nats, float32: values (...) of integers, logits (..., levels)."""
+        logits = ops.cast(logits, "float32")
+        return -ops.sparse_categorical_crossentropy(ops.cast(values, "int32"), logits, from_logits=True)
+
+    def class_logits(self, logits):
+        """Logits (..., levels) of all values in float32."""
+        return ops.cast(logits, "float32")
+
+
+class Bernoulli:
+    """The sigmoid of binary images (van den Oord et al. 2016, section 5.3). Logits: (...), those of value 1.
+
+    Example:
+    >>> import numpy as np
+    >>> round(float(Bernoulli().log_prob(np.array([1]), np.zeros(1, "float32"))[0]), 4)
+    -0.6931
+    """
+
+    levels = 2
+
+    def log_prob(self, values, logits):
+        """Log-probability of each value in nats, float32: values (...) of 0 and 1, logits (...)."""
+        sign = 2.0 * ops.cast(values, "float32") - 1.0
+        return -ops.softplus(-sign * ops.cast(logits, "float32"))
+
+    def class_logits(self, logits):
+        """Logits (..., 2) of both values in float32."""
+        logits = ops.cast(logits, "float32")
+        return ops.stack([ops.zeros_like(logits), logits], axis=-1)
+
+
+def likelihood_of(levels):
+    """The likelihood of values 0..levels-1: `Bernoulli` for 2 levels, `Categorical` for more."""
+    return Bernoulli() if levels == 2 else Categorical(levels)
+
+
+def likelihood_of_logits(logits_shape):
+    """The likelihood that logits of this shape belong to: (batch, H, W, C) Bernoulli, (batch, H, W, C, levels) else."""
+    return Bernoulli() if len(logits_shape) == 4 else Categorical(logits_shape[-1])
+
+
+def log_likelihood(images, logits):
+    """log p(x) of each image, the sum over its pixels and colours.
+
+    Args:
+        images: integer tensor (batch, height, width, colours).
+        logits: float tensor (batch, height, width, colours, levels), or (batch, height, width, colours) if binary.
+
+    Returns:
+        float32 tensor (batch,) in nats.
+
+    Example:
+    >>> import numpy as np
+    >>> nats = log_likelihood(np.zeros((1, 28, 28, 1), "uint8"), np.zeros((1, 28, 28, 1), "float32"))
+    >>> round(float(nats[0]), 2)
+    -543.43
+    """
+    log_probs = likelihood_of_logits(logits.shape).log_prob(images, logits)
+    return ops.sum(log_probs, axis=(1, 2, 3))
+
+
+def bits_per_dim(nats, image_shape):
+    """Nats of an image as bits for each of its values: nats / (ln 2 x height x width x colours)."""
+    return nats / (math.log(2) * math.prod(image_shape))
+
+
+@keras.saving.register_keras_serializable(package="pixel_zoo")
+class NegativeLogLikelihood(keras.losses.Loss):
+    """-log p(x) of each image in nats, the loss of the paper. Targets: the images; predictions: the logits.
+
+    Example:
+    >>> import numpy as np
+    >>> loss = NegativeLogLikelihood()(np.zeros((4, 2, 2, 1), "uint8"), np.zeros((4, 2, 2, 1), "float32"))
+    >>> round(float(loss), 3)
+    2.773
+    """
+
+    def call(self, y_true, y_pred):
+        return -log_likelihood(y_true, y_pred)
+
+
+@keras.saving.register_keras_serializable(package="pixel_zoo")
+class Nats(keras.metrics.MeanMetricWrapper):
+    """Mean of -log p(x) over images, in nats."""
+
+    def __init__(self, name="nats", dtype="float32"):
+        super().__init__(_negative_log_likelihood, name=name, dtype=dtype)
+
+    def get_config(self):
+        return {"name": self.name, "dtype": self.dtype}
+
+
+@keras.saving.register_keras_serializable(package="pixel_zoo")
+class BitsPerDim(keras.metrics.MeanMetricWrapper):
+    """Mean of -log2 p(x) over images, for each value of an image."""
+
+    def __init__(self, name="bits_per_dim", dtype="float32"):
+        super().__init__(_negative_bits_per_dim, name=name, dtype=dtype)
+
+    def get_config(self):
+        return {"name": self.name, "dtype": self.dtype}
+
+
+def _negative_log_likelihood(images, logits):
+    return -log_likelihood(images, logits)
+
+
+def _negative_bits_per_dim(images, logits):
+    return bits_per_dim(-log_likelihood(images, logits), logits.shape[1:4])

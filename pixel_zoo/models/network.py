@@ -1,0 +1,79 @@
+"""The frame that all architectures of the paper share (van den Oord et al. 2016, table 1)."""
+
+import keras
+
+from pixel_zoo.layers import Logits, MaskedConv2D
+from pixel_zoo.layers.checks import positive_integer
+
+
+def check_image_shape(image_shape):
+    """Return (height, width, colours) as a tuple of ints, or raise a ValueError that says what is wrong."""
+    shape = tuple(image_shape) if isinstance(image_shape, (tuple, list)) else ()
+    if len(shape) != 3:
+        raise ValueError(f"image_shape must be (height, width, colours), got {image_shape!r}")
+    return tuple(positive_integer(f"image_shape[{axis}]", size) for axis, size in enumerate(shape))
+
+
+def check_dropout(dropout):
+    """Return the dropout rate, or raise a ValueError unless it lies in [0, 1)."""
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout must lie in [0, 1), got {dropout!r}")
+    return float(dropout)
+
+
+def dtype_name(dtype):
+    """The name of a dtype policy; None stands for the global one."""
+    return keras.dtype_policies.get(dtype or keras.config.dtype_policy()).name
+
+
+def raster_network(image_shape, levels, features, num_blocks, body, head_filters, residual, skip, dropout, dtype):
+    """Connect the layers of a model: 7x7 mask A, blocks, head, logits.
+
+    ```
+    image -> scale to [-1, 1] -> 7x7 convolution, mask A -> blocks -> 2 x (ReLU, 1x1 convolution) -> ReLU, logits
+    block: x -> body -> 1x1 convolution -> + x (residual)
+    ```
+
+    With `skip`, a 1x1 convolution of every block's body is also added to what enters the head.
+
+    Args:
+        image_shape: (height, width, colours).
+        levels: int, number of values that a colour takes.
+        features: int, width of the maps between blocks: 2h.
+        num_blocks: int.
+        body: maps (symbolic map, name of the block) to the block's h features.
+        head_filters: int, width of the two 1x1 convolutions before the logits.
+        residual: bool, whether a block adds to its input.
+        skip: bool, whether blocks are connected to the output.
+        dropout: float, rate at which a body's features are dropped in training.
+        dtype: str, dtype policy of the layers.
+
+    Returns:
+        (inputs, outputs), the symbolic image and logits.
+    """
+    colours = image_shape[-1]
+
+    def convolution(filters, name, kernel_size=1, mask_type="B"):
+        return MaskedConv2D(filters, kernel_size, mask_type, colours=colours, dtype=dtype, name=name)
+
+    image = keras.Input(image_shape, dtype="int32", name="image")
+    x = keras.layers.Rescaling(2 / (levels - 1), offset=-1.0, dtype=dtype, name="scale")(image)
+    x = convolution(features, "first", 7, "A")(x)
+    skips = []
+    for block in range(1, positive_integer("num_blocks", num_blocks) + 1):
+        y = body(x, f"block{block}")
+        if dropout:
+            y = keras.layers.Dropout(dropout, dtype=dtype, name=f"block{block}_dropout")(y)
+        if skip:
+            skips.append(convolution(features, f"block{block}_skip")(y))
+        y = convolution(features, f"block{block}_up")(y)
+        x = keras.layers.Add(dtype=dtype, name=f"block{block}_add")([x, y]) if residual else y
+    if skips:
+        x = keras.layers.Add(dtype=dtype, name="skips")([x, *skips])
+    for layer in (1, 2):
+        x = keras.layers.ReLU(dtype=dtype, name=f"head{layer}_relu")(x)
+        x = convolution(head_filters, f"head{layer}")(x)
+    x = keras.layers.ReLU(dtype=dtype, name="logits_relu")(x)
+    # Logits and softmax stay in float32 under a mixed policy.
+    logits_dtype = "float32" if dtype.startswith("mixed") else dtype
+    return image, Logits(levels, colours=colours, dtype=logits_dtype, name="logits")(x)

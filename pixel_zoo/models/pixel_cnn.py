@@ -1,0 +1,86 @@
+"""PixelCNN."""
+
+import keras
+
+from pixel_zoo.layers import MaskedConv2D
+from pixel_zoo.layers.checks import positive_integer
+from pixel_zoo.models.network import check_dropout, check_image_shape, dtype_name, raster_network
+from pixel_zoo.models.pixel_model import ConfiguredModel
+
+
+@keras.saving.register_keras_serializable(package="pixel_zoo")
+class PixelCNN(ConfiguredModel):
+    """PixelCNN (van den Oord et al. 2016, sections 3.3 to 3.6 and table 1).
+
+    ```
+    block: x (2h) -> ReLU, 1x1 (h) -> ReLU, 3x3 mask B (h) -> ReLU, 1x1 (2h) -> + x
+    ```
+
+    Fast to train; sees a bounded field, and not the blind spot to the upper right (see Gated PixelCNN, 1606.05328).
+
+    Args:
+        image_shape: (height, width, colours).
+        levels: int, number of values 0..levels-1 of a colour: 2 for binary images (one sigmoid), 256 in the paper.
+        filters: int, h.
+        num_blocks: int, residual blocks; 15 with h = 128 for CIFAR-10 in the paper.
+        head_filters: int, maps of the two 1x1 convolutions before the logits: 32 for MNIST, 1024 for CIFAR-10.
+        residual: bool, whether blocks add to their input.
+        skip: bool, whether every block is connected to the output.
+        dropout: float in [0, 1), rate at which features of a block are dropped in training.
+        dtype: str, Keras dtype policy of the layers, or None for the global one. Logits are never narrower than float32.
+        name: str or None.
+
+    Input: integers 0..levels-1 (batch, height, width, colours). Output: float32 logits (batch, height, width, colours,
+    levels), or (batch, height, width, colours) for 2 levels.
+
+    Raises:
+        ValueError: naming the argument that is wrong.
+
+    Example:
+    >>> import numpy as np
+    >>> model = PixelCNN((8, 8, 1), levels=17, filters=8, num_blocks=2)
+    >>> model(np.zeros((1, 8, 8, 1), "uint8")).shape[1:] == (8, 8, 1, 17)
+    True
+    """
+
+    def __init__(
+        self,
+        image_shape=(28, 28, 1),
+        levels=2,
+        filters=32,
+        num_blocks=7,
+        head_filters=32,
+        residual=True,
+        skip=True,
+        dropout=0.0,
+        dtype=None,
+        name=None,
+        **kwargs,
+    ):
+        image_shape, dropout = check_image_shape(image_shape), check_dropout(dropout)
+        dtype = dtype_name(dtype)
+        colours = image_shape[-1]
+        positive_integer("filters", filters)
+
+        def body(x, name):
+            x = keras.layers.ReLU(dtype=dtype, name=f"{name}_relu")(x)
+            x = MaskedConv2D(filters, 1, "B", colours=colours, dtype=dtype, name=f"{name}_down")(x)
+            x = keras.layers.ReLU(dtype=dtype, name=f"{name}_down_relu")(x)
+            x = MaskedConv2D(filters, 3, "B", colours=colours, dtype=dtype, name=f"{name}_conv")(x)
+            return keras.layers.ReLU(dtype=dtype, name=f"{name}_conv_relu")(x)
+
+        inputs, outputs = raster_network(
+            image_shape, levels, 2 * filters, num_blocks, body, head_filters, residual, skip, dropout, dtype
+        )
+        config = {
+            "image_shape": image_shape,
+            "levels": levels,
+            "filters": filters,
+            "num_blocks": num_blocks,
+            "head_filters": head_filters,
+            "residual": residual,
+            "skip": skip,
+            "dropout": dropout,
+            "dtype": dtype,
+        }
+        super().__init__(inputs, outputs, config, name=name, **kwargs)

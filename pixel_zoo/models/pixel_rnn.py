@@ -1,0 +1,86 @@
+"""PixelRNN: Row LSTM and Diagonal BiLSTM."""
+
+import keras
+
+from pixel_zoo.layers import DiagonalBiLSTM, RowLSTM
+from pixel_zoo.layers.checks import positive_integer
+from pixel_zoo.models.network import check_dropout, check_image_shape, dtype_name, raster_network
+from pixel_zoo.models.pixel_model import ConfiguredModel
+
+RECURRENCES = {"row": RowLSTM, "diagonal": DiagonalBiLSTM}
+
+
+@keras.saving.register_keras_serializable(package="pixel_zoo")
+class PixelRNN(ConfiguredModel):
+    """PixelRNN with Row LSTM or Diagonal BiLSTM layers (van den Oord et al. 2016, sections 3.1 to 3.3 and table 1).
+
+    ```
+    block: x (2h) -> LSTM (h) -> 1x1 (2h) -> + x
+    ```
+
+    Args:
+        image_shape: (height, width, colours).
+        levels: int, number of values 0..levels-1 of a colour: 2 for binary images (one sigmoid), 256 in the paper.
+        recurrence: "row" (sees a triangle above) or "diagonal" (sees everything before).
+        units: int, h; 16 for MNIST and 128 for CIFAR-10 in the paper.
+        num_blocks: int, LSTM layers: 7 for MNIST, 12 for CIFAR-10.
+        head_filters: int, maps of the two 1x1 convolutions before the logits: 32 for MNIST, 1024 for CIFAR-10.
+        residual: bool, whether blocks add to their input.
+        skip: bool, whether every block is connected to the output.
+        dropout: float in [0, 1), rate at which features of a block are dropped in training.
+        dtype: str, Keras dtype policy of the layers, or None for the global one. Logits are never narrower than float32.
+        name: str or None.
+
+    Input: integers 0..levels-1 (batch, height, width, colours). Output: float32 logits (batch, height, width, colours,
+    levels), or (batch, height, width, colours) for 2 levels.
+
+    Raises:
+        ValueError: naming the argument that is wrong.
+
+    Example:
+    >>> import numpy as np
+    >>> model = PixelRNN((8, 8, 3), levels=256, recurrence="row", units=6, num_blocks=2)
+    >>> model(np.zeros((1, 8, 8, 3), "uint8")).shape[1:] == (8, 8, 3, 256)
+    True
+    """
+
+    def __init__(
+        self,
+        image_shape=(28, 28, 1),
+        levels=2,
+        recurrence="diagonal",
+        units=16,
+        num_blocks=7,
+        head_filters=32,
+        residual=True,
+        skip=True,
+        dropout=0.0,
+        dtype=None,
+        name=None,
+        **kwargs,
+    ):
+        image_shape, dropout = check_image_shape(image_shape), check_dropout(dropout)
+        dtype = dtype_name(dtype)
+        positive_integer("units", units)
+        if recurrence not in RECURRENCES:
+            raise ValueError(f"recurrence must be one of {', '.join(map(repr, RECURRENCES))}, got {recurrence!r}")
+
+        def body(x, name):
+            return RECURRENCES[recurrence](units, colours=image_shape[-1], dtype=dtype, name=f"{name}_lstm")(x)
+
+        inputs, outputs = raster_network(
+            image_shape, levels, 2 * units, num_blocks, body, head_filters, residual, skip, dropout, dtype
+        )
+        config = {
+            "image_shape": image_shape,
+            "levels": levels,
+            "recurrence": recurrence,
+            "units": units,
+            "num_blocks": num_blocks,
+            "head_filters": head_filters,
+            "residual": residual,
+            "skip": skip,
+            "dropout": dropout,
+            "dtype": dtype,
+        }
+        super().__init__(inputs, outputs, config, name=name, **kwargs)

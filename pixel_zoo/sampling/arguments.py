@@ -1,0 +1,71 @@
+"""Checks of what users pass to `generate`, `complete` and `log_likelihood`, before any work."""
+
+import numbers
+
+import numpy as np
+
+
+def check_images(images, image_shape, levels, name="images"):
+    """Return images as a NumPy array, or raise what is wrong with them.
+
+    Args:
+        images: array of integers (batch, height, width, colours) with values 0..levels-1.
+        image_shape: (height, width, colours) that the model takes.
+        levels: int.
+        name: the argument's name, for the error.
+
+    Returns:
+        NumPy integer array.
+
+    Raises:
+        TypeError: if the values are not integers.
+        ValueError: if the shape is not (batch, *image_shape), or a value lies outside the levels.
+    """
+    images = np.asarray(images)
+    if not np.issubdtype(images.dtype, np.integer):
+        raise TypeError(f"{name} must be integers 0..{levels - 1} (the model scales them itself), got dtype {images.dtype}")
+    if images.ndim != 4 or images.shape[1:] != tuple(image_shape):
+        expected = ", ".join(map(str, image_shape))
+        raise ValueError(f"{name} must have shape (batch, {expected}), got {images.shape}")
+    if images.size and (images.min() < 0 or images.max() >= levels):
+        raise ValueError(f"{name} must have values 0..{levels - 1}, got {images.min()}..{images.max()}")
+    return images
+
+
+def check_known(known, images):
+    """Return the mask of known pixels as a bool array (batch, height, width), or raise what is wrong with it."""
+    known = np.asarray(known)
+    if known.dtype != bool:
+        raise TypeError(f"known must be a mask of bool, True where a pixel is known, got dtype {known.dtype}")
+    if known.shape not in (images.shape[:3], images.shape[1:3]):
+        raise ValueError(f"known must have shape {images.shape[:3]} or {images.shape[1:3]}, got {known.shape}")
+    return np.broadcast_to(known, images.shape[:3])
+
+
+def check_seeds(seed, num_images):
+    """One 64-bit seed per image: an integer stands for seed, seed + 1, ...; an array is taken as it is."""
+    seeds = np.asarray(seed)
+    if not np.issubdtype(seeds.dtype, np.integer):
+        raise TypeError(f"seed must be an integer, or one integer per image, got {seed!r}")
+    if seeds.ndim == 0:
+        return seeds.astype("int64") + np.arange(num_images, dtype="int64")
+    if seeds.shape != (num_images,):
+        raise ValueError(f"seed must be an integer or an array of shape ({num_images},), got shape {seeds.shape}")
+    return seeds.astype("int64")
+
+
+def check_count(name, value):
+    """Raise unless `value` is an integer of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
+        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
+
+
+def check_sampling(temperature, top_k, top_p):
+    """Raise unless temperature, top_k and top_p make sense."""
+    number = isinstance(temperature, numbers.Real) and not isinstance(temperature, bool)
+    if not number or not 0 <= temperature < float("inf"):
+        raise ValueError(f"temperature must be a finite number of at least 0 (0: the most likely value), got {temperature!r}")
+    if top_k is not None:
+        check_count("top_k", top_k)
+    if top_p is not None and not (isinstance(top_p, numbers.Real) and 0 < top_p <= 1):
+        raise ValueError(f"top_p must lie in (0, 1], got {top_p!r}")

@@ -1,0 +1,206 @@
+"""A functional model as the walker sees it: which operations read the image, and how they may be taken apart."""
+
+import dataclasses
+import numbers
+
+import keras
+
+from pixel_zoo.layers import RasterLayer
+
+# Layers that do the same at every position and feature, so that they may be applied to any slice of a map.
+_POINTWISE_LAYERS = (
+    keras.layers.Activation,
+    keras.layers.ReLU,
+    keras.layers.LeakyReLU,
+    keras.layers.ELU,
+    keras.layers.Rescaling,
+    keras.layers.Identity,
+    keras.layers.Add,
+    keras.layers.Subtract,
+    keras.layers.Multiply,
+    keras.layers.Average,
+    keras.layers.Maximum,
+    keras.layers.Minimum,
+    keras.layers.Concatenate,
+    keras.layers.Dropout,
+    keras.layers.SpatialDropout2D,
+    keras.layers.GaussianDropout,
+    keras.layers.GaussianNoise,
+)
+# What is left of these when nothing is trained: nothing.
+_IDENTITY_LAYERS = (keras.layers.Dropout, keras.layers.SpatialDropout2D) + (
+    keras.layers.GaussianDropout,
+    keras.layers.GaussianNoise,
+)
+# Operations of `keras.ops` that appear in a graph as themselves: x + y, keras.ops.relu(x) ...
+_POINTWISE_OPERATIONS = frozenset(
+    "Add Subtract Multiply Divide TrueDivide Negative Absolute Exp Log Log1p Square Sqrt Power Maximum Minimum Clip Cast "
+    "Relu Relu6 Sigmoid Tanh Silu Gelu Elu Selu Softplus Softsign LeakyRelu HardSigmoid HardSilu LogSigmoid".split()
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class RasterNode:
+    """One application of an operation that reads the image.
+
+    Attributes:
+        operation: the Keras layer or operation.
+        arguments: its arguments, with symbolic tensors where the graph's values go.
+        inputs: ids of the symbolic tensors that carry the image.
+        output: id of the symbolic tensor that it makes.
+        raster: index among the applications of raster layers, or None for a pointwise operation.
+        bias: id of the conditioning map of a raster layer, or None.
+        predicts: whether its output at a pixel and colour is known before that value is. What is not, waits for it.
+    """
+
+    operation: object
+    arguments: object
+    inputs: tuple
+    output: int
+    raster: int | None
+    bias: int | None
+    predicts: bool
+
+
+class RasterGraph:
+    """The operations of a functional model of raster and pointwise layers, in order.
+
+    Args:
+        model: functional Keras model with an integer input (height, width, colours), named "image" if there are
+            others, and one output of logits (height, width, colours, levels), or (height, width, colours) if binary.
+
+    Attributes:
+        image: id of the symbolic image.
+        image_shape: (height, width, colours).
+        nodes: list of `RasterNode`s that carry the image, in an order in which they can run.
+        conditioning: list of Keras graph nodes that do not, in order: run once, in full.
+        output: id of the symbolic logits.
+
+    Raises:
+        ValueError: if a layer is neither raster nor pointwise, or an output sees the value that it predicts.
+    """
+
+    def __init__(self, model):
+        if not isinstance(model, keras.models.Model) or not hasattr(model, "_nodes_by_depth"):
+            raise TypeError(f"model must be a functional Keras model of raster layers, got {type(model).__name__}")
+        image = _image_input(model)
+        if None in image.shape[1:] or len(image.shape) != 4:
+            raise ValueError(f"the image input must have a static shape (height, width, colours), got {image.shape[1:]}")
+        if len(model.outputs) != 1:
+            raise ValueError(f"model must have one output, the logits, got {len(model.outputs)}")
+        self.image, self.image_shape = id(image), tuple(image.shape[1:])
+        self.colours = image.shape[-1]
+        self.model_inputs = list(model.inputs)
+        self.nodes, self.conditioning = [], []
+        self._waits = {self.image: True}  # symbolic tensors that carry the image: does a value have to be known first?
+        self._shapes = {id(tensor): tensor.shape for tensor in model.inputs}
+        for node in _in_order(model):
+            self._add(node)
+        self.output = id(model.outputs[0])
+        if self._waits.get(self.output, True):
+            raise ValueError(
+                "the logits see the very value that they predict, or no image at all: the first layer needs mask_type='A'; "
+                "pixel_zoo.check_causality tells which output sees what"
+            )
+        self.raster_layers = [node.operation for node in self.nodes if node.raster is not None]
+
+    def _add(self, node):
+        carries = tuple(id(tensor) for tensor in node.input_tensors if id(tensor) in self._waits)
+        for tensor in node.outputs:
+            self._shapes[id(tensor)] = tensor.shape
+        if not carries:
+            self.conditioning.append(node)
+            return
+        operation, raster, bias = node.operation, None, None
+        waits = any(self._waits[tensor] for tensor in carries)
+        if isinstance(operation, RasterLayer):
+            raster = sum(other.raster is not None for other in self.nodes)
+            bias = self._bias_of(node, carries)
+            waits = waits and operation.sees_itself
+        else:
+            self._check_pointwise(node)
+        output = id(node.outputs[0])
+        self._waits[output] = waits
+        self.nodes.append(RasterNode(operation, node.arguments, carries, output, raster, bias, not waits))
+
+    def _bias_of(self, node, carries):
+        if node.operation.colours != self.colours:
+            raise ValueError(
+                f"layer {node.operation.name!r} has colours={node.operation.colours}, but the image has {self.colours}"
+            )
+        bias = node.arguments.kwargs.get("bias", node.arguments.args[1] if len(node.arguments.args) > 1 else None)
+        if len(carries) > 1:
+            raise ValueError(f"bias= of layer {node.operation.name!r} depends on the image; only conditioning may go there")
+        return None if bias is None else id(bias)
+
+    def _check_pointwise(self, node):
+        operation = node.operation
+        known = isinstance(operation, _POINTWISE_LAYERS) or (
+            type(operation).__module__.startswith("keras.") and type(operation).__name__ in _POINTWISE_OPERATIONS
+        )
+        constants = [arg for arg in keras.tree.flatten((node.arguments.args, node.arguments.kwargs)) if _is_array(arg)]
+        if not known or constants:
+            raise ValueError(
+                f"layer {operation.name!r} ({type(operation).__name__}) is neither a raster layer nor pointwise, "
+                "so it cannot be run pixel by pixel"
+            )
+        if isinstance(operation, keras.layers.Concatenate):
+            self._check_concatenate(node)
+
+    def _check_concatenate(self, node):
+        if node.operation.axis not in (-1, len(node.outputs[0].shape) - 1):
+            raise ValueError(f"layer {node.operation.name!r} must concatenate features (axis=-1), got {node.operation.axis}")
+        widths = [tensor.shape[-1] for tensor in node.input_tensors]
+        if any(width % self.colours for width in widths[:-1]):
+            raise ValueError(
+                f"layer {node.operation.name!r} concatenates maps of {widths} features; all but the last must be multiples "
+                f"of the {self.colours} colours, so that every feature keeps its colour"
+            )
+
+    def shape(self, tensor):
+        """The symbolic shape of a tensor of the graph, by id."""
+        return self._shapes[tensor]
+
+    def maps_beside_image(self):
+        """Ids of the conditioning tensors that pointwise operations combine with the image's features, in order."""
+        ids = {}
+        for node in self.nodes:
+            if node.raster is None:
+                for tensor in _symbolic(node.arguments):
+                    if id(tensor) not in self._waits:
+                        ids[id(tensor)] = None
+        return list(ids)
+
+
+def run_pointwise(operation, args, kwargs):
+    """Apply a pointwise operation to slices of its maps."""
+    if isinstance(operation, _IDENTITY_LAYERS):
+        return args[0]
+    if isinstance(operation, keras.layers.Concatenate):
+        return keras.ops.concatenate(args[0], axis=-1)
+    return operation(*args, **kwargs)
+
+
+def _image_input(model):
+    if len(model.inputs) == 1:
+        return model.inputs[0]
+    images = [tensor for tensor in model.inputs if tensor.name == "image"]
+    if len(images) != 1:
+        raise ValueError(f"one of several inputs must be named 'image', got {[tensor.name for tensor in model.inputs]}")
+    return images[0]
+
+
+def _in_order(model):
+    """The graph nodes of a functional model, each after those it reads."""
+    for depth in sorted(model._nodes_by_depth, reverse=True):
+        yield from (node for node in model._nodes_by_depth[depth] if not node.is_input)
+
+
+def _symbolic(arguments):
+    flat = keras.tree.flatten((arguments.args, arguments.kwargs))
+    return [arg for arg in flat if isinstance(arg, keras.KerasTensor)]
+
+
+def _is_array(arg):
+    constant = isinstance(arg, (keras.KerasTensor, numbers.Number, str, bool, type(None)))
+    return not constant and getattr(arg, "shape", ()) != ()

@@ -1,0 +1,9 @@
+"""Recipes, and what turns one into a trained model, its figures and its pictures."""
+
+from pixel_zoo.training.checkpoint import Checkpoint
+from pixel_zoo.training.evaluate import evaluate
+from pixel_zoo.training.recipe import Recipe, load_recipes, override
+from pixel_zoo.training.stop_after import StopAfter
+from pixel_zoo.training.train import train
+
+__all__ = ["Checkpoint", "Recipe", "StopAfter", "evaluate", "load_recipes", "override", "train"]

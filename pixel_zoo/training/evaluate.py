@@ -1,0 +1,56 @@
+"""The likelihood of a whole split."""
+
+import math
+import time
+
+import numpy as np
+
+from pixel_zoo import data
+
+
+def evaluate(model, name, split="test", *, batch_size=64):
+    """Score every image of a split.
+
+    Args:
+        model: a model of `pixel_zoo.models`.
+        name: name of a data set, one of `pixel_zoo.data.names()`.
+        split: "train", "validation" or "test".
+        batch_size: images scored at once.
+
+    Returns:
+        Dictionary: `data`, `split`, `description` of the data (which names the binarisation), `images`, `nats` (mean
+        negative log-likelihood of an image), `standard_error` of that mean, `bits_per_dim` (nats / (ln 2 x height x
+        width x channels)), `images_per_second` (scoring alone, compiled).
+
+    Raises:
+        ValueError: there is no such data set or split, or its images are not of the model's shape and levels.
+
+    Example:
+
+    >>> from pixel_zoo.models import PixelCNN
+    >>> untrained = PixelCNN(image_shape=(8, 8, 1), levels=17, filters=4, num_blocks=1, head_filters=4)
+    >>> result = evaluate(untrained, "digits", "test")
+    >>> sorted(result)[:3]
+    ['bits_per_dim', 'data', 'description']
+    """
+    info = data.info(name)
+    if tuple(info.image_shape) != tuple(model.image_shape) or info.levels != model.levels:
+        raise ValueError(
+            f"data: the images of {name!r} have shape {tuple(info.image_shape)} and {info.levels} levels, "
+            f"the model takes {tuple(model.image_shape)} and {model.levels}"
+        )
+    images = data.arrays(name, split)
+    model.log_likelihood(images[:batch_size], batch_size=batch_size)  # compiles, so that the clock below does not
+    start = time.perf_counter()
+    nats = -model.log_likelihood(images, batch_size=batch_size).astype("float64")
+    seconds = time.perf_counter() - start
+    return {
+        "data": name,
+        "split": split,
+        "description": info.description,
+        "images": len(images),
+        "nats": nats.mean(),
+        "standard_error": nats.std(ddof=1) / math.sqrt(len(nats)),
+        "bits_per_dim": nats.mean() / (math.log(2) * np.prod(model.image_shape)),
+        "images_per_second": len(images) / seconds,
+    }

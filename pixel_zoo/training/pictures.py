@@ -1,0 +1,118 @@
+"""Pictures of a run: grids of images, completions, the curve of the loss."""
+
+import csv
+
+import numpy as np
+from PIL import Image
+
+from pixel_zoo.training.files import replacing
+
+TILE = 64  # images lower than this are enlarged, each value to a square of pixels
+GAP = 2
+BACKGROUND = (64, 64, 64)
+UNKNOWN = (70, 110, 180)  # a tint that no grey-level image holds
+
+
+def grid(images, columns, levels):
+    """Lay images out row by row.
+
+    Args:
+        images: integers 0..levels-1, shape (n, height, width, channels). Three channels are red, green and blue; any
+            other number of them is shown as grey images side by side.
+        columns: images a row.
+        levels: number of values that the images' integers may take; the highest is shown as white.
+
+    Returns:
+        uint8 array of shape (rows, columns, 3), small images enlarged.
+
+    Raises:
+        ValueError: `images` is not of rank 4.
+
+    Example:
+
+    >>> grid(np.zeros((6, 8, 8, 1), int), columns=3, levels=17).shape
+    (134, 200, 3)
+    """
+    return _lay_out(_colours(images, levels), columns)
+
+
+def completions(originals, known, completed, levels):
+    """Lay completions out, an image a row: the original, what the model was shown of it, and its completions.
+
+    Args:
+        originals: integers 0..levels-1, shape (n, height, width, channels).
+        known: bool (height, width); pixels that the model was shown. The others are tinted in the second column.
+        completed: integers, shape (n, several, height, width, channels).
+        levels: number of values that the integers may take.
+
+    Returns:
+        uint8 array of shape (rows, columns, 3), small images enlarged.
+
+    Example:
+
+    >>> originals = np.zeros((2, 8, 8, 1), int)
+    >>> known = np.arange(8)[:, None] < 4 + np.zeros(8)
+    >>> completions(originals, known, originals[:, None], levels=17).shape
+    (134, 200, 3)
+    """
+    shown = _colours(originals, levels)
+    repeats = shown.shape[2] // known.shape[1]  # channels that stand side by side
+    occluded = np.where(np.tile(known, (1, repeats))[..., None], shown, np.uint8(UNKNOWN))
+    filled = [_colours(column, levels) for column in np.moveaxis(completed, 1, 0)]
+    rows = np.stack([shown, occluded, *filled], axis=1)
+    return _lay_out(rows.reshape(-1, *shown.shape[1:]), columns=rows.shape[1])
+
+
+def save(picture, path):
+    """Write a uint8 array of shape (rows, columns, 3) to `path`, a whole file or none."""
+    with replacing(path) as temporary:
+        Image.fromarray(picture).save(temporary)
+
+
+def save_loss_curve(log, path):
+    """Draw the nats of both splits over the epochs.
+
+    Args:
+        log: the CSV file that `train` writes.
+        path: the picture to be written, by its ending a PNG, SVG or PDF.
+    """
+    from matplotlib.figure import Figure  # slow to import, and needed here alone
+
+    with open(log, newline="") as file:
+        rows = list(csv.DictReader(file))
+    epochs = [int(row["epoch"]) + 1 for row in rows]
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.add_subplot(xlabel="epoch", ylabel="negative log-likelihood (nats an image)")
+    for column, label in (("nats", "training"), ("val_nats", "validation")):
+        axes.plot(epochs, [float(row[column]) for row in rows], marker=".", label=label)
+    axes.legend()
+    axes.grid(alpha=0.3)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=150)
+
+
+def _colours(images, levels):
+    """Integers 0..levels-1 (n, height, width, channels) as uint8 colours (n, height, width or a multiple of it, 3)."""
+    images = np.asarray(images)
+    if images.ndim != 4:
+        raise ValueError(f"images must have shape (n, height, width, channels), got {images.shape}")
+    if images.shape[-1] != 3:
+        n, height, width, channels = images.shape
+        grey = images.transpose(0, 1, 3, 2).reshape(n, height, channels * width, 1)
+        images = np.repeat(grey, 3, axis=-1)
+    return np.round(images * (255 / (levels - 1))).astype("uint8")
+
+
+def _lay_out(colours, columns):
+    """Place (n, height, width, 3) row by row, `columns` a row, with a gap around each."""
+    enlarge = max(1, TILE // colours.shape[1])
+    colours = colours.repeat(enlarge, axis=1).repeat(enlarge, axis=2)
+    n, height, width, _ = colours.shape
+    rows = -(-n // columns)
+    picture = np.empty((rows * (height + GAP) + GAP, columns * (width + GAP) + GAP, 3), "uint8")
+    picture[:] = BACKGROUND
+    for index, tile in enumerate(colours):
+        row, column = divmod(index, columns)
+        top, left = GAP + row * (height + GAP), GAP + column * (width + GAP)
+        picture[top : top + height, left : left + width] = tile
+    return picture

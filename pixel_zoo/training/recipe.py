@@ -1,0 +1,214 @@
+"""A recipe: everything that a training run is, as one small dataclass; recipe files, and overriding a field by hand."""
+
+import ast
+import dataclasses
+import importlib.util
+import inspect
+import numbers
+import pathlib
+import traceback
+
+from pixel_zoo import data, models
+from pixel_zoo.layers.checks import positive_integer
+
+OPTIMIZERS = ("adam", "adamw", "rmsprop")
+SCHEDULES = ("constant", "cosine")
+GIVEN_BY_THE_DATA = ("image_shape", "levels")
+WORDS = {"none": None, "true": True, "false": False}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What a training run is: data set, model, optimiser, schedule, length, and the figure that it aims at.
+
+    Everything is checked here, before any work: a recipe that exists can be run.
+
+    Args:
+        data: name of a data set, one of `pixel_zoo.data.names()`. It gives the model its image shape and levels.
+        model: name of a class in `pixel_zoo.models`, such as "PixelCNN" or "PixelRNN".
+        model_options: the other arguments of that class, such as `{"filters": 32, "num_blocks": 15}`.
+        optimizer: Keras's name of it: "adam", "adamw" or "rmsprop" (the paper's).
+        learning_rate: its highest value, above 0.
+        schedule: "constant", or "cosine": falls to 0 along half a cosine, over all steps of all epochs.
+        warmup_steps: steps over which a "cosine" schedule first rises from 0 to `learning_rate`.
+        clip_norm: longest global norm of the gradient that is let through, or None.
+        ema_momentum: momentum of the moving average of the weights with which the model is evaluated and saved, in
+            (0, 1), or None for the weights themselves.
+        batch_size: images a step.
+        epochs: passes over the training split.
+        seed: of the initial weights, the order of the images and dropout.
+        jit_compile: whether XLA compiles the training step; None leaves it to Keras (on a CPU under TensorFlow: no).
+        target: the figure aimed at, in words, with its unit, split and, where it matters, binarisation.
+        source: where that figure stands: paper and table.
+
+    Raises:
+        ValueError, TypeError: an argument is not one of these; the message names it.
+
+    Example:
+
+    >>> Recipe(data="digits", model="PixelCNN", model_options={"filters": 8}, epochs=3).learning_rate
+    0.001
+    """
+
+    data: str
+    model: str
+    model_options: dict = dataclasses.field(default_factory=dict)
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    schedule: str = "constant"
+    warmup_steps: int = 0
+    clip_norm: float | None = None
+    ema_momentum: float | None = None
+    batch_size: int = 32
+    epochs: int = 10
+    seed: int = 0
+    jit_compile: bool | None = None
+    target: str = ""
+    source: str = ""
+
+    def __post_init__(self):
+        data.info(self.data)  # names the data sets that there are, if this is none of them
+        _one_of("model", self.model, model_names())
+        _check_options(self.model, self.model_options)
+        _one_of("optimizer", self.optimizer, OPTIMIZERS)
+        _number("learning_rate", self.learning_rate, low=0)
+        _one_of("schedule", self.schedule, SCHEDULES)
+        _count("warmup_steps", self.warmup_steps)
+        if self.warmup_steps and self.schedule != "cosine":
+            raise ValueError(f"warmup_steps needs schedule='cosine', got {self.warmup_steps} and {self.schedule!r}")
+        if self.clip_norm is not None:
+            _number("clip_norm", self.clip_norm, low=0)
+        if self.ema_momentum is not None:
+            _number("ema_momentum", self.ema_momentum, low=0, high=1)
+        positive_integer("batch_size", self.batch_size)
+        positive_integer("epochs", self.epochs)
+        _count("seed", self.seed)
+        _one_of("jit_compile", self.jit_compile, (None, True, False))
+        for name in ("target", "source"):
+            if not isinstance(getattr(self, name), str):
+                raise TypeError(f"{name} must be a string, got {getattr(self, name)!r}")
+
+
+def model_names():
+    """Names of the classes that a recipe's `model` may be, sorted."""
+    return sorted(
+        name
+        for name, value in vars(models).items()
+        if inspect.isclass(value) and issubclass(value, models.PixelModel) and value is not models.PixelModel
+    )
+
+
+def load_recipes(path):
+    """Load the recipes of a Python file, which may lie anywhere.
+
+    Args:
+        path: the file; each of its public module-level variables that is a `Recipe` is one.
+
+    Returns:
+        Dictionary of name -> `Recipe`, in the order of the file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no Python file, it fails when run (the message says how, and in which line), or no recipe
+            is in it.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "mine.py")
+    >>> _ = path.write_text("import pixel_zoo.training as t\\ntiny = t.Recipe(data='digits', model='PixelCNN')\\n")
+    >>> list(load_recipes(path))
+    ['tiny']
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"recipe: there is no file {str(path)!r}")
+    if path.suffix != ".py":
+        raise ValueError(f"recipe: {str(path)!r} is not a Python file (.py)")
+    specification = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(specification)
+    try:
+        specification.loader.exec_module(module)
+    except Exception as error:  # whatever a user's file raises becomes one line that says where
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        where = f" in line {lines[-1]}" if lines else ""
+        raise ValueError(f"recipe: {str(path)!r} fails{where}: {type(error).__name__}: {error}") from error
+    recipes = {name: value for name, value in vars(module).items() if isinstance(value, Recipe) and name[0] != "_"}
+    if not recipes:
+        raise ValueError(f"recipe: {str(path)!r} holds no Recipe")
+    return recipes
+
+
+def override(recipe, *assignments):
+    """Return `recipe` with some fields changed, each by a text as it is typed on a command line.
+
+    Args:
+        recipe: the `Recipe` to start from.
+        *assignments: texts "field=value", or "model_options.name=value" for one option of the model. Values are read
+            as Python literals (none, true and false also in small letters), for a field that holds text as they are.
+
+    Returns:
+        A new `Recipe`.
+
+    Raises:
+        ValueError: a text has no "=", names no field, or gives a value that the field does not take.
+
+    Example:
+
+    >>> recipe = Recipe(data="digits", model="PixelCNN")
+    >>> override(recipe, "learning_rate=3e-4", "model_options.filters=16").model_options
+    {'filters': 16}
+    """
+    fields = {field.name: field.type for field in dataclasses.fields(Recipe)}
+    changes = {"model_options": dict(recipe.model_options)}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        field, _, option = name.partition(".")
+        if not equals:
+            raise ValueError(f"set: {assignment!r} must read field=value")
+        if field not in fields or bool(option) != (field == "model_options"):
+            names = ", ".join("model_options.NAME" if name == "model_options" else name for name in fields)
+            raise ValueError(f"set: a recipe has no field {name!r}; it has {names}")
+        if option:
+            changes["model_options"][option] = _parse(text)
+        else:
+            changes[field] = text if fields[field] is str else _parse(text)
+    return dataclasses.replace(recipe, **changes)
+
+
+def _parse(text):
+    """The value that a text stands for: none, true, false, a Python literal, or the text itself."""
+    if text.lower() in WORDS:
+        return WORDS[text.lower()]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _one_of(name, value, allowed):
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(map(str, allowed))}, got {value!r}")
+
+
+def _number(name, value, low, high=float("inf")):
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not low < value < high:
+        wanted = f"a number above {low}" if high == float("inf") else f"a number between {low} and {high}"
+        raise ValueError(f"{name} must be {wanted}, got {value!r}")
+
+
+def _count(name, value):
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 0:
+        raise ValueError(f"{name} must be an integer of at least 0, got {value!r}")
+
+
+def _check_options(model, options):
+    """Raise unless `options` is a dictionary of arguments that the class named `model` takes."""
+    if not isinstance(options, dict):
+        raise TypeError(f"model_options must be a dictionary, got {options!r}")
+    arguments = inspect.signature(getattr(models, model)).parameters.values()
+    known = [argument.name for argument in arguments if argument.kind is argument.POSITIONAL_OR_KEYWORD]
+    known = [name for name in known if name not in GIVEN_BY_THE_DATA]
+    for name in options:
+        if name not in known:
+            raise ValueError(f"model_options: {model} takes {', '.join(known)}, got {name!r}")

@@ -1,0 +1,41 @@
+"""One list that names every layer. Tests that cut across them run over it, so a new layer gets them all by one line."""
+
+from typing import NamedTuple
+
+from pixel_zoo import layers
+
+
+class LayerEntry(NamedTuple):
+    """A layer to test: its class, the arguments it is made with, and how many features its input has."""
+
+    layer_class: type
+    arguments: dict
+    input_features: int
+
+    def make(self, **more):
+        """A new layer; `more` are further arguments, such as a dtype."""
+        return self.layer_class(**self.arguments, **more)
+
+    def __str__(self):
+        arguments = ",".join(f"{name}={value}" for name, value in self.arguments.items())
+        return f"{self.layer_class.__name__}({arguments})".replace(" ", "")
+
+
+# Every class with one colour and with several; features that split evenly among the colours, and that leave a remainder.
+LAYERS = [
+    LayerEntry(layers.MaskedConv2D, {"filters": 2, "kernel_size": 5, "mask_type": "A"}, 1),
+    LayerEntry(layers.MaskedConv2D, {"filters": 2, "kernel_size": 3, "mask_type": "B"}, 2),
+    LayerEntry(layers.MaskedConv2D, {"filters": 5, "kernel_size": 3, "mask_type": "A", "colours": 3}, 3),
+    LayerEntry(layers.MaskedConv2D, {"filters": 4, "kernel_size": (3, 5), "mask_type": "B", "colours": 3}, 5),
+    LayerEntry(layers.MaskedConv2D, {"filters": 3, "kernel_size": 1, "mask_type": "A", "colours": 3}, 3),
+    LayerEntry(layers.MaskedConv2D, {"filters": 3, "kernel_size": 1, "mask_type": "B", "use_bias": False}, 2),
+    LayerEntry(layers.RowLSTM, {"units": 2}, 2),
+    LayerEntry(layers.RowLSTM, {"units": 4, "kernel_size": 3, "colours": 3}, 3),
+    LayerEntry(layers.RowLSTM, {"units": 3, "kernel_size": 5, "colours": 2}, 3),
+    LayerEntry(layers.RowLSTM, {"units": 2, "kernel_size": 1}, 1),
+    LayerEntry(layers.DiagonalBiLSTM, {"units": 2}, 2),
+    LayerEntry(layers.DiagonalBiLSTM, {"units": 4, "colours": 3}, 5),
+    LayerEntry(layers.Logits, {"levels": 2}, 2),
+    LayerEntry(layers.Logits, {"levels": 2, "colours": 3}, 5),
+    LayerEntry(layers.Logits, {"levels": 5, "colours": 3}, 4),
+]

@@ -1,0 +1,169 @@
+"""The command line as a user meets it: what it writes, and one line for whatever is wrong."""
+
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixel_zoo.cli import Known, app, known_pixels
+
+RECIPE = """
+from pixel_zoo.training import Recipe
+
+tiny = Recipe(
+    data="digits",
+    model="PixelCNN",
+    model_options={"filters": 4, "num_blocks": 1, "head_filters": 8},
+    batch_size=256,
+    epochs=2,
+    target="none",
+    source="this test",
+)
+other = tiny
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with recipes.py, and run/ as `pixel-zoo train` leaves it."""
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "recipes.py").write_text(RECIPE)
+    call("train", folder / "recipes.py", "--model", "tiny", "--epochs", 1, "--output", folder / "run")
+    return folder
+
+
+def call(*arguments):
+    """Run the command line in this process; returns its exit code."""
+    with pytest.raises(SystemExit) as stop:
+        app([str(argument) for argument in arguments])
+    return stop.value.code
+
+
+def refused(capsys, *arguments):
+    """Run a command that must be refused; returns its one line."""
+    capsys.readouterr()
+    assert call(*arguments) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and error.startswith("pixel-zoo: "), error
+    return error
+
+
+def size(path):
+    with Image.open(path) as image:
+        return image.size
+
+
+def test_train_writes_a_run(folder):
+    model = keras.models.load_model(folder / "run" / "best.keras")
+    assert type(model).__name__ == "PixelCNN"
+    assert len((folder / "run" / "log.csv").read_text().splitlines()) == 2
+
+
+def test_set_changes_a_field(folder, tmp_path):
+    options = ["--set", "model_options.filters=3", "--set", "epochs=1", "--output", tmp_path / "run"]
+    assert call("train", folder / "recipes.py", "--model", "tiny", *options) == 0
+    assert '"filters": 3' in (tmp_path / "run" / "config.json").read_text()
+
+
+def test_evaluate_prints_figures(folder, capsys):
+    assert call("evaluate", folder / "run" / "best.keras", "--data", "digits", "--split", "test") == 0
+    assert "bits/dim" in capsys.readouterr().out
+
+
+def test_sample_draws_the_same_picture_for_the_same_seed(folder, tmp_path):
+    model = folder / "run" / "best.keras"
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        path = tmp_path / f"{name}.png"
+        options = ["--num-images", 4, "--seed", seed, "--top-k", 5, "--top-p", 0.9, "--temperature", 0.8]
+        assert call("sample", model, "--output", path, *options) == 0
+    assert size(tmp_path / "a.png") == (134, 134)
+    a, b, c = ((tmp_path / f"{name}.png").read_bytes() for name in "abc")
+    assert a == b != c
+
+
+def test_complete_draws_a_picture(folder, tmp_path):
+    path = tmp_path / "completed.png"
+    options = ["--data", "digits", "--known", "left", "--num-completions", 2, "--output", path]
+    assert call("complete", folder / "run" / "best.keras", *options) == 0
+    assert size(path) == (4 * 66 + 2, 6 * 66 + 2)
+
+
+def test_known_pixels_of_each_kind():
+    half = {known: known_pixels(known, 4, 4) for known in Known}
+    assert half[Known.top].tolist() == [[True] * 4] * 2 + [[False] * 4] * 2
+    assert (half[Known.bottom] == ~half[Known.top]).all()
+    assert (half[Known.left] == half[Known.top].T).all()
+    assert (half[Known.right] == ~half[Known.left]).all()
+    assert np.argwhere(~half[Known.border]).tolist() == [[1, 1], [1, 2], [2, 1], [2, 2]]
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a SavedModel is written by TensorFlow")
+def test_export_writes_a_version(folder, tmp_path, capsys):
+    assert call("export", folder / "run" / "best.keras", tmp_path / "served", "--version", 3) == 0
+    assert (tmp_path / "served" / "3" / "saved_model.pb").exists()
+    assert str(tmp_path / "served" / "3") in refused(
+        capsys, "export", folder / "run" / "best.keras", tmp_path / "served", "--version", 3
+    )
+
+
+def test_list_names_data_sets_and_architectures(capsys):
+    assert call("list") == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in ("digits", "binarized_mnist", "PixelCNN", "PixelRNN"))
+
+
+def test_bad_input_is_one_line(folder, tmp_path, capsys):
+    recipes, model = folder / "recipes.py", folder / "run" / "best.keras"
+    new = tmp_path / "new"
+    png = tmp_path / "new.png"
+
+    assert "no file" in refused(capsys, "train", tmp_path / "none.py", "--output", new)
+    assert "holds tiny, other, got 'huge'" in refused(capsys, "train", recipes, "--model", "huge", "--output", new)
+    assert "holds tiny, other, got None" in refused(capsys, "train", recipes, "--output", new)
+    wrong = ["--model", "tiny", "--output", new, "--set"]
+    assert "no field 'lr'" in refused(capsys, "train", recipes, *wrong, "lr=3")
+    assert "digitz" in refused(capsys, "train", recipes, *wrong, "data=digitz")
+    assert "'filters'" not in refused(capsys, "train", recipes, *wrong, "model_options.filters=0")
+    assert "minutes" in refused(capsys, "train", recipes, "--model", "tiny", "--output", new, "--minutes", 0)
+    assert not new.exists()
+
+    before = {path.name: path.read_bytes() for path in (folder / "run").iterdir()}
+    assert "already holds files" in refused(capsys, "train", recipes, "--model", "tiny", "--output", folder / "run")
+    assert {path.name: path.read_bytes() for path in (folder / "run").iterdir()} == before
+
+    cut = tmp_path / "cut.keras"
+    cut.write_bytes(model.read_bytes()[:2000])
+    assert "cut short" in refused(capsys, "sample", cut, "--output", png)
+    assert "no file" in refused(capsys, "sample", tmp_path / "none.keras", "--output", png)
+    assert "no_such_name" in refused(capsys, "sample", "no_such_name", "--output", png)
+    assert "no_such_data" in refused(capsys, "evaluate", model, "--data", "no_such_data")
+    assert "no_such_split" in refused(capsys, "evaluate", model, "--data", "digits", "--split", "no_such_split")
+    assert "temperature" in refused(capsys, "sample", model, "--output", png, "--temperature", -1)
+    assert "top_p" in refused(capsys, "sample", model, "--output", png, "--top-p", 2)
+    assert "num_images" in refused(capsys, "sample", model, "--output", png, "--num-images", 0)
+    assert "must end in .png" in refused(capsys, "sample", model, "--output", tmp_path / "new.gif")
+    assert "no directory" in refused(capsys, "sample", model, "--output", tmp_path / "none" / "new.png")
+    assert not png.exists()
+
+    png.write_text("precious")
+    assert "exists already" in refused(capsys, "sample", model, "--output", png)
+    assert png.read_text() == "precious"
+
+
+def test_a_damaged_model_is_one_line(folder, tmp_path, capsys):
+    damaged = tmp_path / "damaged.keras"
+    content = bytearray((folder / "run" / "best.keras").read_bytes())
+    content[200:400] = bytes(200)
+    damaged.write_bytes(content)
+    assert "damaged.keras" in refused(capsys, "evaluate", damaged, "--data", "digits")
+
+
+def test_a_fresh_process_prints_no_traceback_and_no_log(tmp_path):
+    command = [sys.executable, "-m", "pixel_zoo.cli", "evaluate", tmp_path / "none.keras", "--data", "digits"]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"pixel-zoo: model: there is no file '{tmp_path / 'none.keras'}'\n"

@@ -1,0 +1,555 @@
+"""The raster layers against the paper: their numbers, what they see, and both ways of computing them.
+
+Three checks say what a layer is held to. Each runs over every layer; at the end, each must catch layers broken on purpose.
+"""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import reference
+from catalogue import LAYERS
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras import ops
+
+from pixel_zoo import layers
+from pixel_zoo.layers import diagonal_bilstm, row_lstm
+from pixel_zoo.layers.diagonal_bilstm import DiagonalBiLSTM
+from pixel_zoo.layers.logits import Logits
+from pixel_zoo.layers.masked_conv2d import MaskedConv2D
+from pixel_zoo.layers.row_lstm import RowLSTM
+
+every_layer = pytest.mark.parametrize("entry", LAYERS, ids=str)
+few_examples = settings(derandomize=True, max_examples=15, deadline=None, database=None)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def float64_on_every_backend():
+    """JAX makes float32 of float64 unless told otherwise."""
+    if keras.backend.backend() != "jax":
+        yield
+        return
+    import jax
+
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    yield
+    jax.config.update("jax_enable_x64", before)
+
+
+# ----- What the checks share
+
+
+def build(layer, input_features, seed=0):
+    """Build a layer and give every weight random numbers, biases and initial states too."""
+    if not layer.built:
+        layer.build((None, None, None, input_features))
+    rng = np.random.default_rng(seed)
+    for weight in layer.weights:
+        weight.assign(rng.normal(0.0, 0.8, weight.shape))
+    return layer
+
+
+def random_map(*shape, seed=1):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def bias_features(layer):
+    """How many features the map has that `bias=` is added to."""
+    return getattr(layer, "input_to_state", layer).filters
+
+
+def as_numpy(tensor):
+    return ops.convert_to_numpy(ops.cast(tensor, "float64"))
+
+
+def output_map(layer, x, bias=None):
+    """All positions at once, (batch, height, width, features): logits have their colours and levels side by side."""
+    y = as_numpy(layer(x, bias=bias))
+    return y.reshape(*y.shape[:3], -1)
+
+
+def output_colour(layer, feature):
+    """The colour of an output feature. Logits stand colour by colour; all other features are dealt out in turn."""
+    if isinstance(layer, Logits):
+        logits_per_value = 1 if layer.levels == 2 else layer.levels
+        return feature // logits_per_value
+    return feature % layer.colours
+
+
+# ----- Check 1: the numbers are those of the paper's equations
+
+
+def reference_output(layer, x, bias):
+    """One image by `tests/reference.py`, with the layer's weights."""
+    weights = {weight.path.split("/", 1)[-1]: as_numpy(weight) for weight in layer.weights}
+    if isinstance(layer, Logits):
+        y = reference.logits(x, weights["kernel"], weights["bias"], layer.colours, layer.levels, bias=bias)
+        return y.reshape(*y.shape[:2], -1)
+    if isinstance(layer, MaskedConv2D):
+        return reference.masked_conv2d(
+            x, weights["kernel"], weights.get("bias"), layer.mask_type, layer.colours, bias=bias
+        )
+    recurrent_layer = {RowLSTM: reference.row_lstm, DiagonalBiLSTM: reference.diagonal_bilstm}[type(layer)]
+    return recurrent_layer(
+        x,
+        weights["input_to_state/kernel"],
+        weights["input_to_state/bias"],
+        weights["recurrent_kernel"],
+        weights["initial_h"],
+        weights["initial_c"],
+        layer.colours,
+        bias=bias,
+    )
+
+
+def check_equals_reference(layer, x, bias=None):
+    maps = [None] * len(x) if bias is None else np.broadcast_to(bias, (*x.shape[:3], bias.shape[-1]))
+    expected = np.stack([reference_output(layer, image, map) for image, map in zip(x, maps, strict=True)])
+    np.testing.assert_allclose(output_map(layer, x, bias), expected, rtol=0, atol=1e-10)
+
+
+# ----- Check 2: an output sees what the paper says, no more and no less
+
+
+def conv_sees(layer, colour, down, right, in_colour):
+    """The window of the kernel, cut by the mask."""
+    rows_above, columns_beside = layer.kernel_size[0] // 2, layer.kernel_size[1] // 2
+    if down == 0 and right == 0:
+        return in_colour < colour if layer.mask_type == "A" else in_colour <= colour
+    if down == 0:
+        return -columns_beside <= right < 0
+    return -rows_above <= down < 0 and -columns_beside <= right <= columns_beside
+
+
+def row_lstm_sees(layer, colour, down, right, in_colour):
+    """A triangle: each row up, the state-to-state convolution reaches one half-width further to both sides.
+
+    The input-to-state convolution, masked, reaches one half-width more, but only to the left.
+    """
+    half_width = layer.kernel_size // 2
+    if down == 0 and right == 0:
+        return in_colour <= colour
+    if down == 0:
+        return -half_width <= right < 0
+    rows_up = -down
+    return rows_up > 0 and -(rows_up + 1) * half_width <= right <= rows_up * half_width
+
+
+def diagonal_bilstm_sees(layer, colour, down, right, in_colour):
+    """Everything before, in raster order."""
+    if down == 0 and right == 0:
+        return in_colour <= colour
+    return down < 0 or (down == 0 and right < 0)
+
+
+def logits_see(layer, colour, down, right, in_colour):
+    """The pixel itself."""
+    return down == 0 and right == 0 and in_colour <= colour
+
+
+SEES = {
+    MaskedConv2D: conv_sees,
+    RowLSTM: row_lstm_sees,
+    DiagonalBiLSTM: diagonal_bilstm_sees,
+    Logits: logits_see,
+}
+
+
+def check_sees_exactly(layer, input_features, height=4, width=6):
+    """Change every input value in turn: of all output values, those change of which the paper says that they see it."""
+    sees = next(SEES[c] for c in type(layer).__mro__ if c in SEES)
+    shape = (height, width, input_features)
+    image = random_map(1, *shape)
+    changed_images = image + 3.0 * np.eye(image.size).reshape(-1, *shape)
+    outputs = output_map(layer, np.concatenate([image, changed_images]))
+    changes = abs(outputs[1:] - outputs[0]) > 1e-11  # in float64, far above rounding and far below any real influence
+
+    for changed_input, (r, c, k) in zip(changes, np.ndindex(shape), strict=True):
+        for (i, j, n), changed in np.ndenumerate(changed_input):
+            expected = sees(layer, output_colour(layer, n), r - i, c - j, k % layer.colours)
+            assert changed == expected, (
+                f"{layer.name}: output feature {n} of pixel ({i}, {j}) {'sees' if changed else 'does not see'} "
+                f"input feature {k} of pixel ({r}, {c})"
+            )
+
+
+# ----- Check 3: row by row, pixel by pixel, colour by colour equals all at once
+
+
+def sorted_by_colour(x, colours):
+    return np.take(x, np.argsort(np.arange(x.shape[-1]) % colours, kind="stable"), axis=-1)
+
+
+def split_by_colour(features, colours):
+    """Features sorted by colour, (batch, features) -> a list with one group per colour."""
+    widths = np.bincount(np.arange(features.shape[-1]) % colours)
+    return [features[:, end - width : end] for width, end in zip(widths, np.cumsum(widths), strict=True)]
+
+
+def stack_structures(structures):
+    return keras.tree.map_structure(lambda *tensors: ops.stack(tensors), *structures)
+
+
+def take_structure(structure, index):
+    return keras.tree.map_structure(lambda tensor: tensor[index], structure)
+
+
+def pixel_by_pixel(layer, weights, context, x):
+    """The contract of `RasterLayer` for one row (width, batch, c_in); a step is given only the inputs known by then."""
+    outputs_of_row, records = [], []
+    memory = layer.initial_memory(weights, x.shape[1])
+    for column in range(len(x)):
+        inputs = split_by_colour(x[column], layer.colours)
+        base = layer.enter_pixel(weights, take_structure(context, column), memory)
+        outputs = []
+        for colour in range(layer.colours):
+            known = inputs[: colour + 1] if layer.sees_itself else inputs[:colour]
+            outputs.append(layer.step(weights, base, known, colour))
+        memory, record = layer.leave_pixel(weights, memory, inputs, outputs)
+        outputs_of_row.append(ops.concatenate([output[0] for output in outputs], axis=-1))
+        records.append(record)
+    return ops.stack(outputs_of_row), stack_structures(records)
+
+
+def row_by_row(layer, x, bias, whole_rows):
+    """The contract of `RasterLayer`: rows in `whole_rows` by `row`, all others pixel by pixel.
+
+    Returns:
+        (batch, height, width, features), features sorted by colour.
+    """
+    batch, height, width, _ = x.shape
+    x = sorted_by_colour(x.transpose(1, 2, 0, 3), layer.colours).astype(layer.compute_dtype)
+    bias_rows = None
+    if bias is not None:
+        bias = np.broadcast_to(bias, (batch, height, width, bias.shape[-1])).transpose(1, 2, 0, 3)
+        bias_rows = layer.prepare_bias(ops.convert_to_tensor(bias, layer.compute_dtype))
+
+    weights = layer.prepare()
+    state = layer.initial_state(weights, batch, width)
+    rows = []
+    for i in range(height):
+        context = layer.enter_row(weights, state, () if bias is None else take_structure(bias_rows, i))
+        compute_row = layer.row if i in whole_rows else lambda *args: pixel_by_pixel(layer, *args)
+        y, record = compute_row(weights, context, ops.convert_to_tensor(x[i]))
+        state = layer.leave_row(weights, state, context, record)
+        rows.append(y)
+    return as_numpy(ops.stack(rows)).transpose(2, 0, 1, 3)
+
+
+def check_row_by_row_equals_call(layer, x, bias=None, whole_rows=(), tolerance=1e-10):
+    expected = output_map(layer, x, bias)
+    by_colour = sorted(range(expected.shape[-1]), key=lambda n: output_colour(layer, n))  # stable
+    stepped = row_by_row(layer, x, bias, whole_rows)
+    np.testing.assert_allclose(stepped, expected[..., by_colour], rtol=0, atol=tolerance)
+
+
+# ----- Every layer passes the checks
+
+
+def test_the_catalogue_names_every_layer():
+    public = {getattr(layers, name) for name in layers.__all__} - {layers.RasterLayer}
+    assert public == {entry.layer_class for entry in LAYERS}
+
+
+odd = st.sampled_from([1, 3, 5])
+
+
+@st.composite
+def arguments_of(draw, layer_class, colours):
+    if layer_class is MaskedConv2D:
+        return {
+            "filters": draw(st.integers(colours, 5)),
+            "kernel_size": (draw(odd), draw(odd)),
+            "mask_type": draw(st.sampled_from("AB")),
+            "use_bias": draw(st.booleans()),
+        }
+    if layer_class is RowLSTM:
+        return {"units": draw(st.integers(colours, 5)), "kernel_size": draw(odd)}
+    if layer_class is DiagonalBiLSTM:
+        return {"units": draw(st.integers(colours, 5))}
+    return {"levels": draw(st.integers(2, 4))}
+
+
+@st.composite
+def trials(draw, layer_class):
+    """A layer's arguments, the shape of its input, the extent of a conditioning map or None, and a seed."""
+    colours = draw(st.integers(1, 4))
+    arguments = draw(arguments_of(layer_class, colours))
+    height, width = draw(st.integers(1, 4)), draw(st.integers(1, 4))
+    input_shape = (2, height, width, draw(st.integers(colours, 5)))
+    bias_extent = draw(st.sampled_from([None, (2, height, width), (2, 1, 1), (1, height, width)]))
+    return {"colours": colours, **arguments}, input_shape, bias_extent, draw(st.integers(0, 99))
+
+
+def layer_and_maps(layer_class, trial):
+    """The layer of a trial with random weights, its input, and its conditioning map or None."""
+    arguments, input_shape, bias_extent, seed = trial
+    layer = build(layer_class(dtype="float64", **arguments), input_shape[-1], seed)
+    bias = None if bias_extent is None else random_map(*bias_extent, bias_features(layer), seed=2)
+    return layer, random_map(*input_shape), bias
+
+
+@pytest.mark.parametrize("layer_class", SEES, ids=lambda layer_class: layer_class.__name__)
+@few_examples
+@given(data=st.data())
+def test_equals_the_reference(layer_class, data):
+    check_equals_reference(*layer_and_maps(layer_class, data.draw(trials(layer_class))))
+
+
+@every_layer
+def test_sees_exactly_what_the_paper_says(entry):
+    check_sees_exactly(build(entry.make(dtype="float64"), entry.input_features), entry.input_features)
+
+
+WAYS = {"by pixel": (), "by row": range(4), "by row, then by pixel": range(2), "in turn": (1, 3)}
+
+
+@every_layer
+@pytest.mark.parametrize("whole_rows", WAYS.values(), ids=WAYS)
+def test_row_by_row_equals_all_at_once(entry, whole_rows):
+    layer = build(entry.make(dtype="float64"), entry.input_features)
+    x = random_map(2, 4, 5, entry.input_features)
+    check_row_by_row_equals_call(layer, x, whole_rows=whole_rows)
+    check_row_by_row_equals_call(layer, x, random_map(2, 4, 5, bias_features(layer), seed=2), whole_rows)
+
+
+@pytest.mark.parametrize("layer_class", SEES, ids=lambda layer_class: layer_class.__name__)
+@few_examples
+@given(data=st.data())
+def test_row_by_row_equals_all_at_once_for_any_shape(layer_class, data):
+    layer_and_its_maps = layer_and_maps(layer_class, data.draw(trials(layer_class)))
+    check_row_by_row_equals_call(*layer_and_its_maps, whole_rows=data.draw(st.sets(st.integers(0, 3))))
+
+
+# ----- Layers as Keras objects
+
+
+@every_layer
+def test_configuration_round_trip(entry):
+    layer = build(entry.make(name="named"), entry.input_features)
+    x = random_map(1, 3, 4, entry.input_features)
+    for twin in (
+        type(layer).from_config(layer.get_config()),
+        keras.saving.deserialize_keras_object(json.loads(json.dumps(keras.saving.serialize_keras_object(layer)))),
+    ):
+        assert type(twin) is type(layer)
+        assert twin.get_config() == layer.get_config()
+        build(twin, entry.input_features)
+        np.testing.assert_array_equal(output_map(twin, x), output_map(layer, x))
+
+
+@every_layer
+def test_configuration_holds_every_argument(entry):
+    config = entry.make().get_config()
+    for name, value in entry.arguments.items():
+        pair = (value, value) if name == "kernel_size" and entry.layer_class is MaskedConv2D else value
+        assert config[name] in (value, pair), name
+
+
+@every_layer
+def test_in_a_functional_model(entry):
+    """The shape is known before there is data, the batch is not; the numbers are those of the layer alone."""
+    layer = build(entry.make(), entry.input_features)
+    inputs = keras.Input((3, 4, entry.input_features))
+    model = keras.Model(inputs, layer(inputs))
+    x = random_map(2, 3, 4, entry.input_features).astype("float32")
+    alone = layer(x)
+    assert model.output_shape == (None, *alone.shape[1:])
+    np.testing.assert_allclose(as_numpy(model(x)), as_numpy(alone), rtol=0, atol=1e-5)
+
+
+@every_layer
+@pytest.mark.parametrize(
+    ("policy", "output_dtype", "weight_dtype", "tolerance"),
+    [
+        (None, "float32", "float32", 1e-5),
+        ("mixed_bfloat16", "bfloat16", "float32", 0.3),
+        ("float64", "float64", "float64", 1e-10),
+    ],
+)
+def test_dtype_policy(entry, policy, output_dtype, weight_dtype, tolerance):
+    layer = build(entry.make(dtype=policy), entry.input_features)
+    x = random_map(2, 3, 4, entry.input_features)
+    assert keras.backend.standardize_dtype(layer(x).dtype) == output_dtype
+    assert {weight.dtype for weight in layer.weights} == {weight_dtype}
+    check_row_by_row_equals_call(layer, x, random_map(1, 3, 4, bias_features(layer), seed=2), (1,), tolerance)
+
+
+@pytest.mark.parametrize(
+    ("layer_class", "arguments", "named", "got"),
+    [
+        (MaskedConv2D, {"filters": 0, "kernel_size": 3, "mask_type": "B"}, "filters", "0"),
+        (MaskedConv2D, {"filters": 2.5, "kernel_size": 3, "mask_type": "B"}, "filters", "2.5"),
+        (MaskedConv2D, {"filters": 2, "kernel_size": 3, "mask_type": "B", "colours": 3}, "filters", "2"),
+        (MaskedConv2D, {"filters": 4, "kernel_size": 4, "mask_type": "B"}, "kernel_size", "4"),
+        (MaskedConv2D, {"filters": 4, "kernel_size": (3, 2), "mask_type": "B"}, "kernel_size", "2"),
+        (MaskedConv2D, {"filters": 4, "kernel_size": (3, 3, 3), "mask_type": "B"}, "kernel_size", "(3, 3, 3)"),
+        (MaskedConv2D, {"filters": 4, "kernel_size": -1, "mask_type": "B"}, "kernel_size", "-1"),
+        (MaskedConv2D, {"filters": 4, "kernel_size": "3", "mask_type": "B"}, "kernel_size", "'3'"),
+        (MaskedConv2D, {"filters": 4, "kernel_size": 3, "mask_type": "C"}, "mask_type", "'C'"),
+        (MaskedConv2D, {"filters": 4, "kernel_size": 3, "mask_type": None}, "mask_type", "None"),
+        (MaskedConv2D, {"filters": 4, "kernel_size": 3, "mask_type": "B", "colours": 0}, "colours", "0"),
+        (RowLSTM, {"units": 0}, "units", "0"),
+        (RowLSTM, {"units": True}, "units", "True"),
+        (RowLSTM, {"units": 2, "colours": 3}, "units", "2"),
+        (RowLSTM, {"units": 4, "colours": -1}, "colours", "-1"),
+        (RowLSTM, {"units": 4, "kernel_size": 2}, "kernel_size", "2"),
+        (RowLSTM, {"units": 4, "kernel_size": (1, 3)}, "kernel_size", "(1, 3)"),
+        (DiagonalBiLSTM, {"units": -4}, "units", "-4"),
+        (DiagonalBiLSTM, {"units": 2, "colours": 3}, "units", "2"),
+        (DiagonalBiLSTM, {"units": 4, "colours": 1.5}, "colours", "1.5"),
+        (Logits, {"levels": 1}, "levels", "1"),
+        (Logits, {"levels": "256"}, "levels", "'256'"),
+        (Logits, {"levels": 256, "colours": 0}, "colours", "0"),
+    ],
+)
+def test_a_bad_argument_is_named(layer_class, arguments, named, got):
+    with pytest.raises(ValueError) as error:
+        layer_class(**arguments)
+    message = str(error.value)
+    assert named in message and f"got {got}" in message and "\n" not in message
+
+
+@every_layer
+@pytest.mark.parametrize("shape", [(3, 4), (5, 3, 4), (2, 1, 5, 3, 4)], ids=str)
+def test_an_input_of_the_wrong_rank_is_refused(entry, shape):
+    with pytest.raises(ValueError, match=r"\(batch, height, width, channels\)") as error:
+        entry.make()(np.zeros(shape, "float32"))
+    assert str(shape) in str(error.value)
+
+
+@pytest.mark.parametrize("entry", [entry for entry in LAYERS if entry.arguments.get("colours", 1) > 1], ids=str)
+def test_an_input_with_fewer_features_than_colours_is_refused(entry):
+    with pytest.raises(ValueError, match=f"colours={entry.arguments['colours']}.* got 1"):
+        entry.make()(np.zeros((2, 3, 4, 1), "float32"))
+
+
+# ----- Layers broken on purpose: each check must be able to fail
+
+
+class OneTapTooMany(MaskedConv2D):
+    """Sees the pixel to the right."""
+
+    def mask(self):
+        mask = super().mask()
+        mask[-1, self.columns_left + 1] = 1.0
+        return mask
+
+
+class SeesItself(MaskedConv2D):
+    """Under mask A, sees its own colour of its own pixel."""
+
+    def mask(self):
+        mask = super().mask()
+        for feature in range(min(mask.shape[2:])):
+            mask[-1, self.columns_left, feature, feature] = 1.0
+        return mask
+
+
+class OneTapTooFew(MaskedConv2D):
+    """Does not see the pixel to the left: causal, yet not what the paper says."""
+
+    def mask(self):
+        mask = super().mask()
+        mask[-1, self.columns_left - 1] = 0.0
+        return mask
+
+
+class NotMovedDown(DiagonalBiLSTM):
+    """Adds the mirrored map where it stands: it has seen the pixels to the right."""
+
+    def call(self, x, bias=None):
+        taller = ops.pad(x, [[0, 0], [0, 1], [0, 0], [0, 0]])
+        shut_mirrored_output_gates = np.zeros(8 * self.units)
+        shut_mirrored_output_gates[4 * self.units : 5 * self.units] = -1e9
+        right = super().call(taller, bias=shut_mirrored_output_gates)
+        mirrored_moved_down = super().call(taller) - right
+        return right[:, :-1] + mirrored_moved_down[:, 1:]
+
+
+class ForgetsTheRowAbove(RowLSTM):
+    def leave_row(self, weights, state, context, record):
+        return state
+
+
+class ForgetsThePixelBeside(DiagonalBiLSTM):
+    def leave_pixel(self, weights, memory, inputs, outputs):
+        _, record = super().leave_pixel(weights, memory, inputs, outputs)
+        return memory, record
+
+
+def built(layer_class, colours=3, **arguments):
+    return build(layer_class(colours=colours, dtype="float64", **arguments), input_features=3)
+
+
+BROKEN_MASKS = {
+    "one tap too many": (OneTapTooMany, "A"),
+    "one tap too many, mask B": (OneTapTooMany, "B"),
+    "sees itself": (SeesItself, "A"),
+    "one tap too few": (OneTapTooFew, "B"),
+}
+
+
+@pytest.mark.parametrize(("layer_class", "mask_type"), BROKEN_MASKS.values(), ids=BROKEN_MASKS)
+def test_a_broken_mask_is_caught(layer_class, mask_type):
+    broken = built(layer_class, filters=5, kernel_size=3, mask_type=mask_type)
+    with pytest.raises(AssertionError, match="sees" if layer_class is not OneTapTooFew else "does not see"):
+        check_sees_exactly(broken, 3)
+    with pytest.raises(AssertionError):
+        check_equals_reference(broken, random_map(1, 3, 4, 3))
+
+
+@pytest.mark.parametrize("layer_class", [RowLSTM, DiagonalBiLSTM])
+def test_gates_of_the_wrong_colour_are_caught(layer_class, monkeypatch):
+    """Gate n is of the colour of its unit, n % units, not of colour n % colours."""
+    healthy = built(layer_class, units=4)
+    check_sees_exactly(healthy, 3)
+    convolution = type(healthy.input_to_state)
+    monkeypatch.setattr(convolution, "output_colours", lambda self: np.arange(self.filters) % self.colours)
+    broken = built(layer_class, units=4)
+    with pytest.raises(AssertionError, match=r"\bsees"):
+        check_sees_exactly(broken, 3)
+    with pytest.raises(AssertionError):
+        check_equals_reference(broken, random_map(1, 3, 4, 3))
+
+
+@pytest.mark.parametrize("tap", [0, 1, 2])
+def test_a_closed_tap_of_the_state_to_state_convolution_is_caught(tap):
+    """The triangle of the Row LSTM loses a side, or the cells between."""
+    broken = built(RowLSTM, units=3)
+    kernel = as_numpy(broken.recurrent_kernel)
+    kernel[tap] = 0.0
+    broken.recurrent_kernel.assign(kernel)
+    with pytest.raises(AssertionError, match="does not see"):
+        check_sees_exactly(broken, 3)
+
+
+def test_a_mirrored_map_that_is_not_moved_down_is_caught():
+    broken = built(NotMovedDown, units=3)
+    with pytest.raises(AssertionError, match=r"\bsees"):
+        check_sees_exactly(broken, 3)
+
+
+@pytest.mark.parametrize(("layer_class", "module"), [(RowLSTM, row_lstm), (DiagonalBiLSTM, diagonal_bilstm)])
+@pytest.mark.parametrize("order", [(0, 2, 1, 3), (2, 1, 0, 3), (3, 1, 2, 0)], ids=["oifg", "ifog", "gfio"])
+def test_a_wrong_gate_order_is_caught(layer_class, module, order, monkeypatch):
+    right = module.lstm_cell
+
+    def wrong(gates, cell):
+        blocks = ops.split(gates, 4, axis=-1)
+        return right(ops.concatenate([blocks[k] for k in order], axis=-1), cell)
+
+    layer, x = built(layer_class, units=3), random_map(1, 3, 4, 3)
+    check_equals_reference(layer, x)
+    monkeypatch.setattr(module, "lstm_cell", wrong)
+    with pytest.raises(AssertionError):
+        check_equals_reference(layer, x)
+
+
+@pytest.mark.parametrize("layer_class", [ForgetsTheRowAbove, ForgetsThePixelBeside])
+def test_a_state_that_is_not_passed_on_is_caught(layer_class):
+    with pytest.raises(AssertionError):
+        check_row_by_row_equals_call(built(layer_class, units=3), random_map(1, 3, 4, 3))

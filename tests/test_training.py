@@ -1,0 +1,289 @@
+"""Recipes, training runs and what they leave behind, on a model that trains in a second."""
+
+import csv
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixel_zoo import data
+from pixel_zoo.training import Recipe, StopAfter, evaluate, load_recipes, override, pictures, train
+from pixel_zoo.training.files import replacing
+from pixel_zoo.training.train import build_model, build_optimizer
+
+TINY = Recipe(
+    data="digits",
+    model="PixelCNN",
+    model_options={"filters": 4, "num_blocks": 1, "head_filters": 8},
+    learning_rate=1e-2,
+    batch_size=128,
+    epochs=2,
+)
+
+
+# --- recipes ---
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"data": "digitz"}, "digits"),
+        ({"model": "PixelGAN"}, "model must be one of .*PixelCNN.*PixelRNN.*'PixelGAN'"),
+        ({"model_options": {"filter": 3}}, "model_options: PixelCNN takes filters, .* got 'filter'"),
+        ({"model_options": {"levels": 3}}, "got 'levels'"),
+        ({"optimizer": "sgd"}, "optimizer must be one of adam, adamw, rmsprop, got 'sgd'"),
+        ({"learning_rate": 0}, "learning_rate must be a number above 0, got 0"),
+        ({"learning_rate": float("nan")}, "learning_rate must be a number above 0, got nan"),
+        ({"schedule": "linear"}, "schedule must be one of constant, cosine"),
+        ({"warmup_steps": 10}, "warmup_steps needs schedule='cosine'"),
+        ({"clip_norm": -1.0}, "clip_norm must be a number above 0"),
+        ({"ema_momentum": 1.0}, "ema_momentum must be a number between 0 and 1, got 1.0"),
+        ({"batch_size": 0}, "batch_size must be an integer of at least 1, got 0"),
+        ({"epochs": 1.5}, "epochs must be an integer of at least 1, got 1.5"),
+        ({"seed": -1}, "seed must be an integer of at least 0"),
+    ],
+)
+def test_a_recipe_names_what_is_wrong_with_it(change, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(TINY, **change)
+
+
+def test_override_reads_values_by_the_type_of_their_field():
+    changed = override(TINY, "learning_rate=1e-3", "ema_momentum=none", "model_options.skip=false", "target=3")
+    assert (changed.learning_rate, changed.ema_momentum, changed.target) == (1e-3, None, "3")
+    assert changed.model_options == TINY.model_options | {"skip": False}
+    assert "skip" not in TINY.model_options
+
+
+@pytest.mark.parametrize(
+    "assignment, message",
+    [
+        ("learning_rate", "must read field=value"),
+        ("lr=1", "no field 'lr'; it has data, model, model_options.NAME"),
+        ("model_options=3", "no field 'model_options'"),
+        ("epochs.x=3", "no field 'epochs.x'"),
+        ("epochs=many", "epochs must be an integer of at least 1, got 'many'"),
+    ],
+)
+def test_override_refuses(assignment, message):
+    with pytest.raises(ValueError, match=message):
+        override(TINY, assignment)
+
+
+def test_recipes_are_loaded_from_a_file_anywhere(tmp_path):
+    path = tmp_path / "my recipes.py"
+    path.write_text(
+        "from pixel_zoo.training import Recipe\n"
+        "one = Recipe(data='digits', model='PixelCNN')\n"
+        "_two = Recipe(data='digits', model='PixelCNN')\n"
+    )
+    assert list(load_recipes(path)) == ["one"]
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [("x = 3\n", "holds no Recipe"), ("x = 3\ny = z\n", "fails in line 2: NameError"), ("x = (\n", "SyntaxError")],
+)
+def test_a_bad_recipe_file_is_one_clear_error(tmp_path, text, message):
+    path = tmp_path / "recipes.py"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        load_recipes(path)
+
+
+def test_a_missing_recipe_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no file .*none.py"):
+        load_recipes(tmp_path / "none.py")
+
+
+@pytest.mark.parametrize("name", ["digits", "mnist", "cifar10"])
+def test_our_own_recipes_build(name, request):
+    recipes = load_recipes(request.config.rootpath / "recipes" / f"{name}.py")
+    assert {"pixel_cnn", "row_lstm", "diagonal_bilstm"} <= set(recipes)
+    for recipe in recipes.values():
+        assert recipe.target and recipe.source
+        info = data.info(recipe.data)
+        small = {key: min(value, 3) for key, value in recipe.model_options.items() if type(value) is int}
+        model = build_model(dataclasses.replace(recipe, model_options=recipe.model_options | small))
+        assert (tuple(model.image_shape), model.levels) == (tuple(info.image_shape), info.levels)
+
+
+# --- optimiser ---
+
+
+def test_the_cosine_schedule_warms_up_and_ends_at_zero():
+    recipe = dataclasses.replace(TINY, schedule="cosine", warmup_steps=10, epochs=5)
+    rate = build_optimizer(recipe, steps_per_epoch=20)._learning_rate
+    rates = np.array([float(rate(step)) for step in range(101)])
+    assert rates[0] == 0
+    assert rates.argmax() == 10 and rates[10] == pytest.approx(recipe.learning_rate)
+    assert rates[100] == pytest.approx(0, abs=1e-9)
+
+
+def test_the_optimiser_is_the_recipe_s():
+    recipe = dataclasses.replace(TINY, optimizer="rmsprop", clip_norm=2.0, ema_momentum=0.9)
+    optimizer = build_optimizer(recipe, steps_per_epoch=1)
+    assert isinstance(optimizer, keras.optimizers.RMSprop)
+    assert (optimizer.global_clipnorm, optimizer.use_ema, optimizer.ema_momentum) == (2.0, True, 0.9)
+
+
+# --- a run ---
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    output = tmp_path_factory.mktemp("run") / "new"
+    return train(TINY, output, verbose=0), output
+
+
+def rows(output):
+    with open(output / "log.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_run_leaves_a_full_record(run):
+    _, output = run
+    names = {"best.keras", "config.json", "log.csv", "loss.png", "model.keras", "samples.png"}
+    assert {path.name for path in output.iterdir()} == names
+    configuration = json.loads((output / "config.json").read_text())
+    assert Recipe(**configuration["recipe"]) == TINY
+    assert configuration["versions"]["keras"] == keras.__version__
+    assert configuration["training_images_sha256"] == data.content_hash("digits", "train")
+    assert [row["epoch"] for row in rows(output)] == ["0", "1"]
+    for name in ("samples.png", "loss.png"):
+        Image.open(output / name).verify()
+
+
+def test_the_best_model_is_returned_and_saved(run):
+    model, output = run
+    nats = [float(row["val_nats"]) for row in rows(output)]
+    assert evaluate(model, "digits", "validation")["nats"] == pytest.approx(min(nats), rel=1e-4)
+    images = data.arrays("digits", "test")
+    reloaded = keras.models.load_model(output / "best.keras")
+    np.testing.assert_allclose(reloaded.log_likelihood(images), model.log_likelihood(images), rtol=1e-5)
+
+
+def test_training_learns(run):
+    _, output = run
+    untrained = evaluate(build_model(TINY), "digits", "validation")["nats"]
+    assert float(rows(output)[-1]["val_nats"]) < 0.9 * untrained
+
+
+def test_the_same_seed_trains_the_same_model(run, tmp_path):
+    model, _ = run
+    again = train(TINY, tmp_path, verbose=0)
+    for weight, expected in zip(again.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(weight, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_directory_with_files_is_left_as_it_is(tmp_path):
+    (tmp_path / "precious").write_text("weights")
+    with pytest.raises(FileExistsError, match=r"output: .* already holds files"):
+        train(TINY, tmp_path, verbose=0)
+    assert [path.name for path in tmp_path.iterdir()] == ["precious"]
+
+
+def test_an_output_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").write_text("no directory")
+    with pytest.raises(OSError, match=r"output: .* can't be written"):
+        train(TINY, tmp_path / "file" / "run", verbose=0)
+
+
+def assert_average_is_saved(model, output):
+    """The saved weights are those that the log's last row was measured with."""
+    last = keras.models.load_model(output / "model.keras")
+    logged = float(rows(output)[-1]["val_nats"])
+    assert evaluate(last, "digits", "validation")["nats"] == pytest.approx(logged, rel=1e-4)
+    assert evaluate(model, "digits", "validation")["nats"] <= logged * (1 + 1e-4)
+    return last
+
+
+def test_averaged_weights_are_evaluated_and_saved(run, tmp_path):
+    model = train(dataclasses.replace(TINY, ema_momentum=0.9), tmp_path, verbose=0)
+    last = assert_average_is_saved(model, tmp_path)
+    unaveraged = keras.models.load_model(run[1] / "model.keras")
+    pairs = zip(last.get_weights(), unaveraged.get_weights(), strict=True)
+    assert any(not np.allclose(a, b, rtol=1e-2) for a, b in pairs)
+
+
+def test_averaged_weights_are_kept_when_time_is_up(tmp_path, monkeypatch):
+    def stop_at_fifth_batch(self, batch, logs=None):
+        self.model.stop_training = batch == 4
+
+    monkeypatch.setattr(StopAfter, "on_train_batch_end", stop_at_fifth_batch)
+    model = train(dataclasses.replace(TINY, ema_momentum=0.9), tmp_path, minutes=1, verbose=0)
+    assert len(rows(tmp_path)) == 1
+    last = assert_average_is_saved(model, tmp_path)
+    # The optimiser keeps the other set, the weights that training would go on from.
+    pairs = zip(last.optimizer._model_variables_moving_average, last.trainable_variables, strict=True)
+    assert any(not np.allclose(a, b, rtol=1e-2) for a, b in pairs)
+
+
+def test_stop_after_ends_training_at_a_batch():
+    model = build_model(TINY)
+    model.compile()
+    steps = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(batch))
+    seen = []
+    images = data.arrays("digits", "train")
+    model.fit(images, batch_size=16, epochs=3, callbacks=[StopAfter(minutes=1e-6), steps], verbose=0)
+    assert seen == [0]
+    with pytest.raises(ValueError, match="minutes must be above 0, got 0"):
+        StopAfter(minutes=0)
+
+
+def test_divergence_is_an_error_that_keeps_the_last_good_weights(tmp_path):
+    recipe = dataclasses.replace(TINY, learning_rate=1e30)
+    with pytest.raises(ValueError, match=r"learning_rate=1e.30: training diverged in epoch 1"):
+        train(recipe, tmp_path, verbose=0)
+    assert not list(tmp_path.glob("*.keras"))
+
+
+def test_evaluate_refuses_other_images(run):
+    model, _ = run
+    with pytest.raises(ValueError, match=r"data: the images of 'binarized_mnist' have shape .28, 28, 1. and 2 levels"):
+        evaluate(model, "binarized_mnist", "test")
+
+
+def test_the_standard_error_is_that_of_the_mean(run):
+    model, _ = run
+    result = evaluate(model, "digits", "test")
+    nats = -model.log_likelihood(data.arrays("digits", "test"))
+    assert result["images"] == len(nats)
+    assert result["standard_error"] == pytest.approx(nats.std(ddof=1) / len(nats) ** 0.5, rel=1e-4)
+    assert result["bits_per_dim"] == pytest.approx(nats.mean() / (64 * np.log(2)), rel=1e-5)
+
+
+# --- files and pictures ---
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), replacing(path) as temporary:
+        temporary.write_text("ne")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_grid_shows_each_image_in_its_place():
+    images = np.zeros((3, 64, 64, 3), "uint8")
+    images[0, ..., 0], images[1, ..., 1], images[2, ..., 2] = 1, 2, 3
+    picture = pictures.grid(images, columns=2, levels=4)
+    assert picture.shape == (2 * 66 + 2, 2 * 66 + 2, 3)
+    assert picture[10, 10].tolist() == [85, 0, 0]
+    assert picture[10, 80].tolist() == [0, 170, 0]
+    assert picture[80, 10].tolist() == [0, 0, 255]
+    assert (picture[80, 80] == pictures.BACKGROUND).all()
+
+
+def test_a_completion_picture_tints_what_was_unknown():
+    originals = np.ones((1, 64, 64, 1), "uint8")
+    known = np.indices((64, 64))[0] < 32
+    picture = pictures.completions(originals, known, np.zeros((1, 1, 64, 64, 1), "uint8"), levels=2)
+    left = [2 + column * 66 + 5 for column in range(3)]
+    assert [picture[10, x].tolist() for x in left] == [[255] * 3, [255] * 3, [0] * 3]
+    assert [picture[60, x].tolist() for x in left] == [[255] * 3, list(pictures.UNKNOWN), [0] * 3]
