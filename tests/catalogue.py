@@ -21,7 +21,7 @@ class LayerEntry(NamedTuple):
         return f"{self.layer_class.__name__}({arguments})".replace(" ", "")
 
 
-# Every class with one colour and with several; features that split evenly among the colours, and that leave a remainder.
+# Every class with one colour and with several; features that split evenly among the colours, and that do not.
 LAYERS = [
     LayerEntry(layers.MaskedConv2D, {"filters": 2, "kernel_size": 5, "mask_type": "A"}, 1),
     LayerEntry(layers.MaskedConv2D, {"filters": 2, "kernel_size": 3, "mask_type": "B"}, 2),

@@ -258,8 +258,8 @@ def diagonal_bilstm(x, input_kernel, input_bias, recurrent_kernel, initial_h, in
 def logits(x, kernel, kernel_bias, colours, levels, bias=None):
     """The last 1x1 convolution, mask B: for each colour of each pixel one logit per level.
 
-    With n logits per value, output feature colour * n + level makes level `level` of colour `colour`: n = levels for the
-    softmax of section 2.2, n = 1 for the sigmoid of binary images.
+    With n logits per value, output feature colour * n + level makes level `level` of colour `colour`: n = levels for
+    the softmax of section 2.2, n = 1 for the sigmoid of binary images.
 
     Args:
         x: (height, width, c_in).

@@ -4,10 +4,11 @@ import functools
 import hashlib
 import itertools
 import math
+import numbers
 
 import numpy as np
 
-from pixel_zoo.data.readers import permutation
+from pixel_zoo.data.permutation import permutation
 from pixel_zoo.data.registry import info
 from pixel_zoo.layers.checks import positive_integer
 
@@ -66,7 +67,7 @@ def content_hash(name, split):
     Example:
 
     >>> content_hash("digits", "test")[:16]
-    'TODO'
+    'ccd5b41cbafc53da'
     """
     return hashlib.sha256(arrays(name, split)).hexdigest()
 
@@ -98,7 +99,7 @@ def pipeline(name, split, batch_size, seed=None):
     (13, TensorShape([100, 8, 8, 1]))
     """
     batch_size = positive_integer("batch_size", batch_size)
-    if seed is not None and not (isinstance(seed, int | np.integer) and 0 <= seed < 2**32):
+    if seed is not None and not (isinstance(seed, numbers.Integral) and 0 <= seed < 2**32):
         raise ValueError(f"seed must be None or an integer from 0 to 2**32 - 1, got {seed!r}")
     images = arrays(name, split)
 

@@ -4,15 +4,9 @@ import os
 
 import numpy as np
 
+from pixel_zoo.data.permutation import permutation
+
 DIGITS_SPLITS = {"train": 1297, "validation": 200, "test": 300}
-
-
-def permutation(size, seed):
-    """A permutation of range(size) that depends on the seed (an integer or a list of them) alone.
-
-    NumPy promises the stream of RandomState for good (NEP 19), that of its newer generators only within a version.
-    """
-    return np.random.RandomState(seed).permutation(size)
 
 
 def read_digits(split):
@@ -22,9 +16,8 @@ def read_digits(split):
     images = load_digits().images.astype(np.uint8)[..., np.newaxis]
     # The file goes through its writers one after the other; permuted, each split holds all of them.
     images = images[permutation(len(images), seed=0)]
-    train, validation, _ = DIGITS_SPLITS.values()
-    first = {"train": 0, "validation": train, "test": train + validation}[split]
-    return images[first : first + DIGITS_SPLITS[split]]
+    train, validation, test = np.split(images, np.cumsum(list(DIGITS_SPLITS.values()))[:-1])
+    return {"train": train, "validation": validation, "test": test}[split]
 
 
 def tfds_reader(builder, **slices):
@@ -36,14 +29,8 @@ def tfds_reader(builder, **slices):
     """
 
     def read(split):
-        import tensorflow_datasets as tfds
-
-        features = _prepared(builder).as_dataset(
-            split=slices.get(split, split),
-            batch_size=-1,  # the whole split as one tensor
-            decoders=tfds.decode.PartialDecoding({"image": True}),
-        )
-        return features["image"].numpy()
+        # A batch size of -1 is the whole split as one tensor.
+        return _prepared(builder).as_dataset(split=slices.get(split, split), batch_size=-1)["image"].numpy()
 
     return read
 

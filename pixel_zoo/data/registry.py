@@ -11,9 +11,9 @@ _DATA_SETS = {
             image_shape=(8, 8, 1),
             levels=17,
             splits=DIGITS_SPLITS,
-            description="Handwritten digits, each value the number of dark pixels (0 to 16) in a 4 x 4 block of a "
-            "32 x 32 bitmap. Comes with scikit-learn: nothing is downloaded. Split by a fixed permutation.",
-            source="Alpaydin & Kaynak 1998, Optical Recognition of Handwritten Digits, UCI (scikit-learn's load_digits)",
+            description="Handwritten digits, each value the number of inked pixels (0 to 16) in a 4 x 4 block of a "
+            "32 x 32 bitmap. The 1,797 come with scikit-learn: nothing is downloaded. Split by a fixed permutation.",
+            source="Alpaydin & Kaynak 1998, UCI Optical Recognition of Handwritten Digits (scikit-learn's load_digits)",
             read=read_digits,
         ),
         DataSet(

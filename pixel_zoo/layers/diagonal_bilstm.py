@@ -8,6 +8,7 @@ from pixel_zoo import backend
 from pixel_zoo.layers.checks import check_groups, positive_integer
 from pixel_zoo.layers.colours import by_colour, colour_slice, join
 from pixel_zoo.layers.lstm import InputToState, lstm_cell, lstm_cell_by_colour
+from pixel_zoo.layers.lstm_scan import lstm_scan
 from pixel_zoo.layers.raster_layer import RasterLayer
 
 RIGHT, LEFT = 0, 1
@@ -65,30 +66,20 @@ class DiagonalBiLSTM(RasterLayer):
         return (*x_shape[:-1], self.units)
 
     def call(self, x, bias=None):
-        batch, height, width = ops.shape(x)[0], x.shape[1], x.shape[2]
+        height, width = x.shape[1], x.shape[2]
         gates = ops.transpose(self.input_to_state(x, bias=bias), (1, 2, 0, 3))
         right, left = (self.input_to_state.of_lstm(gates, direction) for direction in (RIGHT, LEFT))
-        gates = _skew(ops.stack([right, ops.flip(left, axis=1)]))
-        shape = (2, height, batch, self.units)
-        kernel = ops.cast(ops.reshape(self.recurrent_kernel, (2, 2 * self.units, 4 * self.units)), gates.dtype)
-        initial_h, initial_c = (
-            ops.broadcast_to(ops.cast(state, gates.dtype)[:, None, None], shape)
-            for state in (self.initial_h, self.initial_c)
+        # The scan's positions are the rows of the skewed map, its steps the columns. Row r starts at step r; until then
+        # it keeps the initial state, which stands left of its first column.
+        h = lstm_scan(
+            _skew(ops.stack([right, ops.flip(left, axis=1)])),
+            ops.reshape(ops.cast(self.recurrent_kernel, gates.dtype), (2, 2 * self.units, 4 * self.units)),
+            ops.cast(self.initial_h, gates.dtype),
+            ops.cast(self.initial_c, gates.dtype),
+            offsets=(-1, 0),
+            learned_edge=True,
+            started=np.arange(height + width - 1)[:, None] >= np.arange(height),
         )
-        # Row r starts at step r; until then it keeps the initial state, which stands left of its first column.
-        started = np.arange(height + width - 1)[:, None] >= np.arange(height)
-        started = started[:, None, :, None, None]
-
-        def diagonal(state, step):
-            gates, started = step
-            h, c = state
-            above = ops.concatenate([initial_h[:, :1], h[:, :-1]], axis=1)
-            neighbours = ops.reshape(ops.concatenate([above, h], axis=-1), (2, -1, 2 * self.units))
-            h, c = lstm_cell(gates + ops.reshape(ops.matmul(neighbours, kernel), ops.shape(gates)), c)
-            h, c = ops.where(started, h, initial_h), ops.where(started, c, initial_c)
-            return (h, c), h
-
-        _, h = backend.scan(diagonal, (initial_h, initial_c), (gates, started))
         h = _unskew(h, width)
         moved_down = ops.pad(ops.flip(h[LEFT], axis=1)[:-1], [[1, 0], [0, 0], [0, 0], [0, 0]])
         return ops.transpose(h[RIGHT] + moved_down, (2, 0, 1, 3))

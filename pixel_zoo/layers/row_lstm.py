@@ -4,10 +4,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from pixel_zoo import backend
 from pixel_zoo.layers.checks import check_groups, odd_integer, positive_integer
 from pixel_zoo.layers.colours import by_colour, colour_slice, join
 from pixel_zoo.layers.lstm import InputToState, lstm_cell, lstm_cell_by_colour
+from pixel_zoo.layers.lstm_scan import lstm_scan
 from pixel_zoo.layers.raster_layer import RasterLayer
 
 
@@ -65,13 +65,16 @@ class RowLSTM(RasterLayer):
     def call(self, x, bias=None):
         gates = ops.transpose(self.input_to_state(x, bias=bias), (1, 2, 0, 3))
         weights = self._recurrent_weights(np.arange(self.units), np.arange(4 * self.units))
-
-        def row(state, gates):
-            h, c = lstm_cell(gates + self._state_to_state(weights, state[0]), state[1])
-            return (h, c), h
-
-        _, h = backend.scan(row, self.initial_state(weights, ops.shape(x)[0], x.shape[2]), gates)
-        return ops.transpose(h, (2, 0, 1, 3))
+        side = self.kernel_size // 2
+        # The scan's positions are the columns of a row, its steps the rows.
+        h = lstm_scan(
+            gates[:, None],
+            weights["state_to_state"][None],
+            weights["h"][None],
+            weights["c"][None],
+            offsets=tuple(range(-side, side + 1)),
+        )
+        return ops.transpose(h[:, 0], (2, 0, 1, 3))
 
     def _recurrent_weights(self, unit_order, gate_order):
         """State-to-state kernel and initial state in the compute dtype, units and gates in the orders given."""

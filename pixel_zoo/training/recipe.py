@@ -67,7 +67,7 @@ class Recipe:
     source: str = ""
 
     def __post_init__(self):
-        data.info(self.data)  # names the data sets that there are, if this is none of them
+        _one_of("data", self.data, data.names())
         _one_of("model", self.model, model_names())
         _check_options(self.model, self.model_options)
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
@@ -82,7 +82,7 @@ class Recipe:
             _number("ema_momentum", self.ema_momentum, low=0, high=1)
         positive_integer("batch_size", self.batch_size)
         positive_integer("epochs", self.epochs)
-        _count("seed", self.seed)
+        _count("seed", self.seed, high=2**32)
         _one_of("jit_compile", self.jit_compile, (None, True, False))
         for name in ("target", "source"):
             if not isinstance(getattr(self, name), str):
@@ -197,9 +197,10 @@ def _number(name, value, low, high=float("inf")):
         raise ValueError(f"{name} must be {wanted}, got {value!r}")
 
 
-def _count(name, value):
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 0:
-        raise ValueError(f"{name} must be an integer of at least 0, got {value!r}")
+def _count(name, value, high=float("inf")):
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not 0 <= value < high:
+        wanted = "at least 0" if high == float("inf") else f"at least 0 and below {high}"
+        raise ValueError(f"{name} must be an integer of {wanted}, got {value!r}")
 
 
 def _check_options(model, options):

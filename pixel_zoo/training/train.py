@@ -57,8 +57,9 @@ def train(recipe, output, *, minutes=None, verbose="auto"):
     keras.utils.set_random_seed(recipe.seed)
     model = build_model(recipe)
     output = _new_directory(output)
-    images, validation, steps_per_epoch = _feed(recipe)
+    fed, steps_per_epoch = _feed(recipe)
     optimizer = build_optimizer(recipe, steps_per_epoch)
+    optimizer.build(model.trainable_variables)  # else TensorFlow traces the step twice: to make variables, and to run
     model.compile(optimizer=optimizer, jit_compile="auto" if recipe.jit_compile is None else recipe.jit_compile)
     with replacing(output / "config.json") as path:
         path.write_text(json.dumps(_configuration(recipe, model), indent=2) + "\n")
@@ -72,14 +73,7 @@ def train(recipe, output, *, minutes=None, verbose="auto"):
         Checkpoint(output / "model.keras"),
         Checkpoint(output / "best.keras", monitor="val_nats", mode="min", save_best_only=True),
     ]
-    history = model.fit(
-        images,
-        batch_size=recipe.batch_size,
-        epochs=recipe.epochs,
-        validation_data=validation,
-        callbacks=callbacks,
-        verbose=verbose,
-    ).history
+    history = model.fit(**fed, epochs=recipe.epochs, callbacks=callbacks, verbose=verbose).history
 
     if (output / "best.keras").exists():
         model.load_weights(output / "best.keras")
@@ -117,12 +111,15 @@ def build_optimizer(recipe, steps_per_epoch):
 
 
 def _feed(recipe):
-    """Training images, validation data and steps an epoch: pipelines for TensorFlow, arrays for any other backend."""
+    """What `fit` takes as its data, and steps an epoch: pipelines for TensorFlow, arrays for any other backend."""
     if keras.backend.backend() == "tensorflow":
         images = data.pipeline(recipe.data, "train", recipe.batch_size, seed=recipe.seed)
-        return images, data.pipeline(recipe.data, "validation", recipe.batch_size), len(images)
+        validation = data.pipeline(recipe.data, "validation", recipe.batch_size)
+        return {"x": images, "validation_data": validation, "shuffle": False}, len(images)
     images = data.arrays(recipe.data, "train")
-    return images, (data.arrays(recipe.data, "validation"),), math.ceil(len(images) / recipe.batch_size)
+    validation = (data.arrays(recipe.data, "validation"),)
+    steps_per_epoch = math.ceil(len(images) / recipe.batch_size)
+    return {"x": images, "validation_data": validation, "batch_size": recipe.batch_size}, steps_per_epoch
 
 
 def _new_directory(path):

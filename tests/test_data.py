@@ -1,0 +1,186 @@
+"""Data by name: values, fixed splits, seeded order, and what is said when something is missing."""
+
+import dataclasses
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from pixel_zoo import data
+from pixel_zoo.data import registry
+
+on_tensorflow = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.data needs TensorFlow")
+every_split = pytest.mark.parametrize(
+    "name, split", [(name, split) for name in data.names() for split in ("train", "validation", "test")]
+)
+
+
+def images_of(name, split):
+    """The images of a split, or a skip that says why they can't be read here."""
+    if name != "digits":
+        if keras.backend.backend() != "tensorflow":
+            pytest.skip("TensorFlow Datasets needs TensorFlow")
+        directory = os.environ.get("TFDS_DATA_DIR")
+        if directory is None or not pathlib.Path(directory, name).is_dir():
+            pytest.skip(f"TFDS_DATA_DIR={directory} holds no prepared {name}")
+    return data.arrays(name, split)
+
+
+# --- arrays ---
+
+
+@every_split
+def test_arrays_are_what_info_says(name, split):
+    images, info = images_of(name, split), data.info(name)
+    assert images.shape == (info.splits[split], *info.image_shape)
+    assert images.dtype == np.uint8
+    assert (images.min(), images.max()) == (0, info.levels - 1)
+
+
+@pytest.mark.parametrize("split, mean", [("train", 0.130562), ("validation", 0.131127), ("test", 0.132512)])
+def test_binarized_mnist_is_the_fixed_binarisation(split, mean):
+    assert images_of("binarized_mnist", split).mean() == pytest.approx(mean, abs=5e-7)
+
+
+def test_digits_splits_part_the_whole_set():
+    from sklearn.datasets import load_digits
+
+    parts = np.concatenate([data.arrays("digits", split) for split in ("train", "validation", "test")])
+    whole = load_digits().images.reshape(1797, 64)
+    np.testing.assert_array_equal(np.unique(parts.reshape(1797, 64), axis=0), np.unique(whole, axis=0))
+
+
+@pytest.mark.parametrize(
+    "name, split, start",
+    [
+        ("digits", "train", "16248e24bcfd55e0"),
+        ("digits", "validation", "c7913193fdd798fe"),
+        ("digits", "test", "ccd5b41cbafc53da"),
+        ("binarized_mnist", "test", "3e41c0f6bd30b15b"),
+        ("mnist", "validation", "101f2fe9bcbd642d"),
+        ("cifar10", "validation", "28009ddf2446a76a"),
+    ],
+)
+def test_splits_stay_the_same_for_good(name, split, start):
+    images_of(name, split)
+    assert data.content_hash(name, split).startswith(start)
+
+
+def test_nobody_can_change_the_images_of_others():
+    with pytest.raises(ValueError, match="read-only"):
+        data.arrays("digits", "train")[0] = 0
+
+
+def test_digits_need_no_tensorflow():
+    program = """
+import sys
+sys.modules["tensorflow"] = sys.modules["tensorflow_datasets"] = None  # importing them fails
+from pixel_zoo import data
+print(data.content_hash("digits", "test"))
+"""
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == data.content_hash("digits", "test"), done.stderr
+
+
+# --- pipeline ---
+
+
+def passes(count, **options):
+    """The images of each of the first `count` passes over a pipeline of the digits."""
+    batches = data.pipeline("digits", "train", batch_size=100, **options)
+    return [np.concatenate([batch.numpy() for batch in batches]) for _ in range(count)]
+
+
+@on_tensorflow
+def test_pipeline_batches_everything_and_knows_its_length():
+    batches = data.pipeline("digits", "train", batch_size=100)
+    sizes = [len(batch) for batch in batches]
+    assert sizes == [100] * 12 + [97]
+    assert len(batches) == 13
+    assert batches.element_spec.dtype == "uint8"
+    assert batches.element_spec.shape.as_list() == [None, 8, 8, 1]
+
+
+@on_tensorflow
+def test_pipeline_without_a_seed_keeps_the_order():
+    for images in passes(2):
+        np.testing.assert_array_equal(images, data.arrays("digits", "train"))
+
+
+@on_tensorflow
+def test_each_pass_has_another_order_of_the_same_images():
+    stored, first, second = data.arrays("digits", "train"), *passes(2, seed=0)
+    assert not np.array_equal(first, stored)
+    assert not np.array_equal(second, first)
+    for images in (first, second):
+        assert sorted(map(bytes, images)) == sorted(map(bytes, stored))
+
+
+@on_tensorflow
+def test_the_seed_alone_decides_the_order():
+    keras.utils.set_random_seed(1)
+    once = passes(2, seed=7)
+    keras.utils.set_random_seed(2)
+    again, other = passes(2, seed=7), passes(2, seed=8)
+    np.testing.assert_array_equal(again, once)
+    assert not np.array_equal(other[0], once[0])
+
+
+@on_tensorflow
+def test_order_stays_the_same_for_good():
+    assert [int(images[0].sum()) for images in passes(4, seed=0)] == [323, 327, 273, 286]
+
+
+# --- bad input ---
+
+
+@pytest.mark.parametrize("function", [data.info, lambda name: data.arrays(name, "test")])
+def test_an_unknown_name_lists_those_there_are(function):
+    with pytest.raises(ValueError, match="name must be one of binarized_mnist, cifar10, digits, mnist, got 'minst'"):
+        function("minst")
+
+
+@pytest.mark.parametrize("split", ["val", "", None, ["train"]])
+def test_an_unknown_split_lists_those_there_are(split):
+    with pytest.raises(ValueError, match="split must be one of train, validation, test for digits, got "):
+        data.arrays("digits", split)
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 2.5, "16", True])
+def test_a_bad_batch_size_is_named(batch_size):
+    with pytest.raises(ValueError, match="batch_size must be an integer of at least 1, got "):
+        data.pipeline("digits", "train", batch_size)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 0.5, "0"])
+def test_a_bad_seed_is_named(seed):
+    with pytest.raises(ValueError, match="seed must be None or an integer from 0 to "):
+        data.pipeline("digits", "train", 16, seed=seed)
+
+
+@on_tensorflow
+@pytest.mark.parametrize("name", ["binarized_mnist", "mnist", "cifar10"])
+def test_an_unprepared_set_without_a_network_says_how_to_prepare_it(name, monkeypatch, tmp_path):
+    def no_network(*args, **kwargs):
+        raise OSError("Network is unreachable")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_network)
+    monkeypatch.setattr(socket.socket, "connect", no_network)
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=rf"{name} is not prepared in {tmp_path}.*run `tfds build {name}`"):
+        data.info(name).read("test")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("change", [{"levels": 16}, {"image_shape": (8, 8, 3)}, {"splits": {"test": 301}}])
+def test_what_is_not_the_data_set_is_refused(change, monkeypatch):
+    broken = dataclasses.replace(data.info("digits"), name="broken", **change)
+    monkeypatch.setitem(registry._DATA_SETS, "broken", broken)
+    with pytest.raises(ValueError, match="what is stored as broken is not that data set: its test split must be "):
+        data.arrays("broken", "test")
