@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixel_zoo import data
+from pixel_zoo import data, models
 from pixel_zoo.training import Recipe, StopAfter, evaluate, load_recipes, override, pictures, train
 from pixel_zoo.training.files import replacing
 from pixel_zoo.training.train import build_model, build_optimizer
@@ -139,6 +139,13 @@ def run(tmp_path_factory):
     return train(TINY, output, verbose=0), output
 
 
+@pytest.fixture
+def without_samples(monkeypatch):
+    """Compiling the sampling of a model takes longer than training it: once, in `run`, is enough."""
+    blank = np.zeros((16, 8, 8, 1), "uint8")
+    monkeypatch.setattr(models.PixelModel, "generate", lambda self, num_images, seed: blank)
+
+
 def rows(output):
     with open(output / "log.csv", newline="") as file:
         return list(csv.DictReader(file))
@@ -172,7 +179,7 @@ def test_training_learns(run):
     assert float(rows(output)[-1]["val_nats"]) < 0.9 * untrained
 
 
-def test_the_same_seed_trains_the_same_model(run, tmp_path):
+def test_the_same_seed_trains_the_same_model(run, tmp_path, without_samples):
     model, _ = run
     again = train(TINY, tmp_path, verbose=0)
     for weight, expected in zip(again.get_weights(), model.get_weights(), strict=True):
@@ -201,7 +208,7 @@ def assert_average_is_saved(model, output):
     return last
 
 
-def test_averaged_weights_are_evaluated_and_saved(run, tmp_path):
+def test_averaged_weights_are_evaluated_and_saved(run, tmp_path, without_samples):
     model = train(dataclasses.replace(TINY, ema_momentum=0.9), tmp_path, verbose=0)
     last = assert_average_is_saved(model, tmp_path)
     unaveraged = keras.models.load_model(run[1] / "model.keras")
@@ -209,7 +216,7 @@ def test_averaged_weights_are_evaluated_and_saved(run, tmp_path):
     assert any(not np.allclose(a, b, rtol=1e-2) for a, b in pairs)
 
 
-def test_averaged_weights_are_kept_when_time_is_up(tmp_path, monkeypatch):
+def test_averaged_weights_are_kept_when_time_is_up(tmp_path, monkeypatch, without_samples):
     def stop_at_fifth_batch(self, batch, logs=None):
         self.model.stop_training = batch == 4
 

@@ -67,22 +67,29 @@ class DiagonalBiLSTM(RasterLayer):
 
     def call(self, x, bias=None):
         height, width = x.shape[1], x.shape[2]
-        gates = ops.transpose(self.input_to_state(x, bias=bias), (1, 2, 0, 3))
-        right, left = (self.input_to_state.of_lstm(gates, direction) for direction in (RIGHT, LEFT))
+        kernels = ops.cast(ops.reshape(self.recurrent_kernel, (2, 2 * self.units, 4 * self.units)), x.dtype)
+        initial_h, initial_c = ops.cast(self.initial_h, x.dtype), ops.cast(self.initial_c, x.dtype)
         # The scan's positions are the rows of the skewed map, its steps the columns. Row r starts at step r; until then
         # it keeps the initial state, which stands left of its first column.
-        h = lstm_scan(
-            _skew(ops.stack([right, ops.flip(left, axis=1)])),
-            ops.reshape(ops.cast(self.recurrent_kernel, gates.dtype), (2, 2 * self.units, 4 * self.units)),
-            ops.cast(self.initial_h, gates.dtype),
-            ops.cast(self.initial_c, gates.dtype),
+        right, left = lstm_scan(
+            [self._skewed_gates(x, bias, direction) for direction in (RIGHT, LEFT)],
+            [kernels[direction] for direction in (RIGHT, LEFT)],
+            [initial_h[direction] for direction in (RIGHT, LEFT)],
+            [initial_c[direction] for direction in (RIGHT, LEFT)],
             offsets=(-1, 0),
             learned_edge=True,
             started=np.arange(height + width - 1)[:, None] >= np.arange(height),
         )
-        h = _unskew(h, width)
-        moved_down = ops.pad(ops.flip(h[LEFT], axis=1)[:-1], [[1, 0], [0, 0], [0, 0], [0, 0]])
-        return ops.transpose(h[RIGHT] + moved_down, (2, 0, 1, 3))
+        moved_down = ops.pad(_unskew(left, width, LEFT)[:-1], [[1, 0], [0, 0], [0, 0], [0, 0]])
+        return ops.transpose(_unskew(right, width, RIGHT) + moved_down, (2, 0, 1, 3))
+
+    def _skewed_gates(self, x, bias, direction):
+        """The input-to-state map of one direction, skewed: (steps, height, batch, 4 * units).
+
+        The input is narrower than its gates: it is skewed before the product, not after it.
+        """
+        gates = self.input_to_state.map_of_lstm(_skew(x, direction), direction)
+        return gates if bias is None else gates + _skew(self.input_to_state.of_lstm(bias, direction), direction)
 
     # Row by row: both directions' terms from the row above once per row; the rightward LSTM pixel by pixel; the
     # leftward one, right to left, once the row is finished.
@@ -172,27 +179,27 @@ class DiagonalBiLSTM(RasterLayer):
         return {**super().get_config(), "units": self.units}
 
 
-def _skew(x):
-    """Move row r by r columns, and bring the columns to the front.
+def _skew(x, direction):
+    """Move row r by r columns, after mirroring the map for the leftward direction, and bring the columns to the front.
 
     Args:
-        x: tensor (directions, height, width, batch, features).
+        x: tensor (batch, height, width, features).
+        direction: RIGHT or LEFT.
 
     Returns:
-        tensor (height + width - 1, directions, height, batch, features), zeros where no column came to stand.
+        tensor (height + width - 1, height, batch, features), zeros where no column came to stand.
     """
-    directions, height, width, _, features = x.shape
-    batch = ops.shape(x)[3]
-    x = ops.pad(x, [[0, 0], [0, 0], [0, height], [0, 0], [0, 0]])
-    x = ops.reshape(x, (directions, height * (width + height), batch, features))[:, : height * (width + height - 1)]
-    x = ops.reshape(x, (directions, height, width + height - 1, batch, features))
-    return ops.transpose(x, (2, 0, 1, 3, 4))
-
-
-def _unskew(x, width):
-    """The inverse of `_skew`: (height + width - 1, directions, height, batch, features) back to the map."""
-    steps, directions, height, _, features = x.shape
-    batch = ops.shape(x)[3]
-    x = ops.reshape(ops.transpose(x, (1, 2, 0, 3, 4)), (directions, height * steps, batch, features))
+    _, height, width, features = x.shape
+    x = ops.transpose(x, (1, 2, 0, 3))
+    x = ops.flip(x, axis=1) if direction == LEFT else x
     x = ops.pad(x, [[0, 0], [0, height], [0, 0], [0, 0]])
-    return ops.reshape(x, (directions, height, steps + 1, batch, features))[:, :, :width]
+    x = ops.reshape(x, (height * (width + height), -1, features))[: height * (width + height - 1)]
+    return ops.transpose(ops.reshape(x, (height, width + height - 1, -1, features)), (1, 0, 2, 3))
+
+
+def _unskew(x, width, direction):
+    """The inverse of `_skew`, but for the batch: (height + width - 1, height, batch, features) to (height, width, ...)."""
+    steps, height, _, features = x.shape
+    x = ops.reshape(ops.transpose(x, (1, 0, 2, 3)), (height * steps, -1, features))
+    x = ops.reshape(ops.pad(x, [[0, height], [0, 0], [0, 0]]), (height, steps + 1, -1, features))[:, :width]
+    return ops.flip(x, axis=1) if direction == LEFT else x

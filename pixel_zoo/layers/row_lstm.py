@@ -67,14 +67,10 @@ class RowLSTM(RasterLayer):
         weights = self._recurrent_weights(np.arange(self.units), np.arange(4 * self.units))
         side = self.kernel_size // 2
         # The scan's positions are the columns of a row, its steps the rows.
-        h = lstm_scan(
-            gates[:, None],
-            weights["state_to_state"][None],
-            weights["h"][None],
-            weights["c"][None],
-            offsets=tuple(range(-side, side + 1)),
+        (h,) = lstm_scan(
+            [gates], [weights["state_to_state"]], [weights["h"]], [weights["c"]], offsets=tuple(range(-side, side + 1))
         )
-        return ops.transpose(h[:, 0], (2, 0, 1, 3))
+        return ops.transpose(h, (2, 0, 1, 3))
 
     def _recurrent_weights(self, unit_order, gate_order):
         """State-to-state kernel and initial state in the compute dtype, units and gates in the orders given."""
