@@ -1,6 +1,21 @@
 """pixel_zoo: a model zoo of the PixelRNN family, exact-likelihood generative models of images."""
 
-from pixel_zoo import layers, likelihoods, models, sampling
+from pixel_zoo import data, layers, likelihoods, models, sampling
+from pixel_zoo.causality import CausalityError, check_causality
+from pixel_zoo.serving import export
+from pixel_zoo.zoo import list_pretrained, load
 
-__all__ = ["layers", "likelihoods", "models", "sampling"]
 __version__ = "0.1.0"
+
+__all__ = [
+    "CausalityError",
+    "check_causality",
+    "data",
+    "export",
+    "layers",
+    "likelihoods",
+    "list_pretrained",
+    "load",
+    "models",
+    "sampling",
+]

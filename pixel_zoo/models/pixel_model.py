@@ -5,7 +5,14 @@ import numpy as np
 from keras import ops
 
 from pixel_zoo import backend, sampling
-from pixel_zoo.likelihoods import BitsPerDim, Nats, NegativeLogLikelihood, bits_per_dim, likelihood_of_logits, log_likelihood
+from pixel_zoo.likelihoods import (
+    BitsPerDim,
+    Nats,
+    NegativeLogLikelihood,
+    bits_per_dim,
+    likelihood_of_logits,
+    log_likelihood,
+)
 from pixel_zoo.sampling.arguments import check_count, check_images
 
 
@@ -81,7 +88,9 @@ class PixelModel(keras.Model):
         check_count("batch_size", batch_size)
         if "_pixel_zoo_score" not in self.__dict__:
             self.__dict__["_pixel_zoo_score"] = backend.compiled(self._score, self.variables)
-        return np.concatenate([self._score_batch(images[i : i + batch_size]) for i in range(0, len(images), batch_size)])
+        return np.concatenate(
+            [self._score_batch(images[i : i + batch_size]) for i in range(0, len(images), batch_size)]
+        )
 
     def _score(self, images):
         return log_likelihood(images, self(images, training=False))

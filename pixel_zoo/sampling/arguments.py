@@ -23,7 +23,9 @@ def check_images(images, image_shape, levels, name="images"):
     """
     images = np.asarray(images)
     if not np.issubdtype(images.dtype, np.integer):
-        raise TypeError(f"{name} must be integers 0..{levels - 1} (the model scales them itself), got dtype {images.dtype}")
+        raise TypeError(
+            f"{name} must be integers 0..{levels - 1} (the model scales them itself), got dtype {images.dtype}"
+        )
     if images.ndim != 4 or images.shape[1:] != tuple(image_shape):
         expected = ", ".join(map(str, image_shape))
         raise ValueError(f"{name} must have shape (batch, {expected}), got {images.shape}")
@@ -64,7 +66,9 @@ def check_sampling(temperature, top_k, top_p):
     """Raise unless temperature, top_k and top_p make sense."""
     number = isinstance(temperature, numbers.Real) and not isinstance(temperature, bool)
     if not number or not 0 <= temperature < float("inf"):
-        raise ValueError(f"temperature must be a finite number of at least 0 (0: the most likely value), got {temperature!r}")
+        raise ValueError(
+            f"temperature must be a finite number of at least 0 (0: the most likely value), got {temperature!r}"
+        )
     if top_k is not None:
         check_count("top_k", top_k)
     if top_p is not None and not (isinstance(top_p, numbers.Real) and 0 < top_p <= 1):

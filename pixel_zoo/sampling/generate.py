@@ -74,7 +74,9 @@ def complete(model, images, known, seed=0, temperature=1.0, top_k=None, top_p=No
     shown = images
     if images.ndim == 4 and np.shape(known) in (images.shape[:3], images.shape[1:3]):
         # Unknown values may be anything: whoever marks them by 255 or -1 need not clean up first.
-        shown = np.where(np.broadcast_to(known, images.shape[:3])[..., None].astype(bool), images, np.zeros_like(images))
+        shown = np.where(
+            np.broadcast_to(known, images.shape[:3])[..., None].astype(bool), images, np.zeros_like(images)
+        )
     images = check_images(shown, walk.image_shape, walk.levels)
     known = check_known(known, images)
     return walk(images.astype("int32"), known, check_seeds(seed, len(images)), temperature)

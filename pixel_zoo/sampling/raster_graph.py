@@ -85,7 +85,9 @@ class RasterGraph:
             raise TypeError(f"model must be a functional Keras model of raster layers, got {type(model).__name__}")
         image = _image_input(model)
         if None in image.shape[1:] or len(image.shape) != 4:
-            raise ValueError(f"the image input must have a static shape (height, width, colours), got {image.shape[1:]}")
+            raise ValueError(
+                f"the image input must have a static shape (height, width, colours), got {image.shape[1:]}"
+            )
         if len(model.outputs) != 1:
             raise ValueError(f"model must have one output, the logits, got {len(model.outputs)}")
         self.image, self.image_shape = id(image), tuple(image.shape[1:])
@@ -130,7 +132,9 @@ class RasterGraph:
             )
         bias = node.arguments.kwargs.get("bias", node.arguments.args[1] if len(node.arguments.args) > 1 else None)
         if len(carries) > 1:
-            raise ValueError(f"bias= of layer {node.operation.name!r} depends on the image; only conditioning may go there")
+            raise ValueError(
+                f"bias= of layer {node.operation.name!r} depends on the image; only conditioning may go there"
+            )
         return None if bias is None else id(bias)
 
     def _check_pointwise(self, node):
@@ -149,7 +153,9 @@ class RasterGraph:
 
     def _check_concatenate(self, node):
         if node.operation.axis not in (-1, len(node.outputs[0].shape) - 1):
-            raise ValueError(f"layer {node.operation.name!r} must concatenate features (axis=-1), got {node.operation.axis}")
+            raise ValueError(
+                f"layer {node.operation.name!r} must concatenate features (axis=-1), got {node.operation.axis}"
+            )
         widths = [tensor.shape[-1] for tensor in node.input_tensors]
         if any(width % self.colours for width in widths[:-1]):
             raise ValueError(
