@@ -15,7 +15,7 @@ import typer.core
 from rich.console import Console
 from rich.table import Table
 
-BAD_INPUT = (ValueError, TypeError, OSError, ImportError)
+BAD_INPUT = (ValueError, TypeError, OSError, ImportError, RuntimeError)
 IMAGES_SHOWN = 6
 
 

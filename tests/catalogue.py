@@ -1,8 +1,8 @@
-"""One list that names every layer. Tests that cut across them run over it, so a new layer gets them all by one line."""
+"""One list that names every layer, one every model. Tests that cut across them run over it, so a new layer gets them all by one line."""
 
 from typing import NamedTuple
 
-from pixel_zoo import layers
+from pixel_zoo import layers, models
 
 
 class LayerEntry(NamedTuple):
@@ -38,4 +38,29 @@ LAYERS = [
     LayerEntry(layers.Logits, {"levels": 2}, 2),
     LayerEntry(layers.Logits, {"levels": 2, "colours": 3}, 5),
     LayerEntry(layers.Logits, {"levels": 5, "colours": 3}, 4),
+]
+
+
+class ModelEntry(NamedTuple):
+    """A model to test: its class and the arguments that keep it small."""
+
+    model_class: type
+    arguments: dict
+
+    def make(self, **more):
+        """A new model; `more` override the entry's arguments."""
+        return self.model_class(**self.arguments | more)
+
+    def __str__(self):
+        arguments = ",".join(f"{name}={value}" for name, value in self.arguments.items())
+        return f"{self.model_class.__name__}({arguments})"
+
+
+SMALL = {"num_blocks": 2, "head_filters": 6}
+
+MODELS = [
+    ModelEntry(models.PixelCNN, {"filters": 4, **SMALL}),
+    ModelEntry(models.PixelCNN, {"filters": 4, "residual": False, "skip": False, **SMALL}),
+    ModelEntry(models.PixelRNN, {"recurrence": "row", "units": 4, **SMALL}),
+    ModelEntry(models.PixelRNN, {"recurrence": "diagonal", "units": 4, "residual": False, **SMALL}),
 ]

@@ -2,7 +2,9 @@
 
 import csv
 import dataclasses
+import itertools
 import json
+import types
 
 import keras
 import numpy as np
@@ -99,6 +101,7 @@ def test_a_missing_recipe_file_is_named(tmp_path):
         load_recipes(tmp_path / "none.py")
 
 
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="slow to build there, and no different")
 @pytest.mark.parametrize("name", ["digits", "mnist", "cifar10"])
 def test_our_own_recipes_build(name, request):
     recipes = load_recipes(request.config.rootpath / "recipes" / f"{name}.py")
@@ -106,8 +109,8 @@ def test_our_own_recipes_build(name, request):
     for recipe in recipes.values():
         assert recipe.target and recipe.source
         info = data.info(recipe.data)
-        small = {key: min(value, 3) for key, value in recipe.model_options.items() if type(value) is int}
-        model = build_model(dataclasses.replace(recipe, model_options=recipe.model_options | small))
+        small = {key: 3 for key in ("filters", "units", "head_filters") if key in recipe.model_options}
+        model = build_model(dataclasses.replace(recipe, model_options=recipe.model_options | small | {"num_blocks": 1}))
         assert (tuple(model.image_shape), model.levels) == (tuple(info.image_shape), info.levels)
 
 
@@ -117,10 +120,9 @@ def test_our_own_recipes_build(name, request):
 def test_the_cosine_schedule_warms_up_and_ends_at_zero():
     recipe = dataclasses.replace(TINY, schedule="cosine", warmup_steps=10, epochs=5)
     rate = build_optimizer(recipe, steps_per_epoch=20)._learning_rate
-    rates = np.array([float(rate(step)) for step in range(101)])
-    assert rates[0] == 0
-    assert rates.argmax() == 10 and rates[10] == pytest.approx(recipe.learning_rate)
-    assert rates[100] == pytest.approx(0, abs=1e-9)
+    start, half, top, middle, end = (float(rate(step)) / recipe.learning_rate for step in (0, 5, 10, 55, 100))
+    assert (start, half, top, middle) == pytest.approx((0, 0.5, 1, 0.5), abs=1e-6)
+    assert end == pytest.approx(0, abs=1e-6)
 
 
 def test_the_optimiser_is_the_recipe_s():
@@ -216,27 +218,19 @@ def test_averaged_weights_are_evaluated_and_saved(run, tmp_path, without_samples
     assert any(not np.allclose(a, b, rtol=1e-2) for a, b in pairs)
 
 
-def test_averaged_weights_are_kept_when_time_is_up(tmp_path, monkeypatch, without_samples):
-    def stop_at_fifth_batch(self, batch, logs=None):
-        self.model.stop_training = batch == 4
-
-    monkeypatch.setattr(StopAfter, "on_train_batch_end", stop_at_fifth_batch)
+def test_time_ends_training_and_the_averaged_weights_are_kept(tmp_path, monkeypatch, without_samples):
+    seconds = itertools.count(step=15)  # a step takes 15 seconds by this clock
+    monkeypatch.setattr("pixel_zoo.training.stop_after.time", types.SimpleNamespace(monotonic=lambda: next(seconds)))
     model = train(dataclasses.replace(TINY, ema_momentum=0.9), tmp_path, minutes=1, verbose=0)
     assert len(rows(tmp_path)) == 1
     last = assert_average_is_saved(model, tmp_path)
+    assert int(last.optimizer.iterations) == 4
     # The optimiser keeps the other set, the weights that training would go on from.
     pairs = zip(last.optimizer._model_variables_moving_average, last.trainable_variables, strict=True)
     assert any(not np.allclose(a, b, rtol=1e-2) for a, b in pairs)
 
 
-def test_stop_after_ends_training_at_a_batch():
-    model = build_model(TINY)
-    model.compile()
-    steps = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(batch))
-    seen = []
-    images = data.arrays("digits", "train")
-    model.fit(images, batch_size=16, epochs=3, callbacks=[StopAfter(minutes=1e-6), steps], verbose=0)
-    assert seen == [0]
+def test_a_bound_on_time_is_above_zero():
     with pytest.raises(ValueError, match="minutes must be above 0, got 0"):
         StopAfter(minutes=0)
 

@@ -89,7 +89,10 @@ class DiagonalBiLSTM(RasterLayer):
         The input is narrower than its gates: it is skewed before the product, not after it.
         """
         gates = self.input_to_state.map_of_lstm(_skew(x, direction), direction)
-        return gates if bias is None else gates + _skew(self.input_to_state.of_lstm(bias, direction), direction)
+        if bias is None:
+            return gates
+        bias = self.input_to_state.of_lstm(bias, direction)
+        return gates + _skew(ops.broadcast_to(bias, (*ops.shape(x)[:3], 4 * self.units)), direction)
 
     # Row by row: both directions' terms from the row above once per row; the rightward LSTM pixel by pixel; the
     # leftward one, right to left, once the row is finished.
@@ -164,7 +167,7 @@ class DiagonalBiLSTM(RasterLayer):
         return right, left, left
 
     def _sweep(self, weights, gates, x, reverse=False):
-        """One direction along a row (width, batch, c_in) whose terms from above are in `gates`: h (width, batch, units)."""
+        """One direction along a row x (width, batch, c_in), terms from above in `gates`: h (width, batch, units)."""
         gates, _ = self.input_to_state.row(weights["input_to_state"], gates, x)
         _, widths = self.input_to_state.unit_groups()
 
@@ -198,7 +201,7 @@ def _skew(x, direction):
 
 
 def _unskew(x, width, direction):
-    """The inverse of `_skew`, but for the batch: (height + width - 1, height, batch, features) to (height, width, ...)."""
+    """Undo `_skew`, but for the order of axes: (steps, height, batch, features) to (height, width, batch, features)."""
     steps, height, _, features = x.shape
     x = ops.reshape(ops.transpose(x, (1, 0, 2, 3)), (height * steps, -1, features))
     x = ops.reshape(ops.pad(x, [[0, height], [0, 0], [0, 0]]), (height, steps + 1, -1, features))[:, :width]

@@ -17,8 +17,8 @@ class Logits(MaskedConv2D):
             one logit, that of value 1.
         colours: int, number of colour channels of the image.
 
-    Input: float tensor (batch, height, width, c_in). Output: (batch, height, width, colours, levels), or (batch, height,
-    width, colours) if there are 2 levels.
+    Input: float tensor (batch, height, width, c_in). Output: (batch, height, width, colours, levels), or
+    (batch, height, width, colours) if there are 2 levels.
 
     Raises:
         ValueError: if levels is below 2 or colours below 1.

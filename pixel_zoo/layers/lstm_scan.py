@@ -20,7 +20,7 @@ def lstm_scan(gates, kernels, initial_h, initial_c, offsets, learned_edge=False,
     gradient is a second loop that yields the gradients of the gates alone; a kernel's is one matrix product after it.
 
     Args:
-        gates: list, one float tensor (steps, positions, batch, 4 * units) per LSTM: input-to-state maps, order o, f, i, g.
+        gates: list, one float tensor (steps, positions, batch, 4 * units) per LSTM: its input-to-state map.
         kernels: list of float tensors (taps * units, 4 * units), state-to-state weights.
         initial_h: list of float tensors (units,), the state before step 0 at every position.
         initial_c: list of float tensors (units,).
@@ -148,7 +148,8 @@ def _shift(h, offset, fill):
     """h at p + offset for every position p of (..., positions, batch, units); `fill` (units,) beyond the ends."""
     if offset == 0:
         return h
-    edge = ops.broadcast_to(fill, (*h.shape[:-3], abs(offset), ops.shape(h)[-2], h.shape[-1]))
+    width = min(abs(offset), h.shape[-3])
+    edge = ops.broadcast_to(fill, (*h.shape[:-3], width, ops.shape(h)[-2], h.shape[-1]))
     parts = [edge, h[..., :offset, :, :]] if offset < 0 else [h[..., offset:, :, :], edge]
     return ops.concatenate(parts, axis=-3)
 

@@ -162,7 +162,7 @@ class MaskedConv2D(RasterLayer):
         return context if _is_empty(context) else _plus(context, weights["bias"])
 
     def _taps(self, row, count):
-        """The row (width, batch, c) as the kernel's first `count` columns see it: shifted right, in the middle, left."""
+        """The row (width, batch, c) as each of the kernel's first `count` columns sees it."""
         width = row.shape[0]
         padded = ops.pad(row, [[self.columns_left, self.columns_left], [0, 0], [0, 0]])
         return [padded[tap : tap + width] for tap in range(count)]

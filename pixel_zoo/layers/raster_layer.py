@@ -29,10 +29,10 @@ class RasterLayer(keras.layers.Layer):
 
       A row whose inputs are all known takes `row` in place of the loop over its pixels.
 
-    Row by row, a row is a tensor (width, batch, features): columns first, because they are stepped over. Features stand
-    sorted by colour, so that a colour group is a contiguous slice; `prepare` sorts the weights once to match. `inputs` and
-    `outputs` of a pixel are lists with one entry per colour. Any structure of tensors may serve as weights, state,
-    context, memory, base and record; `()` says that there is nothing.
+    Row by row, a row is a tensor (width, batch, features): columns first, because they are stepped over. Features
+    stand sorted by colour, so that a colour group is a contiguous slice; `prepare` sorts the weights once to match.
+    `inputs` and `outputs` of a pixel are lists with one entry per colour. Any structure of tensors may serve as
+    weights, state, context, memory, base and record; `()` says that there is nothing.
 
     Args:
         colours: int, number of colour channels of the image. Feature k of every map belongs to colour k % colours.

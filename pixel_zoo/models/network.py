@@ -14,6 +14,13 @@ def check_image_shape(image_shape):
     return tuple(positive_integer(f"image_shape[{axis}]", size) for axis, size in enumerate(shape))
 
 
+def check_levels(levels):
+    """Return the number of levels, or raise a ValueError unless it is an integer of at least 2."""
+    if positive_integer("levels", levels) < 2:
+        raise ValueError(f"levels must be an integer of at least 2, got {levels!r}")
+    return int(levels)
+
+
 def check_dropout(dropout):
     """Return the dropout rate, or raise a ValueError unless it lies in [0, 1)."""
     if not 0 <= dropout < 1:
@@ -51,7 +58,7 @@ def raster_network(image_shape, levels, features, num_blocks, body, head_filters
     Returns:
         (inputs, outputs), the symbolic image and logits.
     """
-    colours = image_shape[-1]
+    colours, levels = image_shape[-1], check_levels(levels)
 
     def convolution(filters, name, kernel_size=1, mask_type="B"):
         return MaskedConv2D(filters, kernel_size, mask_type, colours=colours, dtype=dtype, name=name)

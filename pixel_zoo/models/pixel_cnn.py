@@ -27,11 +27,11 @@ class PixelCNN(ConfiguredModel):
         residual: bool, whether blocks add to their input.
         skip: bool, whether every block is connected to the output.
         dropout: float in [0, 1), rate at which features of a block are dropped in training.
-        dtype: str, Keras dtype policy of the layers, or None for the global one. Logits are never narrower than float32.
+        dtype: str, Keras dtype policy of the layers, or None for the global one; logits stay in float32.
         name: str or None.
 
-    Input: integers 0..levels-1 (batch, height, width, colours). Output: float32 logits (batch, height, width, colours,
-    levels), or (batch, height, width, colours) for 2 levels.
+    Input: integers 0..levels-1 (batch, height, width, colours). Output: float32 logits (batch, height, width,
+    colours, levels), or (batch, height, width, colours) for 2 levels.
 
     Raises:
         ValueError: naming the argument that is wrong.

@@ -18,8 +18,9 @@ from pixel_zoo.sampling.arguments import check_count, check_images
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
 class PixelModel(keras.Model):
-    """A functional model of raster layers with an exact likelihood: p(x) is the product over pixels in raster order, and
-    inside a pixel over colours, of p(value | values before) (van den Oord et al. 2016, equations 1 and 2).
+    """A functional model of raster layers with an exact likelihood (van den Oord et al. 2016, equations 1 and 2).
+
+    p(x) is the product over pixels in raster order, and inside a pixel over colours, of p(value | values before).
 
     Any graph of `pixel_zoo.layers` and pointwise Keras layers gets likelihoods, training defaults, sampling and
     completion by being wrapped in it.

@@ -22,21 +22,21 @@ _POINTWISE_LAYERS = (
     keras.layers.Maximum,
     keras.layers.Minimum,
     keras.layers.Concatenate,
+)
+# What is left of these when nothing is trained: nothing.
+_IDENTITY_LAYERS = (
     keras.layers.Dropout,
     keras.layers.SpatialDropout2D,
     keras.layers.GaussianDropout,
     keras.layers.GaussianNoise,
 )
-# What is left of these when nothing is trained: nothing.
-_IDENTITY_LAYERS = (keras.layers.Dropout, keras.layers.SpatialDropout2D) + (
-    keras.layers.GaussianDropout,
-    keras.layers.GaussianNoise,
-)
 # Operations of `keras.ops` that appear in a graph as themselves: x + y, keras.ops.relu(x) ...
-_POINTWISE_OPERATIONS = frozenset(
-    "Add Subtract Multiply Divide TrueDivide Negative Absolute Exp Log Log1p Square Sqrt Power Maximum Minimum Clip Cast "
-    "Relu Relu6 Sigmoid Tanh Silu Gelu Elu Selu Softplus Softsign LeakyRelu HardSigmoid HardSilu LogSigmoid".split()
+_ARITHMETIC = frozenset(
+    "Add Subtract Multiply Divide TrueDivide Negative Absolute Maximum Minimum Clip Cast".split(" ")
 )
+_FUNCTIONS = frozenset("Exp Log Log1p Square Sqrt Power Sigmoid Tanh Softplus Softsign LogSigmoid".split(" "))
+_RECTIFIERS = frozenset("Relu Relu6 LeakyRelu Elu Selu Silu Gelu HardSigmoid HardSilu".split(" "))
+_POINTWISE_OPERATIONS = _ARITHMETIC | _FUNCTIONS | _RECTIFIERS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,21 +95,18 @@ class RasterGraph:
         self.model_inputs = list(model.inputs)
         self.nodes, self.conditioning = [], []
         self._waits = {self.image: True}  # symbolic tensors that carry the image: does a value have to be known first?
-        self._shapes = {id(tensor): tensor.shape for tensor in model.inputs}
         for node in _in_order(model):
             self._add(node)
         self.output = id(model.outputs[0])
         if self._waits.get(self.output, True):
             raise ValueError(
-                "the logits see the very value that they predict, or no image at all: the first layer needs mask_type='A'; "
-                "pixel_zoo.check_causality tells which output sees what"
+                "the logits see the very value that they predict, or no image at all: the first layer needs "
+                "mask_type='A'; pixel_zoo.check_causality tells which output sees what"
             )
         self.raster_layers = [node.operation for node in self.nodes if node.raster is not None]
 
     def _add(self, node):
         carries = tuple(id(tensor) for tensor in node.input_tensors if id(tensor) in self._waits)
-        for tensor in node.outputs:
-            self._shapes[id(tensor)] = tensor.shape
         if not carries:
             self.conditioning.append(node)
             return
@@ -139,7 +136,7 @@ class RasterGraph:
 
     def _check_pointwise(self, node):
         operation = node.operation
-        known = isinstance(operation, _POINTWISE_LAYERS) or (
+        known = isinstance(operation, _POINTWISE_LAYERS + _IDENTITY_LAYERS) or (
             type(operation).__module__.startswith("keras.") and type(operation).__name__ in _POINTWISE_OPERATIONS
         )
         constants = [arg for arg in keras.tree.flatten((node.arguments.args, node.arguments.kwargs)) if _is_array(arg)]
@@ -159,13 +156,9 @@ class RasterGraph:
         widths = [tensor.shape[-1] for tensor in node.input_tensors]
         if any(width % self.colours for width in widths[:-1]):
             raise ValueError(
-                f"layer {node.operation.name!r} concatenates maps of {widths} features; all but the last must be multiples "
-                f"of the {self.colours} colours, so that every feature keeps its colour"
+                f"layer {node.operation.name!r} concatenates maps of {widths} features; all but the last must be "
+                f"multiples of the {self.colours} colours, so that every feature keeps its colour"
             )
-
-    def shape(self, tensor):
-        """The symbolic shape of a tensor of the graph, by id."""
-        return self._shapes[tensor]
 
     def maps_beside_image(self):
         """Ids of the conditioning tensors that pointwise operations combine with the image's features, in order."""

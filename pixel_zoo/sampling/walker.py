@@ -62,7 +62,7 @@ class Walker:
         return ops.transpose(values, (2, 0, 1, 3)), log_likelihood
 
     def _conditioning(self, inputs, batch):
-        """Conditioning maps as rows (height, width, batch, features): those of raster layers, those beside the image."""
+        """Conditioning maps as rows (height, width, batch, features): of raster layers, and beside the image."""
         others = [tensor for tensor in self.graph.model_inputs if id(tensor) != self.graph.image]
         values = {id(tensor): value for tensor, value in zip(others, inputs, strict=True)}
         for node in self.graph.conditioning:

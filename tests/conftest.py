@@ -1,0 +1,15 @@
+"""What all tests share."""
+
+import pytest
+
+from pixel_zoo import backend
+
+
+@pytest.fixture(autouse=True)
+def without_xla(request, monkeypatch):
+    """Compile small models without XLA, which takes longer than running them; tests marked `xla` keep it."""
+    if "xla" not in request.keywords:
+        compiled = backend.compiled
+        monkeypatch.setattr(
+            backend, "compiled", lambda function, variables, xla=False: compiled(function, variables, xla=False)
+        )

@@ -1,0 +1,226 @@
+"""Models: exact, causal, the same after a round trip, and trainable by default."""
+
+import itertools
+import json
+import math
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from catalogue import MODELS
+
+import pixel_zoo as pz
+
+GOLDEN = pathlib.Path(__file__).with_name("golden_weights.json")
+every_model = pytest.mark.parametrize("entry", MODELS, ids=str)
+
+
+def scrambled(model, seed=0):
+    """The model with random weights, biases and initial states included, so that nothing hides behind a zero."""
+    draw = np.random.default_rng(seed)
+    for weight in model.weights:
+        weight.assign(draw.normal(scale=0.4, size=weight.shape).astype("float32"))
+    return model
+
+
+def random_images(model, count, seed=1):
+    return np.random.default_rng(seed).integers(0, model.levels, (count, *model.image_shape)).astype("uint8")
+
+
+@every_model
+def test_probabilities_of_all_images_sum_to_1(entry):
+    for image_shape, levels in [((3, 3, 1), 2), ((2, 1, 3), 3)]:
+        model = scrambled(entry.make(image_shape=image_shape, levels=levels))
+        values = itertools.product(range(levels), repeat=math.prod(image_shape))
+        images = np.array(list(values), "uint8").reshape(-1, *image_shape)
+        total = np.exp(model.log_likelihood(images, batch_size=1024).astype("float64")).sum()
+        np.testing.assert_allclose(total, 1, atol=1e-5)
+
+
+@every_model
+@pytest.mark.parametrize(("image_shape", "levels"), [((5, 4, 1), 2), ((4, 5, 3), 5)], ids=str)
+def test_no_output_sees_its_future(entry, image_shape, levels):
+    pz.check_causality(scrambled(entry.make(image_shape=image_shape, levels=levels)))
+
+
+def test_an_open_mask_is_caught(monkeypatch):
+    monkeypatch.setattr(pz.layers.MaskedConv2D, "mask", lambda self: np.ones(self.kernel.shape, "float32"))
+    model = scrambled(pz.models.PixelCNN((4, 4, 1), filters=4, num_blocks=1))
+    with pytest.raises(pz.CausalityError, match=r"output \(0, 0, 0\) sees input \(0, 0, 0\)") as caught:
+        pz.check_causality(model)
+    assert (caught.value.output, caught.value.input) == ((0, 0, 0), (0, 0, 0))
+
+
+def test_the_leaking_pair_is_named():
+    image = keras.Input((3, 4, 1), dtype="int32", name="image")
+    x = keras.layers.Rescaling(2.0, -1.0)(image)
+    # Reads the pixel two to the right in the same row.
+    x = keras.ops.pad(x, [[0, 0], [0, 0], [0, 2], [0, 0]])[:, :, 2:]
+    model = pz.models.PixelModel(image, pz.layers.Logits(2)(x))
+    with pytest.raises(pz.CausalityError) as caught:
+        pz.check_causality(scrambled(model))
+    assert (caught.value.output, caught.value.input) == ((0, 0, 0), (0, 2, 0))
+
+
+def test_causality_of_a_layer_knows_its_mask():
+    pz.check_causality(pz.layers.MaskedConv2D(3, 3, "A", colours=3), input_shape=(3, 4, 3))
+    pz.check_causality(pz.layers.MaskedConv2D(3, 3, "B", colours=3), input_shape=(3, 4, 3))
+    with pytest.raises(ValueError, match="input_shape"):
+        pz.check_causality(pz.layers.RowLSTM(3))
+
+
+RIGHTMOST = {
+    # The 7x7 layer reaches 3 columns to the right from 1 row up, each 3x3 layer 1 more a row; two of them end 5 rows up.
+    "PixelCNN": [1, 5, 6, 7, 7, 7, None, None],
+    # Below the 7x7 layer's reach the triangle goes on, 1 column a row.
+    "row": [1, 5, 6, 7, 8, 9, 10, 10],
+    "diagonal": [1] + [10] * 7,
+}
+
+
+@every_model
+def test_each_architecture_sees_what_the_paper_says_it_sees(entry):
+    """The other half of causality: the rightmost column seen in the own row and in the rows above, from (7, 2)."""
+    model = scrambled(entry.make(image_shape=(8, 11, 1), levels=3, dtype="float64"))
+    places = np.unravel_index(np.arange(88), (8, 11))
+    seen = np.zeros((8, 11), bool)
+    for image in random_images(model, 4):
+        changed = np.repeat(image[None], 88, axis=0)
+        changed[np.arange(88), *places] = (changed[np.arange(88), *places] + 1) % 3
+        logits = keras.ops.convert_to_numpy(model(np.concatenate([image[None], changed])))[:, 7, 2]
+        seen |= (np.abs(logits[1:] - logits[:1]).max(axis=(1, 2)) > 1e-12).reshape(8, 11)
+    rightmost = [int(np.flatnonzero(row).max()) if row.any() else None for row in seen[::-1]]
+    assert rightmost == RIGHTMOST[entry.arguments.get("recurrence", "PixelCNN")]
+
+
+@every_model
+def test_round_trip_in_a_fresh_process(entry, tmp_path):
+    model = scrambled(entry.make(image_shape=(4, 3, 2), levels=3))
+    images = random_images(model, 5)
+    model.save(tmp_path / "model.keras")
+    np.save(tmp_path / "images.npy", images)
+    program = (
+        "import sys, keras, numpy as np, pixel_zoo\n"
+        "model = keras.models.load_model(sys.argv[1])\n"
+        "np.save(sys.argv[3], model.log_likelihood(np.load(sys.argv[2])))\n"
+        "print(type(model).__module__, type(model).__name__, model.levels, model.image_shape)\n"
+    )
+    paths = [str(tmp_path / name) for name in ("model.keras", "images.npy", "nats.npy")]
+    done = subprocess.run([sys.executable, "-c", program, *paths], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == f"{type(model).__module__} {type(model).__name__} 3 (4, 3, 2)".split()
+    np.testing.assert_allclose(np.load(paths[2]), model.log_likelihood(images), rtol=1e-6)
+
+
+@every_model
+def test_configuration_round_trip(entry):
+    model = entry.make(image_shape=(4, 3, 2), levels=3, dropout=0.25)
+    config = json.loads(json.dumps(model.get_config()))
+    again = type(model).from_config(config)
+    assert json.loads(json.dumps(again.get_config())) == config
+    assert [w.path for w in again.weights] == [w.path for w in model.weights]
+
+
+def test_a_model_composed_by_hand_gets_everything(tmp_path):
+    image = keras.Input((4, 4, 1), dtype="int32", name="image")
+    x = keras.layers.Rescaling(2.0, -1.0)(image)
+    x = pz.layers.MaskedConv2D(6, 3, "A")(x)
+    x = keras.layers.Concatenate()([keras.layers.ReLU()(x), pz.layers.RowLSTM(4)(x), pz.layers.DiagonalBiLSTM(4)(x)])
+    model = scrambled(pz.models.PixelModel(image, pz.layers.Logits(2)(keras.ops.tanh(x) * 0.5 + 0.1)))
+    pz.check_causality(model)
+    assert model.generate(num_images=3).shape == (3, 4, 4, 1)
+    model.save(tmp_path / "mine.keras")
+    again = keras.models.load_model(tmp_path / "mine.keras")
+    images = random_images(model, 4)
+    np.testing.assert_allclose(again.log_likelihood(images), model.log_likelihood(images), rtol=1e-6)
+
+
+@every_model
+def test_compile_has_defaults_that_train(entry):
+    keras.utils.set_random_seed(0)
+    model = entry.make(image_shape=(4, 4, 1), levels=4)
+    images = np.tile(np.indices((4, 4)).sum(axis=0)[None, :, :, None] % 4, (32, 1, 1, 1)).astype("uint8")
+    model.compile(optimizer=keras.optimizers.Adam(0.02))
+    before = -model.log_likelihood(images).mean()
+    history = model.fit(images, epochs=8, batch_size=8, verbose=0).history
+    after = -model.log_likelihood(images).mean()
+    assert after < 0.5 * before
+    assert set(history) == {"loss", "nats", "bits_per_dim"}
+    np.testing.assert_allclose(history["nats"][-1] / (16 * math.log(2)), history["bits_per_dim"][-1], rtol=1e-5)
+    evaluated = model.evaluate(images, batch_size=8, verbose=0, return_dict=True)
+    np.testing.assert_allclose(evaluated["loss"], after, rtol=1e-5)
+
+
+@every_model
+def test_mixed_precision_scores_in_float32(entry):
+    arguments = {"image_shape": (4, 4, 1), "levels": 5}
+    exact, mixed = scrambled(entry.make(**arguments)), scrambled(entry.make(**arguments, dtype="mixed_bfloat16"))
+    images = random_images(exact, 6)
+    logits = mixed(images)
+    assert keras.backend.standardize_dtype(logits.dtype) == "float32"
+    np.testing.assert_allclose(mixed.log_likelihood(images), exact.log_likelihood(images), rtol=0.05)
+
+
+def test_uniform_logits_are_exactly_8_bits():
+    model = pz.models.PixelCNN((3, 3, 3), levels=256, filters=3, num_blocks=1, head_filters=3)
+    for weight in model.weights:
+        weight.assign(np.zeros(weight.shape, "float32"))
+    np.testing.assert_allclose(model.bits_per_dim(random_images(model, 3)), 8, rtol=1e-6)
+
+
+def test_weight_names_and_shapes_are_those_of_the_golden_file():
+    """Saved weights must load for ever. After a deliberate change: python tests/test_models.py"""
+    assert weights_of_all() == json.loads(GOLDEN.read_text())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named", "got"),
+    [
+        ({"image_shape": (4, 4)}, "image_shape", r"\(4, 4\)"),
+        ({"image_shape": (4, 0, 1)}, "image_shape", "0"),
+        ({"levels": 1}, "levels", "1"),
+        ({"levels": 2.5}, "levels", "2.5"),
+        ({"num_blocks": 0}, "num_blocks", "0"),
+        ({"head_filters": 0}, "filters", "0"),
+        ({"dropout": 1.0}, "dropout", "1.0"),
+    ],
+    ids=str,
+)
+@every_model
+def test_a_bad_argument_is_named(entry, arguments, named, got):
+    with pytest.raises(ValueError, match=f"{named}.*{got}"):
+        entry.make(**arguments)
+
+
+def test_an_unknown_recurrence_is_named():
+    with pytest.raises(ValueError, match=r"recurrence must be one of 'row', 'diagonal', got 'column'"):
+        pz.models.PixelRNN(recurrence="column")
+
+
+@pytest.mark.parametrize(
+    ("images", "error", "message"),
+    [
+        (np.zeros((2, 4, 4, 1), "float32"), TypeError, "images must be integers 0..2 .*float32"),
+        (np.zeros((2, 4, 5, 1), "uint8"), ValueError, r"images must have shape \(batch, 4, 4, 1\), got \(2, 4, 5, 1\)"),
+        (np.zeros((4, 4, 1), "uint8"), ValueError, "images must have shape"),
+        (np.full((2, 4, 4, 1), 3), ValueError, r"images must have values 0..2, got 3..3"),
+        (np.full((2, 4, 4, 1), -1), ValueError, r"images must have values 0..2, got -1..-1"),
+    ],
+    ids=["float", "shape", "rank", "high", "low"],
+)
+def test_bad_images_are_refused(images, error, message):
+    model = pz.models.PixelCNN((4, 4, 1), levels=3, filters=2, num_blocks=1)
+    with pytest.raises(error, match=message):
+        model.log_likelihood(images)
+
+
+def weights_of_all():
+    """Path and shape of every weight of every model, by the model's entry."""
+    models = {str(entry): entry.make(image_shape=(4, 4, 3), levels=4) for entry in MODELS}
+    return {name: {weight.path: list(weight.shape) for weight in model.weights} for name, model in models.items()}
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(json.dumps(weights_of_all(), indent=1) + "\n")
