@@ -48,15 +48,15 @@ def _tensorflow_scan(function, init, xs, reverse):
     def spec(tensor, drop):
         return tf.TensorSpec(tensor.shape[drop:], tensor.dtype)
 
-    # Output dtypes and shapes must be known before the loop: trace one step without running it.
-    step = tf.function(lambda carry, x: function(carry, x), autograph=False)
+    # Output dtypes and shapes must be known before the loop: trace one step, which the loop then calls.
     specs = keras.tree.map_structure(lambda t: spec(t, 0), init), keras.tree.map_structure(lambda t: spec(t, 1), xs)
-    y_specs = step.get_concrete_function(*specs).structured_outputs[1]
+    step = tf.function(lambda carry, x: function(carry, x), autograph=False).get_concrete_function(*specs)
+    y_specs = step.structured_outputs[1]
     arrays = [tf.TensorArray(y.dtype, length, element_shape=y.shape) for y in keras.tree.flatten(y_specs)]
 
     def body(i, carry, arrays):
         j = length - 1 - i if reverse else i
-        carry, y = function(carry, keras.tree.map_structure(lambda array: array.read(j), inputs))
+        carry, y = step(carry, keras.tree.map_structure(lambda array: array.read(j), inputs))
         return i + 1, carry, [array.write(j, part) for array, part in zip(arrays, keras.tree.flatten(y), strict=True)]
 
     _, carry, arrays = tf.while_loop(

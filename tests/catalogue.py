@@ -1,4 +1,4 @@
-"""One list that names every layer, one every model. Tests that cut across them run over it, so a new layer gets them all by one line."""
+"""One list names every layer, one every model. Tests that cut across them run over it."""
 
 from typing import NamedTuple
 

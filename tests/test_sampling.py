@@ -50,7 +50,7 @@ def test_noise_depends_on_an_images_own_seed_alone():
     assert (together[2] == alone[0]).all()
     assert (together[0] == together[3]).all()
     assert len(np.unique(together[:3])) == 3 * 24
-    assert 0 <= together.min() and together.max() < 1
+    assert together.min() >= 0 and together.max() < 1
 
 
 @every_model
@@ -101,7 +101,7 @@ def test_what_is_unknown_is_not_read():
 
 
 def test_samples_follow_the_models_probabilities():
-    """Over all images of a tiny shape: frequencies of many samples are the probabilities, within four standard errors."""
+    """Over all images of a tiny shape, frequencies are the probabilities within four standard errors."""
     model = scrambled(pz.models.PixelRNN((2, 2, 1), levels=3, units=3, num_blocks=1))
     count = 4096
     samples = model.generate(count, seed=0).reshape(count, 4)
@@ -200,7 +200,7 @@ def test_a_layer_that_is_neither_raster_nor_pointwise_is_refused_by_name():
 def test_a_model_without_mask_a_is_refused():
     image, x = image_input(4, 4, 1)
     model = pz.models.PixelModel(image, pz.layers.Logits(2)(pz.layers.MaskedConv2D(3, 3, "B")(x)))
-    with pytest.raises(ValueError, match="mask_type='A'.*check_causality"):
+    with pytest.raises(ValueError, match=r"mask_type='A'.*check_causality"):
         model.generate(1)
 
 

@@ -32,11 +32,12 @@ _IDENTITY_LAYERS = (
 )
 # Operations of `keras.ops` that appear in a graph as themselves: x + y, keras.ops.relu(x) ...
 _ARITHMETIC = frozenset(
-    "Add Subtract Multiply Divide TrueDivide Negative Absolute Maximum Minimum Clip Cast".split(" ")
+    ["Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Negative", "Maximum", "Minimum", "Cast"]
 )
-_FUNCTIONS = frozenset("Exp Log Log1p Square Sqrt Power Sigmoid Tanh Softplus Softsign LogSigmoid".split(" "))
-_RECTIFIERS = frozenset("Relu Relu6 LeakyRelu Elu Selu Silu Gelu HardSigmoid HardSilu".split(" "))
-_POINTWISE_OPERATIONS = _ARITHMETIC | _FUNCTIONS | _RECTIFIERS
+_FUNCTIONS = frozenset(["Exp", "Log", "Log1p", "Square", "Sqrt", "Power", "Absolute", "Clip"])
+_SIGMOIDS = frozenset(["Sigmoid", "Tanh", "Softplus", "Softsign", "LogSigmoid"])
+_RECTIFIERS = frozenset(["Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Silu", "Gelu", "HardSigmoid", "HardSilu"])
+_POINTWISE_OPERATIONS = _ARITHMETIC | _FUNCTIONS | _SIGMOIDS | _RECTIFIERS
 
 
 @dataclasses.dataclass(frozen=True)
