@@ -24,7 +24,7 @@ def scan(function, init, xs, reverse=False):
         (carry, ys), the last carry and the outputs of all steps stacked along a new axis 0.
 
     Example:
-    >>> total, sums = scan(lambda total, x: (total + x, total + x), 0, np.arange(4))
+    >>> total, sums = scan(lambda total, x: (total + x, total + x), np.int32(0), np.arange(4, dtype="int32"))
     >>> int(total), [int(s) for s in sums]
     (6, [0, 1, 3, 6])
     """

@@ -23,7 +23,6 @@ class OneLineErrors(typer.core.TyperGroup):
     """Commands whose bad input is one line on stderr and exit code 2, whatever it raised inside."""
 
     def invoke(self, ctx):
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notes on start-up are not for this audience
         try:
             return super().invoke(ctx)
         except BAD_INPUT as error:

@@ -32,7 +32,7 @@ every_class = pytest.mark.parametrize(
 )
 ON_JAX = keras.backend.backend() == "jax"
 few_examples = settings(
-    max_examples=3 if ON_JAX else 15,  # each new shape costs JAX a second of compiling
+    max_examples=3 if ON_JAX else 12,  # each new shape costs JAX a second of compiling
     derandomize=True,
     deadline=None,
     database=None,
@@ -414,11 +414,10 @@ def test_dtype_policy(entry, policy, output_dtype, weight_dtype):
 
 
 @one_of_each_class
-@pytest.mark.parametrize(("policy", "tolerance"), [("float32", 1e-5), ("mixed_bfloat16", 0.2)])
-def test_row_by_row_equals_all_at_once_in_low_precision(entry, policy, tolerance):
-    layer = build(entry.make(dtype=policy), entry.input_features)
+def test_row_by_row_equals_all_at_once_in_mixed_precision(entry):
+    layer = build(entry.make(dtype="mixed_bfloat16"), entry.input_features)
     bias = random_map(1, 3, 2, bias_features(layer), seed=2)
-    check_row_by_row_equals_call(layer, random_map(2, 3, 2, entry.input_features), bias, (1,), tolerance)
+    check_row_by_row_equals_call(layer, random_map(2, 3, 2, entry.input_features), bias, (1,), tolerance=0.2)
 
 
 @pytest.mark.parametrize(
