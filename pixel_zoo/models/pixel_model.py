@@ -59,6 +59,11 @@ class PixelModel(keras.Model):
         metrics = [Nats(), BitsPerDim()] if metrics == "default" else metrics
         super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
 
+    def compile_from_config(self, config):
+        """What `load_model` calls: Keras leaves models with a `compile` of their own to do this themselves."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         y = self._target(x, y)
         return super().compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
