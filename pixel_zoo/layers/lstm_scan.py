@@ -1,5 +1,6 @@
 """The recurrence of both LSTM layers, with its gradient written by hand."""
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -104,7 +105,8 @@ def lstm_scan(gates, kernels, initial_h, initial_c, offsets, learned_edge=False,
         ys = forward(gates, kernels, initial_h, initial_c)
 
         def backward(*d_out, **_):
-            return gradient(d_out, ys, kernels, initial_h, initial_c)
+            # TensorFlow passes the outputs' gradients one by one, JAX in the outputs' own structure.
+            return tuple(gradient(keras.tree.flatten(d_out), ys, kernels, initial_h, initial_c))
 
         return [y["h"] for y in ys], backward
 
