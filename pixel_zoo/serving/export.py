@@ -77,10 +77,10 @@ def _signatures(model):
     seed = tf.TensorSpec((None,), tf.int64, name="seed")
     temperature = tf.TensorSpec((None,), tf.float32, name="temperature")
 
-    def walk(images, known, seed, temperature):
+    def walk(seed, temperature, images=None, known=None):
         _check_temperature(temperature)
         noise = backend.uniform_noise(_seed_words(seed), image_shape)
-        values, nats = walker(images, known, noise, temperature)
+        values, nats = walker(noise, temperature, images, known)
         return {"image": tf.cast(values, image_dtype), "log_likelihood": nats}
 
     def score(image):
@@ -90,14 +90,12 @@ def _signatures(model):
         return {"log_likelihood": nats, "bits_per_dim": bits_per_dim(-nats, image_shape)}
 
     def sample(seed, temperature):
-        batch = tf.shape(seed)[0]
-        images = tf.zeros((batch, *image_shape), tf.int32)
-        return walk(images, tf.zeros((batch, height, width), tf.bool), seed, temperature)
+        return walk(seed, temperature)
 
     def complete(image, known, seed, temperature):
         images = tf.where(known[..., None], tf.cast(image, tf.int32), 0)
         _check_values(images, levels)
-        return walk(images, known, seed, temperature)
+        return walk(seed, temperature, images, known)
 
     def concrete(function, *specs):
         return tf.function(function, autograph=False).get_concrete_function(*specs)
