@@ -94,5 +94,5 @@ def check_conditioning(conditioning, model, num_images):
     for index, value in enumerate(conditioning):
         if np.shape(value)[:1] != (num_images,):
             raise ValueError(
-                f"conditioning[{index}] must have one entry for each of {num_images} images, got shape {np.shape(value)}"
+                f"conditioning[{index}] must have an entry for each of {num_images} images, got shape {np.shape(value)}"
             )

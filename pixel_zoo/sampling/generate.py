@@ -14,6 +14,7 @@ from pixel_zoo.sampling.arguments import (
     check_sampling,
     check_seeds,
 )
+from pixel_zoo.sampling.packing import pack
 from pixel_zoo.sampling.progress import progress_bar
 from pixel_zoo.sampling.samplers import Sampler
 from pixel_zoo.sampling.walker import Walker, from_rows, to_rows
@@ -164,11 +165,19 @@ class _Walk:
 
         def start(high, low, conditioning):
             noise = backend.uniform_noise((high, low), self.image_shape)
-            return to_rows(noise), *walker.start(ops.shape(high)[0], conditioning)
+            weights, states, maps = walker.start(ops.shape(high)[0], conditioning)
+            weights, self._unpack = pack(weights)  # once traced, always the same: shapes of weights don't change
+            return to_rows(noise), weights, states, maps
+
+        def sample_row(weights, *args):
+            return walker.sample_row(self._unpack(weights), *args)
+
+        def known_row(weights, *args):
+            return walker.known_row(self._unpack(weights), *args)
 
         self._start = backend.compiled(start, model.variables, xla=False)
-        self._sample_row = backend.compiled(walker.sample_row, [], xla=xla)
-        self._known_row = backend.compiled(walker.known_row, [], xla=xla)
+        self._sample_row = backend.compiled(sample_row, [], xla=xla)
+        self._known_row = backend.compiled(known_row, [], xla=xla)
 
     def __call__(self, per_image, temperature, batch_size, progress, return_log_likelihood):
         """Draw images in batches of one size, so that few sizes are compiled: the last is filled up with repeats."""
