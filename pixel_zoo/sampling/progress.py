@@ -22,7 +22,7 @@ def progress_bar(description, total, wanted):
     from rich.progress import Progress
 
     console = Console(stderr=True)
-    bar = Progress(console=console, transient=wanted is None, disable=wanted is False)
+    bar = Progress(console=console, transient=wanted is None)
     task = bar.add_task(description, total=total)
     begin = time.monotonic()
 
@@ -36,4 +36,5 @@ def progress_bar(description, total, wanted):
     try:
         yield one_more
     finally:
-        bar.stop()
+        if bar.live.is_started:
+            bar.stop()
