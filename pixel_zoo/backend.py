@@ -65,6 +65,22 @@ def _tensorflow_scan(function, init, xs, reverse):
     return carry, keras.tree.pack_sequence_as(y_specs, [array.stack() for array in arrays])
 
 
+def on_accelerator():
+    """Whether computations run on a GPU or TPU, where many small steps cost more than few large ones.
+
+    Example:
+    >>> on_accelerator() in (True, False)
+    True
+    """
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.default_backend() != "cpu"
+    import tensorflow as tf
+
+    return any(device.device_type != "CPU" for device in tf.config.list_logical_devices())
+
+
 def compiled(function, variables, xla=True):
     """Compile a function of tensors that reads Keras variables.
 

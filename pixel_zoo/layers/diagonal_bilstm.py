@@ -8,10 +8,11 @@ from pixel_zoo import backend
 from pixel_zoo.layers.checks import check_groups, positive_integer
 from pixel_zoo.layers.colours import by_colour, colour_slice, join
 from pixel_zoo.layers.lstm import InputToState, lstm_cell, lstm_cell_by_colour
-from pixel_zoo.layers.lstm_scan import lstm_scan
+from pixel_zoo.layers.lstm_scan import Taps, lstm_scan
 from pixel_zoo.layers.raster_layer import RasterLayer
 
 RIGHT, LEFT = 0, 1
+POSITIONS_OF_A_STEP, MOST_GROUPS = 112, 8
 
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
@@ -65,34 +66,38 @@ class DiagonalBiLSTM(RasterLayer):
     def compute_output_shape(self, x_shape, bias_shape=None):
         return (*x_shape[:-1], self.units)
 
-    def call(self, x, bias=None):
+    def call(self, x, bias=None, training=False):
         height, width = x.shape[1], x.shape[2]
-        kernels = ops.cast(ops.reshape(self.recurrent_kernel, (2, 2 * self.units, 4 * self.units)), x.dtype)
-        initial_h, initial_c = ops.cast(self.initial_h, x.dtype), ops.cast(self.initial_c, x.dtype)
-        # The scan's positions are the rows of the skewed map, its steps the columns. Row r starts at step r; until then
-        # it keeps the initial state, which stands left of its first column.
-        right, left = lstm_scan(
-            [self._skewed_gates(x, bias, direction) for direction in (RIGHT, LEFT)],
-            [kernels[direction] for direction in (RIGHT, LEFT)],
-            [initial_h[direction] for direction in (RIGHT, LEFT)],
-            [initial_c[direction] for direction in (RIGHT, LEFT)],
-            offsets=(-1, 0),
-            learned_edge=True,
-            started=np.arange(height + width - 1)[:, None] >= np.arange(height),
+        groups = _groups(x.shape[0], height, training)
+        # The scan's positions are the rows of the skewed map, its steps the columns. Row r starts a sequence at step r,
+        # and another with each image that follows.
+        steps = groups * width + height - 1
+        h = lstm_scan(
+            _skew(x, groups),
+            *self._weights_of_scan(x.dtype),
+            Taps(states=(-1, 0), inputs=(0,), learned_edge=True),
+            starts=(np.arange(steps)[:, None] - np.arange(height)) % width == 0,
+            conditioning=None if bias is None else self._conditioning(x, bias, groups),
         )
-        moved_down = ops.pad(_unskew(left, width, LEFT)[:-1], [[1, 0], [0, 0], [0, 0], [0, 0]])
-        return ops.transpose(_unskew(right, width, RIGHT) + moved_down, (2, 0, 1, 3))
+        right, left = (_unskew(h[:, direction], width, groups, direction) for direction in (RIGHT, LEFT))
+        moved_down = ops.pad(left[:-1], [[1, 0], *[[0, 0]] * 4])
+        images = ops.transpose(right + moved_down, (1, 4, 0, 2, 3))
+        return ops.reshape(images, (-1, height, width, self.units))[: ops.shape(x)[0]]
 
-    def _skewed_gates(self, x, bias, direction):
-        """The input-to-state map of one direction, skewed: (steps, height, batch, 4 * units).
+    def _weights_of_scan(self, dtype):
+        """Kernel, bias and initial states of both directions, as `lstm_scan` takes them."""
+        by_direction = (-1, 2, 4 * self.units)
+        inputs = ops.transpose(ops.reshape(self.input_to_state.masked_kernel(), by_direction), (1, 2, 0))
+        states = ops.transpose(ops.reshape(self.recurrent_kernel, (2, 2 * self.units, -1)), (0, 2, 1))
+        bias = ops.reshape(self.input_to_state.bias, by_direction[1:])
+        weights = (ops.concatenate([states, inputs], axis=-1), bias, self.initial_h, self.initial_c)
+        return [ops.cast(weight, dtype) for weight in weights]
 
-        The input is narrower than its gates: it is skewed before the product, not after it.
-        """
-        gates = self.input_to_state.map_of_lstm(_skew(x, direction), direction)
-        if bias is None:
-            return gates
-        bias = self.input_to_state.of_lstm(bias, direction)
-        return gates + _skew(ops.broadcast_to(bias, (*ops.shape(x)[:3], 4 * self.units)), direction)
+    def _conditioning(self, x, bias, groups):
+        """The conditioning map (batch, height, width, 8 * units) as `lstm_scan` takes it, each direction its half."""
+        bias = ops.broadcast_to(ops.cast(bias, x.dtype), (*ops.shape(x)[:3], 8 * self.units))
+        halves = [self.input_to_state.of_lstm(bias, direction) for direction in (RIGHT, LEFT)]
+        return ops.stack([_skew(half, groups)[:, n] for n, half in enumerate(halves)], axis=1)
 
     # Row by row: both directions' terms from the row above once per row; the rightward LSTM pixel by pixel; the
     # leftward one, right to left, once the row is finished.
@@ -182,27 +187,64 @@ class DiagonalBiLSTM(RasterLayer):
         return {**super().get_config(), "units": self.units}
 
 
-def _skew(x, direction):
-    """Move row r by r columns, after mirroring the map for the leftward direction, and bring the columns to the front.
+def _groups(batch, height, training):
+    """Into how many groups to split a batch: see `_skew`.
+
+    More groups waste less on padding, in more and smaller steps; on a processor it pays while a step still has some
+    hundred positions, on an accelerator it does not.
+    """
+    if backend.on_accelerator():
+        return 1
+    if batch is None:  # traced for any batch: what is trained is large, what is served is small
+        batch = 32 if training else 8
+    most = min(MOST_GROUPS, batch, batch * height // POSITIONS_OF_A_STEP)
+    return max(groups for groups in range(1, max(1, most) + 1) if batch % groups == 0)
+
+
+def _skew(x, groups):
+    """Move row r by r columns, in both directions, and bring the columns to the front.
+
+    Half of a skewed map is padding. Images laid side by side, one of each of `groups` groups, share it: the next one's
+    first row starts while the last rows of the one before are still on their way.
 
     Args:
         x: tensor (batch, height, width, features).
+        groups: int, into how many groups of images to split the batch.
+
+    Returns:
+        tensor (groups * width + height - 1, 2 directions, features, height, images of a group): rightward, and
+        leftward with the map mirrored. Zeros where no column came to stand.
+    """
+    _, height, width, features = x.shape
+    x = ops.reshape(_whole_groups(x, groups), (groups, -1, height, width, features))
+    x = ops.reshape(ops.transpose(x, (2, 0, 3, 4, 1)), (height, groups * width, features, -1))
+    steps = groups * width + height - 1
+    x = ops.stack([x, ops.flip(x, axis=1)])
+    x = ops.reshape(ops.pad(x, [[0, 0], [0, 0], [0, height], [0, 0], [0, 0]]), (2, height * (steps + 1), features, -1))
+    x = ops.reshape(x[:, : height * steps], (2, height, steps, features, -1))
+    return ops.transpose(x, (2, 0, 3, 1, 4))
+
+
+def _whole_groups(x, groups):
+    """Images (batch, ...) with blank ones behind, so that groups of one size hold them all."""
+    missing = -ops.shape(x)[0] % groups
+    return x if groups == 1 else ops.concatenate([x, ops.zeros((missing, *x.shape[1:]), x.dtype)])
+
+
+def _unskew(x, width, groups, direction):
+    """Undo `_skew` for one direction, but for the order of axes.
+
+    Args:
+        x: tensor (groups * width + height - 1, features, height, images of a group).
+        width: int, of an image.
+        groups: int.
         direction: RIGHT or LEFT.
 
     Returns:
-        tensor (height + width - 1, height, batch, features), zeros where no column came to stand.
+        tensor (height, groups, width, features, images of a group).
     """
-    _, height, width, features = x.shape
-    x = ops.transpose(x, (1, 2, 0, 3))
+    steps, features, height, _ = x.shape
+    x = ops.reshape(ops.transpose(x, (2, 0, 1, 3)), (height * steps, features, -1))
+    x = ops.reshape(ops.pad(x, [[0, height], [0, 0], [0, 0]]), (height, steps + 1, features, -1))[:, : groups * width]
     x = ops.flip(x, axis=1) if direction == LEFT else x
-    x = ops.pad(x, [[0, 0], [0, height], [0, 0], [0, 0]])
-    x = ops.reshape(x, (height * (width + height), -1, features))[: height * (width + height - 1)]
-    return ops.transpose(ops.reshape(x, (height, width + height - 1, -1, features)), (1, 0, 2, 3))
-
-
-def _unskew(x, width, direction):
-    """Undo `_skew`, but for the order of axes: (steps, height, batch, features) to (height, width, batch, features)."""
-    steps, height, _, features = x.shape
-    x = ops.reshape(ops.transpose(x, (1, 0, 2, 3)), (height * steps, -1, features))
-    x = ops.reshape(ops.pad(x, [[0, height], [0, 0], [0, 0]]), (height, steps + 1, -1, features))[:, :width]
-    return ops.flip(x, axis=1) if direction == LEFT else x
+    return ops.reshape(x, (height, groups, width, features, -1))

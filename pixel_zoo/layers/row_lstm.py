@@ -1,13 +1,12 @@
 """The Row LSTM."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from pixel_zoo.layers.checks import check_groups, odd_integer, positive_integer
 from pixel_zoo.layers.colours import by_colour, colour_slice, join
 from pixel_zoo.layers.lstm import InputToState, lstm_cell, lstm_cell_by_colour
-from pixel_zoo.layers.lstm_scan import lstm_scan
+from pixel_zoo.layers.lstm_scan import Taps, lstm_scan
 from pixel_zoo.layers.raster_layer import RasterLayer
 
 
@@ -63,14 +62,30 @@ class RowLSTM(RasterLayer):
         return (*x_shape[:-1], self.units)
 
     def call(self, x, bias=None):
-        gates = ops.transpose(self.input_to_state(x, bias=bias), (1, 2, 0, 3))
-        weights = self._recurrent_weights(np.arange(self.units), np.arange(4 * self.units))
         side = self.kernel_size // 2
         # The scan's positions are the columns of a row, its steps the rows.
-        (h,) = lstm_scan(
-            [gates], [weights["state_to_state"]], [weights["h"]], [weights["c"]], offsets=tuple(range(-side, side + 1))
+        h = lstm_scan(
+            _to_steps(x),
+            *self._weights_of_scan(x.dtype),
+            Taps(states=tuple(range(-side, side + 1)), inputs=tuple(range(-side, 1))),
+            conditioning=None if bias is None else self._conditioning(x, bias),
         )
-        return ops.transpose(h, (2, 0, 1, 3))
+        return ops.transpose(h[:, 0], (3, 0, 2, 1))
+
+    def _weights_of_scan(self, dtype):
+        """Kernel, bias and initial states as `lstm_scan` takes them; what the mask closes is left out."""
+        inputs = self.input_to_state.masked_kernel()[0, : self.kernel_size // 2 + 1]
+        rows = [ops.reshape(kernel, (-1, 4 * self.units)) for kernel in (self.recurrent_kernel, inputs)]
+        weights = (
+            ops.transpose(ops.concatenate(rows)),
+            self.input_to_state.bias,
+            self.initial_h,
+            self.initial_c,
+        )
+        return [ops.cast(weight, dtype)[None] for weight in weights]
+
+    def _conditioning(self, x, bias):
+        return _to_steps(ops.broadcast_to(ops.cast(bias, x.dtype), (*ops.shape(x)[:3], 4 * self.units)))
 
     def _recurrent_weights(self, unit_order, gate_order):
         """State-to-state kernel and initial state in the compute dtype, units and gates in the orders given."""
@@ -137,3 +152,8 @@ class RowLSTM(RasterLayer):
 
     def get_config(self):
         return {**super().get_config(), "units": self.units, "kernel_size": self.kernel_size}
+
+
+def _to_steps(x):
+    """A map (batch, height, width, features) as `lstm_scan` takes it: (height, 1, features, width, batch)."""
+    return ops.transpose(x, (1, 3, 2, 0))[:, None]

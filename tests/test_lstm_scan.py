@@ -1,0 +1,112 @@
+"""The recurrence of both LSTM layers: its gradient, its groups of images, its precision."""
+
+import keras
+import numpy as np
+import pytest
+from test_layers import as_numpy, bias_features, build, check_equals_reference, float64_on_jax, output_map, random_map
+
+from pixel_zoo.layers import DiagonalBiLSTM, RowLSTM, diagonal_bilstm
+
+__all__ = ["float64_on_jax"]  # the fixture
+
+every_lstm = pytest.mark.parametrize(
+    ("layer_class", "arguments"),
+    [(RowLSTM, {"kernel_size": 5, "colours": 3}), (DiagonalBiLSTM, {"colours": 3})],
+    ids=["RowLSTM", "DiagonalBiLSTM"],
+)
+
+
+@pytest.fixture
+def grouped(monkeypatch):
+    """Split even small batches into groups of images."""
+    monkeypatch.setattr(diagonal_bilstm, "POSITIONS_OF_A_STEP", 1)
+
+
+def gradients(layer, tensors, weighting):
+    """Gradients of sum(weighting * output) with respect to x, bias and every weight of the layer."""
+
+    def total(x, bias, *weights):
+        y, _ = layer.stateless_call(list(weights), [], x, bias=bias)
+        return keras.ops.sum(y * weighting)
+
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit(jax.grad(total, argnums=tuple(range(len(tensors)))))(*tensors)
+    import tensorflow as tf
+
+    tensors = [tf.constant(tensor) for tensor in tensors]
+    with tf.GradientTape() as tape:
+        tape.watch(tensors)
+        value = tf.function(total, autograph=False)(*tensors)
+    return tape.gradient(value, tensors)
+
+
+def slope(layer, tensors, weighting, directions, step=1e-5):
+    """The same function's slope along a direction, by central differences."""
+    ends = []
+    for sign in (1, -1):
+        x, bias, *weights = (t + sign * step * d for t, d in zip(tensors, directions, strict=True))
+        y, _ = layer.stateless_call(weights, [], x, bias=bias)
+        ends.append((as_numpy(y) * weighting).sum())
+    return (ends[0] - ends[1]) / (2 * step)
+
+
+@every_lstm
+def test_the_gradient_is_the_slope(layer_class, arguments, grouped):
+    layer = build(layer_class(units=4, dtype="float64", **arguments), 3)
+    x, bias = random_map(4, 3, 4, 3), random_map(4, 3, 4, bias_features(layer), seed=2)
+    tensors = [x, bias, *(as_numpy(weight) for weight in layer.trainable_variables)]
+    weighting = random_map(4, 3, 4, 4, seed=3)
+    computed = gradients(layer, tensors, weighting)
+    for n, tensor in enumerate(tensors):
+        directions = [np.zeros_like(other) for other in tensors]
+        directions[n] = random_map(*tensor.shape, seed=4)
+        expected = slope(layer, tensors, weighting, directions)
+        np.testing.assert_allclose((as_numpy(computed[n]) * directions[n]).sum(), expected, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("batch", [2, 3, 4])
+def test_images_side_by_side_do_not_see_each_other(batch, grouped):
+    layer = build(DiagonalBiLSTM(3, dtype="float64"), 2)
+    assert diagonal_bilstm._groups(batch, 3, training=False) == batch
+    check_equals_reference(layer, random_map(batch, 3, 4, 2), random_map(batch, 3, 4, bias_features(layer), seed=2))
+
+
+@pytest.mark.parametrize(
+    ("batch", "height", "groups"),
+    [(1, 28, 1), (4, 28, 1), (16, 28, 4), (32, 28, 8), (256, 28, 8), (31, 28, 1), (9, 64, 3), (None, 28, 8)],
+)
+def test_groups_leave_a_step_enough_to_do(batch, height, groups):
+    assert diagonal_bilstm._groups(batch, height, training=True) == groups
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="shapes are always known on JAX")
+@pytest.mark.parametrize("layer_class", [RowLSTM, DiagonalBiLSTM])
+@pytest.mark.parametrize("xla", [False, pytest.param(True, marks=pytest.mark.xla)])
+def test_a_batch_of_any_size_after_one_trace(layer_class, xla):
+    """As `fit` traces it; 8 groups hold neither 5 nor 9 images evenly."""
+    import tensorflow as tf
+
+    layer = build(layer_class(3, dtype="float64"), 2)
+    traced = tf.function(lambda x: layer(x, training=True), autograph=False, jit_compile=xla)
+    traced = traced.get_concrete_function(tf.TensorSpec((None, 3, 4, 2), "float64"))
+    for batch in (1, 5, 9):
+        x = random_map(batch, 3, 4, 2)
+        np.testing.assert_allclose(traced(tf.constant(x)).numpy(), output_map(layer, x), rtol=0, atol=1e-12)
+
+
+@every_lstm
+def test_mixed_precision_keeps_the_gradient(layer_class, arguments):
+    """The cell, the gates and the sums stay in float32: what bfloat16 loses stays near its rounding."""
+    exact = build(layer_class(units=4, dtype="float32", **arguments), 3)
+    mixed = build(layer_class(units=4, dtype="mixed_bfloat16", **arguments), 3)
+    x, bias = random_map(2, 5, 4, 3).astype("float32"), random_map(2, 5, 4, bias_features(exact)).astype("float32")
+    weights = [as_numpy(weight).astype("float32") for weight in exact.trainable_variables]
+    for right, near in zip(
+        gradients(exact, [x, bias, *weights], np.float32(1)),
+        gradients(mixed, [x, bias, *weights], np.float32(1)),
+        strict=True,
+    ):
+        right, near = as_numpy(right), as_numpy(near)
+        assert np.linalg.norm(near - right) < 0.03 * np.linalg.norm(right)
