@@ -1,9 +1,15 @@
 """Sampling: exact, a function of weights and noise alone, and the same however it is run."""
 
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
 from catalogue import MODELS
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 from test_models import random_images, scrambled
 
 import pixel_zoo as pz
@@ -21,16 +27,16 @@ THREEFRY = [
 ]
 
 
-def slowly(model, images, known, seeds, temperature=1.0, top_k=None, top_p=None):
+def slowly(model, images, known, seeds, temperature=1.0, top_k=None, top_p=None, conditioning=()):
     """The obvious way: the whole network anew for every value, with the same noise."""
-    shape = model.image_shape
+    shape = images.shape[1:]
     likelihood, sampler = likelihood_of_logits(model.outputs[0].shape), Sampler(top_k, top_p)
     noise = keras.ops.convert_to_numpy(backend.uniform_noise(backend.seed_words(np.asarray(seeds)), shape))
-    run = backend.compiled(lambda x: model(x, training=False), model.variables, xla=False)
+    run = backend.compiled(lambda *x: model(x if conditioning else x[0], training=False), model.variables, xla=False)
     images = np.where(known[..., None], images, 0).astype("int32")
     temperatures = np.full(len(images), temperature, "float32")
     for position in np.ndindex(*shape):
-        logits = keras.ops.convert_to_numpy(run(images))[:, *position]
+        logits = keras.ops.convert_to_numpy(run(images, *conditioning))[:, *position]
         drawn = sampler(likelihood.class_logits(logits), noise[:, *position], temperatures)
         unknown = ~known[:, *position[:2]]
         images[unknown, *position] = keras.ops.convert_to_numpy(drawn)[unknown]
@@ -68,6 +74,162 @@ def test_fast_equals_slow_to_the_integer(entry, image_shape, levels):
     completed = model.complete(images, known, seed=seeds)
     assert (completed == slowly(model, images, known, seeds)).all()
     assert (completed[known] == images[known]).all()
+
+
+ODD = st.sampled_from([1, 3, 5])
+
+
+@st.composite
+def descriptions(draw):
+    """What a small functional model is made of: a first layer, one layer of any kind, logits."""
+    return {
+        "image_shape": (draw(st.integers(1, 3)), draw(st.integers(1, 4)), draw(st.integers(1, 3))),
+        "levels": draw(st.integers(2, 5)),
+        "first": {"kernel_size": (draw(ODD), draw(ODD)), "use_bias": draw(st.booleans())},
+        "body": draw(
+            st.one_of(
+                st.builds(lambda *size: (pz.layers.MaskedConv2D, {"kernel_size": size, "mask_type": "B"}), ODD, ODD),
+                st.builds(lambda size: (pz.layers.RowLSTM, {"kernel_size": size}), ODD),
+                st.just((pz.layers.DiagonalBiLSTM, {})),
+            )
+        ),
+        "residual": draw(st.booleans()),
+    }
+
+
+def described(image_shape, levels, first, body, residual):
+    colours = {"colours": image_shape[-1]}
+    image, x = image_input(*image_shape)
+    x = pz.layers.MaskedConv2D(4, mask_type="A", **first, **colours)(x)
+    layer_class, arguments = body
+    y = keras.layers.ReLU()(layer_class(4, **arguments, **colours)(x))
+    return pz.models.PixelModel(image, pz.layers.Logits(levels, **colours)(x + y if residual else y))
+
+
+@settings(
+    max_examples=2 if keras.backend.backend() == "jax" else 8,  # each has to be compiled
+    derandomize=True,
+    deadline=None,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+)
+@given(description=descriptions(), share=st.sampled_from([0.0, 0.6]), seed=st.integers(-(2**63), 2**63 - 3))
+def test_fast_equals_slow_for_any_model(description, share, seed):
+    model = scrambled(described(**description))
+    images = random_images(model, 2)
+    known = np.random.default_rng(3).random((2, *model.image_shape[:2])) < share
+    expected = slowly(model, images, known, np.array([seed, seed + 1]))
+    assert (model.complete(images, known, seed=seed) == expected).all()
+
+
+def test_conditioned_models_too():
+    """Other inputs, as biases of raster layers and beside the image, for each image its own."""
+    image = keras.Input((3, 4, 2), dtype="int32", name="image")
+    small, label = keras.Input((3, 2, 3), name="small"), keras.Input((5,), name="label")
+    wide = keras.layers.UpSampling2D((1, 2))(small)
+    x = pz.layers.MaskedConv2D(4, 3, "A", colours=2)(keras.layers.Rescaling(0.5)(image))
+    x = x + keras.layers.Conv2D(4, 3, padding="same")(wide)
+    bias = keras.layers.Reshape((1, 1, 24))(keras.layers.Dense(24)(label))
+    x = pz.layers.DiagonalBiLSTM(3, colours=2)(x, bias=bias)
+    model = scrambled(keras.Model([image, small, label], pz.layers.Logits(4, colours=2)(x)))
+    draw = np.random.default_rng(0)
+    conditioning = [draw.normal(size=(3, *tensor.shape[1:])).astype("float32") for tensor in (small, label)]
+    nothing = np.zeros((3, 3, 4), bool)
+    expected = slowly(model, np.zeros((3, 3, 4, 2), int), nothing, np.arange(3), conditioning=conditioning)
+    assert (pz.sampling.generate(model, 3, conditioning=conditioning, batch_size=2) == expected).all()
+    with pytest.raises(ValueError, match="conditioning must hold the model's 2 inputs beside the image, got 0"):
+        pz.sampling.generate(model, 3)
+    with pytest.raises(
+        ValueError, match=r"conditioning\[0\] must have an entry for each of 4 images, got shape \(3, 3"
+    ):
+        pz.sampling.generate(model, 4, conditioning=conditioning)
+
+
+OTHER_BACKEND = """
+import sys
+import keras, numpy as np, pixel_zoo
+requests = np.load(sys.argv[1])
+answers = {"backend": keras.backend.backend()}
+for name in ("row", "diagonal"):
+    model = keras.models.load_model(f"{sys.argv[3]}/{name}.keras")
+    answers[name] = model.complete(requests["images"], requests["known"], seed=requests["seed"])
+np.savez(sys.argv[2], **answers)
+"""
+
+
+def test_tensorflow_and_jax_draw_the_same(tmp_path):
+    other = "tensorflow" if keras.backend.backend() == "jax" else "jax"
+    pytest.importorskip(other)
+    known = np.random.default_rng(0).random((3, 3, 4)) < 0.4
+    requests = {"known": known, "seed": np.array([5, -7, 2**40 + 1])}
+    expected = {}
+    for name in ("row", "diagonal"):
+        model = scrambled(pz.models.PixelRNN((3, 4, 2), levels=5, recurrence=name, units=4, num_blocks=1))
+        model.save(tmp_path / f"{name}.keras")
+        requests["images"] = random_images(model, 3)
+        expected[name] = model.complete(**requests)
+    np.savez(tmp_path / "requests.npz", **requests)
+    command = [sys.executable, "-c", OTHER_BACKEND, tmp_path / "requests.npz", tmp_path / "answers.npz", tmp_path]
+    subprocess.run(command, check=True, env=os.environ | {"KERAS_BACKEND": other})
+    answers = np.load(tmp_path / "answers.npz")
+    assert answers["backend"] == other
+    for name, completed in expected.items():
+        assert (answers[name] == completed).all()
+
+
+@pytest.fixture(scope="module")
+def small_model():
+    return scrambled(pz.models.PixelCNN((4, 4, 1), levels=4, filters=3, num_blocks=1, head_filters=3))
+
+
+def test_the_log_likelihood_comes_along(small_model):
+    images, nats = small_model.generate(3, temperature=0.5, return_log_likelihood=True)
+    assert nats.dtype == np.float32
+    np.testing.assert_allclose(nats, small_model.log_likelihood(images), rtol=1e-5)
+    assert (images == small_model.generate(3, temperature=0.5)).all()
+    known = np.random.default_rng(0).random((3, 4, 4)) < 0.5
+    known[:, 1] = True
+    completed, nats = small_model.complete(images, known, return_log_likelihood=True)
+    np.testing.assert_allclose(nats, small_model.log_likelihood(completed), rtol=1e-5)
+
+
+def test_batches_are_split_without_a_trace(small_model):
+    images, nats = small_model.generate(5, seed=3, return_log_likelihood=True)
+    parts, nats_of_parts = small_model.generate(5, seed=3, batch_size=2, return_log_likelihood=True)
+    assert (parts == images).all()
+    np.testing.assert_allclose(nats_of_parts, nats, rtol=1e-5)
+    known = np.random.default_rng(0).random((5, 4, 4)) < 0.5
+    assert (small_model.complete(images, known, batch_size=2) == small_model.complete(images, known)).all()
+
+
+def test_progress_is_shown_on_stderr_when_asked(small_model, capsys):
+    small_model.generate(3, progress=True)
+    shown = capsys.readouterr()
+    assert (shown.out, "Sampling rows" in shown.err, "100%" in shown.err) == ("", True, True)
+    for quiet in (False, None):
+        small_model.generate(3, progress=quiet)
+        assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.xla
+def test_xla_draws_the_same(small_model):
+    images = small_model.generate(3, jit_compile=False)
+    assert (small_model.generate(3, jit_compile=True) == images).all()
+    known = np.indices((4, 4))[0] < 2
+    assert (small_model.complete(images, known, jit_compile=True) == small_model.complete(images, known)).all()
+
+
+def test_xla_is_taken_where_it_pays(monkeypatch):
+    choices = []
+    plain = backend.compiled
+    monkeypatch.setattr(
+        backend, "compiled", lambda function, variables, xla: choices.append(xla) or plain(function, variables)
+    )
+    model = pz.models.PixelCNN((1, 2, 1), filters=2, num_blocks=1)
+    model.generate(15, batch_size=1)
+    assert not any(choices)
+    model.generate(16, batch_size=1)
+    assert any(choices)
 
 
 @pytest.mark.parametrize("choice", [{"temperature": 0.5}, {"temperature": 0}, {"top_k": 2}, {"top_p": 0.6}], ids=str)
@@ -160,6 +322,10 @@ SHAPE = (4, 4, 1)
         ({"top_k": 0}, "top_k must be an integer of at least 1, got 0"),
         ({"top_p": 0}, r"top_p must lie in \(0, 1\], got 0"),
         ({"top_p": 1.5}, r"top_p must lie in \(0, 1\], got 1.5"),
+        ({"batch_size": 0}, "batch_size must be an integer of at least 1, got 0"),
+        ({"jit_compile": "yes"}, "jit_compile must be True, False or 'auto', got 'yes'"),
+        ({"progress": 1}, "progress must be True, False or None, got 1"),
+        ({"conditioning": [0]}, "conditioning must hold the model's 0 inputs beside the image, got 1"),
     ],
     ids=str,
 )
@@ -182,6 +348,27 @@ def test_a_bad_mask_is_refused(known, message):
     model = pz.models.PixelCNN(SHAPE, filters=2, num_blocks=1)
     with pytest.raises((ValueError, TypeError), match=message):
         model.complete(np.zeros((2, *SHAPE), "uint8"), known)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.zeros((2, 4, 5, 1), "uint8"), r"images must have shape \(batch, 4, 4, 1\), got \(2, 4, 5, 1\)"),
+        (np.zeros((2, *SHAPE)), "images must be integers 0..1 .*float64"),
+        (np.full((2, *SHAPE), 2), r"images must have values 0..1, got 2..2"),
+        (np.zeros((0, *SHAPE), int), "the number of images must be an integer of at least 1, got 0"),
+    ],
+    ids=["shape", "dtype", "values", "none"],
+)
+def test_bad_images_are_refused(images, message):
+    model = pz.models.PixelCNN(SHAPE, filters=2, num_blocks=1)
+    with pytest.raises((ValueError, TypeError), match=message):
+        model.complete(images, np.ones((4, 4), bool))
+
+
+def test_a_model_that_is_no_graph_is_refused():
+    with pytest.raises(TypeError, match="model must be a functional Keras model of raster layers, got Sequential"):
+        pz.sampling.generate(keras.Sequential())
 
 
 def image_input(*shape):

@@ -101,6 +101,30 @@ def test_a_version_is_a_directory_and_is_never_overwritten(served):
         pz.export(model, path.parent, version=0)
 
 
+@pytest.mark.xla
+def test_compiled_signatures_answer_the_same(tmp_path):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("only the TensorFlow backend writes SavedModels")
+    import tensorflow as tf
+
+    image = keras.Input((2, 3, 1), dtype="int32", name="image")
+    x = pz.layers.MaskedConv2D(2, 3, "A")(keras.layers.Rescaling(1.0)(image))
+    model = scrambled(pz.models.PixelModel(image, pz.layers.Logits(4)(x)))
+    signatures = tf.saved_model.load(pz.export(model, tmp_path, jit_compile=True)).signatures
+    seed, temperature = tf.range(5, 8, dtype=tf.int64), tf.ones(3)
+    sampled = signatures["sample"](seed=seed, temperature=temperature)
+    expected, nats = model.generate(3, seed=5, return_log_likelihood=True)
+    assert (sampled["image"].numpy() == expected).all()
+    np.testing.assert_allclose(sampled["log_likelihood"], nats, rtol=1e-5)
+    known = np.random.default_rng(0).random((3, 2, 3)) < 0.5
+    completed = signatures["complete"](image=sampled["image"], known=known, seed=seed + 9, temperature=temperature)
+    assert (completed["image"].numpy() == model.complete(expected, known, seed=14)).all()
+    with pytest.raises(tf.errors.InvalidArgumentError, match="temperature: must be a finite number of at least 0"):
+        signatures["sample"](seed=seed, temperature=-temperature)
+    with pytest.raises(ValueError, match="jit_compile must be True or False, got 'auto'"):
+        pz.export(model, tmp_path, version=2, jit_compile="auto")
+
+
 def test_another_backend_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(RuntimeError, match=r"export needs KERAS_BACKEND=tensorflow, got 'jax'"):

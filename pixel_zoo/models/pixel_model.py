@@ -113,13 +113,13 @@ class PixelModel(keras.Model):
 
     # Sampling
 
-    def generate(self, num_images=16, seed=0, temperature=1.0, top_k=None, top_p=None):
-        """Draw images: see `pixel_zoo.sampling.generate`."""
-        return sampling.generate(self, num_images, seed, temperature, top_k, top_p)
+    def generate(self, num_images=16, seed=0, temperature=1.0, top_k=None, top_p=None, **options):
+        """Draw images: see `pixel_zoo.sampling.generate`, also for the options."""
+        return sampling.generate(self, num_images, seed, temperature, top_k, top_p, **options)
 
-    def complete(self, images, known, seed=0, temperature=1.0, top_k=None, top_p=None):
-        """Draw the unknown pixels of images: see `pixel_zoo.sampling.complete`."""
-        return sampling.complete(self, images, known, seed, temperature, top_k, top_p)
+    def complete(self, images, known, seed=0, temperature=1.0, top_k=None, top_p=None, **options):
+        """Draw the unknown pixels of images: see `pixel_zoo.sampling.complete`, also for the options."""
+        return sampling.complete(self, images, known, seed, temperature, top_k, top_p, **options)
 
 
 class ConfiguredModel(PixelModel):

@@ -73,3 +73,26 @@ def check_sampling(temperature, top_k, top_p):
         check_count("top_k", top_k)
     if top_p is not None and not (isinstance(top_p, numbers.Real) and 0 < top_p <= 1):
         raise ValueError(f"top_p must lie in (0, 1], got {top_p!r}")
+
+
+def check_running(batch_size, jit_compile, progress):
+    """Raise unless batch_size, jit_compile and progress make sense."""
+    check_count("batch_size", batch_size)
+    if not isinstance(jit_compile, bool) and jit_compile != "auto":
+        raise ValueError(f"jit_compile must be True, False or 'auto', got {jit_compile!r}")
+    if not isinstance(progress, bool | None):
+        raise ValueError(f"progress must be True, False or None, got {progress!r}")
+
+
+def check_conditioning(conditioning, model, num_images):
+    """Raise unless there is an array for each input of the model but the image, with an entry per image."""
+    others = len(model.inputs) - 1
+    if len(conditioning) != others:
+        raise ValueError(
+            f"conditioning must hold the model's {others} inputs beside the image, got {len(conditioning)}"
+        )
+    for index, value in enumerate(conditioning):
+        if np.shape(value)[:1] != (num_images,):
+            raise ValueError(
+                f"conditioning[{index}] must have an entry for each of {num_images} images, got shape {np.shape(value)}"
+            )

@@ -48,6 +48,7 @@ class RasterNode:
         operation: the Keras layer or operation.
         arguments: its arguments, with symbolic tensors where the graph's values go.
         inputs: ids of the symbolic tensors that carry the image.
+        reads: ids of all symbolic tensors among the arguments.
         output: id of the symbolic tensor that it makes.
         raster: index among the applications of raster layers, or None for a pointwise operation.
         bias: id of the conditioning map of a raster layer, or None.
@@ -57,6 +58,7 @@ class RasterNode:
     operation: object
     arguments: object
     inputs: tuple
+    reads: tuple
     output: int
     raster: int | None
     bias: int | None
@@ -121,7 +123,8 @@ class RasterGraph:
             self._check_pointwise(node)
         output = id(node.outputs[0])
         self._waits[output] = waits
-        self.nodes.append(RasterNode(operation, node.arguments, carries, output, raster, bias, not waits))
+        reads = tuple(id(tensor) for tensor in _symbolic(node.arguments))
+        self.nodes.append(RasterNode(operation, node.arguments, carries, reads, output, raster, bias, not waits))
 
     def _bias_of(self, node, carries):
         if node.operation.colours != self.colours:
@@ -166,9 +169,7 @@ class RasterGraph:
         ids = {}
         for node in self.nodes:
             if node.raster is None:
-                for tensor in _symbolic(node.arguments):
-                    if id(tensor) not in self._waits:
-                        ids[id(tensor)] = None
+                ids.update(dict.fromkeys(tensor for tensor in node.reads if tensor not in self._waits))
         return list(ids)
 
 

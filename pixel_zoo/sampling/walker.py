@@ -16,6 +16,11 @@ class Walker:
     each pixel adds only its left neighbours and itself. A row that is wholly known in every image of the batch runs in
     parallel. What does not depend on the image is computed once, in full, before.
 
+    Called, it does whole images in one graph, as a server wants it. Whoever wants a say between rows calls `start`,
+    then for each row, from the top, `sample_row` or `known_row`.
+
+    A row of images is a tensor (width, batch, colours).
+
     Args:
         model: functional Keras model; see `RasterGraph`.
         sampler: `pixel_zoo.sampling.Sampler`.
@@ -26,43 +31,125 @@ class Walker:
         self.sampler = sampler
         self.likelihood = likelihood_of_logits(model.outputs[0].shape)
 
-    def __call__(self, images, known, noise, temperature, conditioning=()):
+    def __call__(self, noise, temperature, images=None, known=None, conditioning=()):
         """Fill in what is not known.
 
         Args:
-            images: int32 tensor (batch, height, width, colours); only its known values are read.
-            known: bool tensor (batch, height, width).
             noise: float32 tensor (batch, height, width, colours) in [0, 1).
             temperature: float32 tensor (batch,).
+            images: int32 tensor of the noise's shape, of which only known values are read; or None, nothing is known.
+            known: bool tensor (batch, height, width), or None.
             conditioning: the model's other inputs, in their order.
 
         Returns:
-            (images, log_likelihood): int32 tensor of the images' shape, and float32 tensor (batch,) of nats under the
+            (images, log_likelihood): int32 tensor of the noise's shape, and float32 tensor (batch,) of nats under the
             model itself, whatever the temperature.
         """
-        layers, width = self.graph.raster_layers, self.graph.image_shape[1]
-        self._weights = [layer.prepare() for layer in layers]
-        batch = ops.shape(images)[0]
-        states = [layer.initial_state(w, batch, width) for layer, w in zip(layers, self._weights, strict=True)]
-        biases, maps = self._conditioning(conditioning, batch)
-        rows = {
-            "given": _to_rows(images),
-            "known": ops.transpose(known, (1, 2, 0)),
-            "noise": _to_rows(noise),
-            "biases": biases,
-            "maps": maps,
-        }
+        weights, states, maps = self.start(ops.shape(temperature)[0], conditioning)
+        rows = {"noise": to_rows(noise), "maps": maps}
+        if images is not None:
+            rows |= {"given": to_rows(images), "known": ops.transpose(known, (1, 2, 0))}
 
         def row(carry, row):
             states, total = carry
-            states, values, log_prob = self._row(states, row, temperature)
+            states, values, log_prob = self._any_row(weights, states, row, temperature)
             return (states, total + log_prob), values
 
         (_, log_likelihood), values = backend.scan(row, (states, ops.zeros_like(temperature)), rows)
-        return ops.transpose(values, (2, 0, 1, 3)), log_likelihood
+        return from_rows(values), log_likelihood
+
+    def _any_row(self, weights, states, row, temperature):
+        if "known" not in row:
+            return self.sample_row(weights, states, row["noise"], temperature, row["maps"])
+        return ops.cond(
+            ops.all(row["known"]),
+            lambda: self.known_row(weights, states, row["given"], row["maps"]),
+            lambda: self.sample_row(
+                weights, states, row["noise"], temperature, row["maps"], row["given"], row["known"]
+            ),
+        )
+
+    def start(self, batch, conditioning=()):
+        """All that is done before the first row.
+
+        Args:
+            batch: int or scalar tensor, how many images.
+            conditioning: the model's other inputs, in their order.
+
+        Returns:
+            (weights, states, maps): what every row takes, what the first row takes from above, and the conditioning
+            maps, a structure of tensors with the rows along axis 0.
+        """
+        weights = [layer.prepare() for layer in self.graph.raster_layers]
+        width = self.graph.image_shape[1]
+        states = [layer.initial_state(w, batch, width) for layer, w in self._with_layers(weights)]
+        return weights, states, self._conditioning(conditioning, batch)
+
+    def sample_row(self, weights, states, noise, temperature, maps, given=None, known=None):
+        """A row from left to right.
+
+        Args:
+            weights: from `start`.
+            states: from `start`, or from the row above.
+            noise: float32 tensor (width, batch, colours) in [0, 1).
+            temperature: float32 tensor (batch,).
+            maps: this row of the maps from `start`.
+            given: int32 tensor (width, batch, colours), of which only known values are read; None: nothing is known.
+            known: bool tensor (width, batch), or None.
+
+        Returns:
+            (states, values, log_prob): for the row below; int32 tensor (width, batch, colours); float32 tensor
+            (batch,) of nats.
+        """
+        contexts = self._enter_row(weights, states, maps)
+        pixels = {"contexts": contexts, "noise": noise, "beside": maps["beside"]}
+        if known is not None:
+            pixels |= {"given": given, "known": known}
+        memories = [layer.initial_memory(w, ops.shape(temperature)[0]) for layer, w in self._with_layers(weights)]
+
+        def pixel(carry, pixel):
+            memories, total = carry
+            memories, records, values, log_prob = self._pixel(weights, memories, pixel, temperature)
+            return (memories, total + log_prob), (values, records)
+
+        (_, log_prob), (values, records) = backend.scan(pixel, (memories, ops.zeros_like(temperature)), pixels)
+        return self._leave_row(weights, states, contexts, records), values, log_prob
+
+    def known_row(self, weights, states, given, maps):
+        """A row of which every value of every image is known, all pixels at once: as `sample_row`."""
+        contexts = self._enter_row(weights, states, maps)
+        features = self._beside(maps["beside"])
+        features[self.graph.image] = self._split(given)
+        records = []
+        for node in self.graph.nodes:
+            if node.raster is None:
+                features[node.output] = [_pointwise(node, features, c) for c in range(self.graph.colours)]
+            else:
+                x = join(features[node.inputs[0]])
+                y, record = node.operation.row(weights[node.raster], contexts[node.raster], x)
+                features[node.output] = self._split(y)
+                records.append(record)
+        values, logits = features[self.graph.image], features[self.graph.output]
+        log_probs = [self._log_prob(values[c][..., 0], logits[c]) for c in range(self.graph.colours)]
+        return self._leave_row(weights, states, contexts, records), given, ops.sum(sum(log_probs), axis=0)
+
+    def _with_layers(self, weights):
+        return zip(self.graph.raster_layers, weights, strict=True)
+
+    def _enter_row(self, weights, states, maps):
+        return [
+            layer.enter_row(w, state, bias)
+            for (layer, w), state, bias in zip(self._with_layers(weights), states, maps["biases"], strict=True)
+        ]
+
+    def _leave_row(self, weights, states, contexts, records):
+        return [
+            layer.leave_row(w, *rest)
+            for (layer, w), *rest in zip(self._with_layers(weights), states, contexts, records, strict=True)
+        ]
 
     def _conditioning(self, inputs, batch):
-        """Conditioning maps as rows (height, width, batch, features): of raster layers, and beside the image."""
+        """Conditioning maps as rows (height, width, batch, features): biases of raster layers, and beside the image."""
         others = [tensor for tensor in self.graph.model_inputs if id(tensor) != self.graph.image]
         values = {id(tensor): value for tensor, value in zip(others, inputs, strict=True)}
         for node in self.graph.conditioning:
@@ -71,107 +158,53 @@ class Walker:
             values.update((id(tensor), value) for tensor, value in zip(node.outputs, outputs, strict=True))
 
         def rows(value):
-            shape = (batch, *self.graph.image_shape[:2], value.shape[-1])
-            return _to_rows(ops.broadcast_to(value, shape))
+            return to_rows(ops.broadcast_to(value, (batch, *self.graph.image_shape[:2], value.shape[-1])))
 
         biases = [
             () if node.bias is None else keras.tree.map_structure(rows, node.operation.prepare_bias(values[node.bias]))
-            for node in self.graph.nodes
-            if node.raster is not None
+            for node in self._raster_nodes()
         ]
-        colours = self.graph.colours
-        maps = [
-            sort_features(rows(values[tensor]), feature_colours(values[tensor].shape[-1], colours))
+        beside = [
+            sort_features(rows(values[tensor]), feature_colours(values[tensor].shape[-1], self.graph.colours))
             for tensor in self.graph.maps_beside_image()
         ]
-        return biases, maps
+        return {"biases": biases, "beside": beside}
 
-    def _row(self, states, row, temperature):
-        layers = list(zip(self.graph.raster_layers, self._weights, strict=True))
-        contexts = [
-            layer.enter_row(weights, state, bias)
-            for (layer, weights), state, bias in zip(layers, states, row["biases"], strict=True)
-        ]
-        values, log_prob, records = ops.cond(
-            ops.all(row["known"]),
-            lambda: self._known_row(contexts, row),
-            lambda: self._pixels(contexts, row, temperature),
-        )
-        states = [
-            layer.leave_row(weights, state, context, record)
-            for (layer, weights), state, context, record in zip(layers, states, contexts, records, strict=True)
-        ]
-        return states, values, log_prob
-
-    def _known_row(self, contexts, row):
-        """All pixels of a row at once."""
-        features = self._start(row["maps"])
-        features[self.graph.image] = self._split(row["given"])
-        records = []
-        for node in self.graph.nodes:
-            if node.raster is None:
-                features[node.output] = [self._pointwise(node, features, c) for c in range(self.graph.colours)]
-            else:
-                weights, context = self._weights[node.raster], contexts[node.raster]
-                y, record = node.operation.row(weights, context, join(features[node.inputs[0]]))
-                features[node.output] = self._split(y)
-                records.append(record)
-        logits = features[self.graph.output]
-        given = features[self.graph.image]
-        log_probs = [self._log_prob(given[c][..., 0], logits[c]) for c in range(self.graph.colours)]
-        return row["given"], ops.sum(sum(log_probs), axis=0), records
-
-    def _pixels(self, contexts, row, temperature):
-        """A row from left to right."""
-        layers = list(zip(self.graph.raster_layers, self._weights, strict=True))
-        memories = [layer.initial_memory(weights, ops.shape(temperature)[0]) for layer, weights in layers]
-        pixels = {"contexts": contexts, **{name: row[name] for name in ("given", "known", "noise", "maps")}}
-
-        def pixel(carry, pixel):
-            memories, total = carry
-            memories, records, values, log_prob = self._pixel(memories, pixel, temperature)
-            return (memories, total + log_prob), (values, records)
-
-        (_, log_prob), (values, records) = backend.scan(pixel, (memories, ops.zeros_like(temperature)), pixels)
-        return values, log_prob, records
-
-    def _pixel(self, memories, pixel, temperature):
+    def _pixel(self, weights, memories, pixel, temperature):
         """One pixel, its colours in turn."""
-        layers = list(zip(self.graph.raster_layers, self._weights, strict=True))
         bases = [
-            layer.enter_pixel(weights, context, memory)
-            for (layer, weights), context, memory in zip(layers, pixel["contexts"], memories, strict=True)
+            layer.enter_pixel(w, context, memory)
+            for (layer, w), context, memory in zip(self._with_layers(weights), pixel["contexts"], memories, strict=True)
         ]
-        outputs = [[] for _ in layers]
-        features = self._start(pixel["maps"])
+        outputs = [[] for _ in bases]
+        features = self._beside(pixel["beside"])
         features |= {node.output: [] for node in self.graph.nodes} | {self.graph.image: []}
         log_prob = 0.0
         for colour in range(self.graph.colours):
-            self._advance(features, bases, outputs, colour, predicts=True)
+            self._advance(weights, features, bases, outputs, colour, predicts=True)
             logits = features[self.graph.output][colour]
             value = self._value(logits, pixel, colour, temperature)
             log_prob = log_prob + self._log_prob(value, logits)
             features[self.graph.image].append(ops.expand_dims(value, -1))
-            self._advance(features, bases, outputs, colour, predicts=False)
+            self._advance(weights, features, bases, outputs, colour, predicts=False)
+        inputs = [features[node.inputs[0]] for node in self._raster_nodes()]
         left = [
-            layer.leave_pixel(weights, memory, inputs, output)
-            for (layer, weights), memory, inputs, output in zip(
-                layers, memories, [features[node.inputs[0]] for node in self._raster_nodes()], outputs, strict=True
-            )
+            layer.leave_pixel(w, *rest)
+            for (layer, w), *rest in zip(self._with_layers(weights), memories, inputs, outputs, strict=True)
         ]
         memories, records = (list(part) for part in zip(*left, strict=True))
         return memories, records, join(features[self.graph.image]), log_prob
 
-    def _advance(self, features, bases, outputs, colour, predicts):
+    def _advance(self, weights, features, bases, outputs, colour, predicts):
         """Compute one colour of all nodes that come before its value is known, or of all that come after."""
         for node in self.graph.nodes:
             if node.predicts != predicts:
                 continue
             if node.raster is None:
-                features[node.output].append(self._pointwise(node, features, colour))
+                features[node.output].append(_pointwise(node, features, colour))
             else:
-                weights, base = self._weights[node.raster], bases[node.raster]
-                output = node.operation.step(weights, base, features[node.inputs[0]], colour)
+                inputs = features[node.inputs[0]]
+                output = node.operation.step(weights[node.raster], bases[node.raster], inputs, colour)
                 outputs[node.raster].append(output)
                 features[node.output].append(output[0])
 
@@ -179,7 +212,7 @@ class Walker:
         """The given value where it is known, else one drawn from the logits."""
         class_logits = self.likelihood.class_logits(self._squeeze(logits))
         drawn = self.sampler(class_logits, pixel["noise"][:, colour], temperature)
-        return ops.where(pixel["known"], pixel["given"][:, colour], drawn)
+        return ops.where(pixel["known"], pixel["given"][:, colour], drawn) if "known" in pixel else drawn
 
     def _log_prob(self, values, logits):
         return self.likelihood.log_prob(values, self._squeeze(logits))
@@ -190,7 +223,7 @@ class Walker:
     def _raster_nodes(self):
         return [node for node in self.graph.nodes if node.raster is not None]
 
-    def _start(self, maps):
+    def _beside(self, maps):
         return {tensor: self._split(x) for tensor, x in zip(self.graph.maps_beside_image(), maps, strict=True)}
 
     def _split(self, x):
@@ -198,12 +231,17 @@ class Walker:
         _, widths = by_colour(feature_colours(x.shape[-1], self.graph.colours))
         return [colour_slice(x, widths, colour) for colour in range(len(widths))]
 
-    def _pointwise(self, node, features, colour):
-        slices = {tensor: groups[colour] for tensor, groups in features.items() if colour < len(groups)}
-        args, kwargs = node.arguments.fill_in(slices)
-        return run_pointwise(node.operation, args, kwargs)
 
-
-def _to_rows(x):
+def to_rows(x):
     """A map (batch, height, width, features) as rows (height, width, batch, features)."""
     return ops.transpose(x, (1, 2, 0, 3))
+
+
+def from_rows(rows):
+    """The inverse of `to_rows`."""
+    return ops.transpose(rows, (2, 0, 1, 3))
+
+
+def _pointwise(node, features, colour):
+    args, kwargs = node.arguments.fill_in({tensor: features[tensor][colour] for tensor in node.reads})
+    return run_pointwise(node.operation, args, kwargs)
