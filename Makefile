@@ -2,7 +2,8 @@
 # Another interpreter than python3: make install PYTHON=python3.12
 
 PYTHON ?= python3
-PYTEST_FLAGS ?= --quiet --numprocesses auto --maxprocesses 4
+# worksteal keeps a file on one worker while it can: what a module sets up once is seldom made twice.
+PYTEST_FLAGS ?= --quiet --numprocesses auto --maxprocesses 4 --dist worksteal
 
 BIN := .venv/bin
 STAMP := .venv/.installed

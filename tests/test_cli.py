@@ -1,6 +1,7 @@
 """The command line as a user meets it: what it writes, and one line for whatever is wrong."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from pixel_zoo import models
-from pixel_zoo.cli import Known, app, known_pixels
+from pixel_zoo_cli import Known, app, known_pixels
 
 RECIPE = """
 from pixel_zoo.training import Recipe
@@ -161,10 +162,32 @@ def test_a_damaged_model_is_one_line(folder, tmp_path, capsys):
     assert "damaged.keras" in refused(capsys, "evaluate", damaged, "--data", "digits")
 
 
-def test_a_fresh_process_says_it_in_its_last_line(tmp_path):
-    """TensorFlow's own notes on start-up may stand before it; a traceback may not."""
-    command = [sys.executable, "-m", "pixel_zoo.cli", "evaluate", tmp_path / "none.keras", "--data", "digits"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.splitlines()[-1] == f"pixel-zoo: model: there is no file '{tmp_path / 'none.keras'}'"
-    assert "Traceback" not in done.stderr
+def in_a_fresh_process(program, *arguments):
+    """Run Python as a user's shell does, where nothing asks TensorFlow to be silent; returns what it did."""
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    command = [sys.executable, *program, *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_bad_input_is_one_line_of_a_fresh_process_too():
+    """TensorFlow, which is loaded by then, adds no notes of its own."""
+    done = in_a_fresh_process(["-m", "pixel_zoo_cli"], "evaluate", "no_such_name", "--data", "digits")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert done.stderr.startswith("pixel-zoo: name must be one of ") and "'no_such_name'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--help"], 0, "evaluate"),
+        (["evaluate", "--help"], 0, "--split"),
+        (["evaluate", "--modle"], 2, "No such option: --modle"),
+        (["evaluate", "none.keras", "--data", "digits"], 2, "there is no file 'none.keras'"),
+        (["sample", "no_such_name", "--output", "a.gif"], 2, "must end in .png"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_needs_no_model_does_not_wait_for_keras(arguments, code, said):
+    program = "import sys; sys.modules['keras'] = None; import pixel_zoo_cli; pixel_zoo_cli.app()"  # None: can't import
+    done = in_a_fresh_process(["-c", program], *arguments)
+    assert done.returncode == code and said in done.stdout + done.stderr, done.stderr

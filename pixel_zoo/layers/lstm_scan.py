@@ -88,7 +88,9 @@ class _LSTMScan:
         def step(carry, x):
             h, c, operand = carry
             operand = self._fill(operand, _where_started(x, start_h, h), h, x["x"])
-            a = sum(x["conditioning"], self._product(kernel, operand) + bias)
+            a = self._product(kernel, operand) + bias
+            for map_ in x["conditioning"]:  # one or none
+                a = a + ops.cast(map_, self.wide)
             sigmoids, g = ops.sigmoid(a[:, : 3 * self.units]), ops.tanh(a[:, 3 * self.units :])
             o, f, i = ops.split(sigmoids, 3, axis=1)
             c = f * _where_started(x, start_c, c) + i * g

@@ -1,8 +1,10 @@
 """The command line: `pixel-zoo train | evaluate | sample | complete | export | list`.
 
-Keras is imported inside the commands: `--help` and a mistyped option should not wait for it.
+The package is imported inside the commands, and this file lies outside it: `--help` and a mistyped option should not
+wait for Keras.
 """
 
+import contextlib
 import enum
 import os
 import pathlib
@@ -25,6 +27,8 @@ class OneLineErrors(typer.core.TyperGroup):
     def invoke(self, ctx):
         try:
             return super().invoke(ctx)
+        except (typer.Exit, typer.Abort):  # RuntimeErrors too: how `train --help` ends, for one
+            raise
         except BAD_INPUT as error:
             print("pixel-zoo:", " ".join(str(error).split()), file=sys.stderr)
             raise typer.Exit(2) from error
@@ -72,6 +76,7 @@ def train(
     minutes: Annotated[float | None, typer.Option(help="Train no longer than this.")] = None,
 ):
     """Train a model by a recipe."""
+    _import_keras()
     from pixel_zoo import training
 
     recipes = training.load_recipes(recipe)
@@ -90,9 +95,9 @@ def train(
 @app.command()
 def evaluate(model: Model, data: Data, split: Split = "test"):
     """Score every image of a split: nats and bits per dimension."""
+    loaded = _load(model)
     from pixel_zoo import training
 
-    loaded = _load(model)
     with _busy(f"Scoring {data}, {split} split"):
         result = training.evaluate(loaded, data, split)
     table = Table("data", "split", "images", "nats an image", "bits/dim", "images/s", title=result["description"])
@@ -119,9 +124,9 @@ def sample(
 ):
     """Draw images from a model, as one picture."""
     _check_picture(output)
+    loaded = _load(model)
     from pixel_zoo.training import pictures
 
-    loaded = _load(model)
     images = loaded.generate(num_images, seed=seed, temperature=temperature, top_k=top_k, top_p=top_p)
     columns = max(1, round(num_images**0.5))
     pictures.save(pictures.grid(images, columns, loaded.levels), output)
@@ -143,12 +148,12 @@ def complete(
 ):
     """Complete occluded images of a data set: original, what is given, completions."""
     _check_picture(output)
+    loaded = _load(model)
     import numpy as np
 
     from pixel_zoo.data import arrays
     from pixel_zoo.training import pictures
 
-    loaded = _load(model)
     images = arrays(data, split)
     images = images[np.linspace(0, len(images) - 1, IMAGES_SHOWN).astype(int)]  # spread: some splits are sorted
     given = known_pixels(known, *images.shape[1:3])
@@ -167,9 +172,9 @@ def export(
     version: Annotated[int, typer.Option(help="Version number, 1 or above.")] = 1,
 ):
     """Write a SavedModel with the signatures score, sample and complete."""
+    loaded = _load(model)
     import pixel_zoo
 
-    loaded = _load(model)
     with _busy("Exporting"):
         directory = pixel_zoo.export(loaded, path, version=version)
     print(directory)
@@ -178,6 +183,7 @@ def export(
 @app.command(name="list")
 def list_():
     """List data sets, architectures and pretrained models."""
+    _import_keras()
     import pixel_zoo
     from pixel_zoo import data
     from pixel_zoo.training.recipe import model_names
@@ -206,19 +212,41 @@ def known_pixels(known, height, width):
     }[known]
 
 
+def _import_keras():
+    """Import Keras and its backend, without the notes that TensorFlow writes to stderr; what fails is raised anyway."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # at 2 it calls it an error that there is no GPU
+    with _without_stderr():  # some of its libraries ignore that level while they are loaded
+        import keras
+
+    return keras
+
+
+@contextlib.contextmanager
+def _without_stderr():
+    """Send to nowhere what is written to file descriptor 2, from C++ too."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 def _load(name):
     """Load a `.keras` file, or a pretrained model by its bare name."""
-    import keras
-
+    path = pathlib.Path(name)
+    pretrained = path.suffix != ".keras" and path.name == name
+    if not pretrained and not path.is_file():
+        raise FileNotFoundError(f"model: there is no file {name!r}")
+    if not pretrained and not zipfile.is_zipfile(path):
+        raise ValueError(f"model: {name!r} is no whole .keras file; it is cut short, or of another kind")
+    keras = _import_keras()
     import pixel_zoo
 
-    path = pathlib.Path(name)
-    if path.suffix != ".keras" and path.name == name:
+    if pretrained:
         return pixel_zoo.load(name)
-    if not path.is_file():
-        raise FileNotFoundError(f"model: there is no file {name!r}")
-    if not zipfile.is_zipfile(path):
-        raise ValueError(f"model: {name!r} is no whole .keras file; it is cut short, or of another kind")
     try:
         return keras.models.load_model(path)
     except Exception as error:  # a damaged archive fails in many ways, deep in zip, HDF5 or JSON
