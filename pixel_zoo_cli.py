@@ -127,8 +127,7 @@ def sample(
     loaded = _load(model)
     from pixel_zoo.training import pictures
 
-    with _busy(f"Sampling {num_images} images"):
-        images = loaded.generate(num_images, seed=seed, temperature=temperature, top_k=top_k, top_p=top_p)
+    images = loaded.generate(num_images, seed=seed, temperature=temperature, top_k=top_k, top_p=top_p)
     columns = max(1, round(num_images**0.5))
     pictures.save(pictures.grid(images, columns, loaded.levels), output)
     print(output)
@@ -158,10 +157,9 @@ def complete(
     images = arrays(data, split)
     images = images[np.linspace(0, len(images) - 1, IMAGES_SHOWN).astype(int)]  # spread: some splits are sorted
     given = known_pixels(known, *images.shape[1:3])
-    with _busy(f"Completing {len(images)} images {num_completions} times"):
-        completed = loaded.complete(
-            images.repeat(num_completions, axis=0), given, seed=seed, temperature=temperature, top_k=top_k, top_p=top_p
-        )
+    completed = loaded.complete(
+        images.repeat(num_completions, axis=0), given, seed=seed, temperature=temperature, top_k=top_k, top_p=top_p
+    )
     completed = completed.reshape(len(images), num_completions, *images.shape[1:])
     pictures.save(pictures.completions(images, given, completed, loaded.levels), output)
     print(output)

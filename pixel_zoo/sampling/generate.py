@@ -45,8 +45,8 @@ def generate(
         top_p: float in (0, 1] or None, draw among the fewest values whose probabilities sum to at least p.
         conditioning: the model's inputs other than the image, in their order, one array each with an entry per image.
         batch_size: int, how many images are drawn at a time; memory grows with it, and with the width of the image.
-        jit_compile: bool or "auto", whether TensorFlow compiles with XLA (JAX always does). XLA draws faster, but
-            its first run takes long, for deep models a minute: "auto" takes it for 16 batches or more.
+        jit_compile: bool or "auto", whether TensorFlow compiles with XLA (JAX always does). XLA draws most models
+            faster, but its first run takes long, for deep models a minute: "auto" takes it for 16 batches or more.
         progress: bool, whether to show on stderr how many rows are done; None: on a terminal, if it takes long.
         return_log_likelihood: bool, whether to return the log-likelihood too. It costs nothing.
 

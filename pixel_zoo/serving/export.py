@@ -31,9 +31,9 @@ def export(model, path, version=1, jit_compile=False):
         model: a functional model of raster layers, such as `pixel_zoo.models.PixelCNN`.
         path: directory of the served model; its versions are directories inside it.
         version: int, the version to write, as directory `path/version`.
-        jit_compile: bool, whether `sample` and `complete` are compiled with XLA. They draw faster then, but a server
-            compiles them anew for each batch size that comes, which takes seconds, for deep models a minute: let it
-            batch to a few sizes, and warm them up. On a CPU, TensorFlow Serving must be started with
+        jit_compile: bool, whether `sample` and `complete` are compiled with XLA. Most models draw faster then, but a
+            server compiles them anew for each batch size that comes, which takes seconds, for deep models a minute:
+            let it batch to a few sizes, and warm them up. On a CPU, TensorFlow Serving must be started with
             `--xla_cpu_compilation_enabled`.
 
     Returns:
