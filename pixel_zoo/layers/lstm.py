@@ -72,11 +72,6 @@ class InputToState(MaskedConv2D):
         """The slice of a tensor (..., 4 * units * lstms) that belongs to one LSTM."""
         return features[..., 4 * self.units * lstm : 4 * self.units * (lstm + 1)]
 
-    def map_of_lstm(self, x, lstm):
-        """The gates of one LSTM alone, for a 1x1 kernel: maps any x (..., c_in) to (..., 4 * units)."""
-        kernel, bias = self.of_lstm(self.masked_kernel()[0, 0], lstm), self.of_lstm(self.bias, lstm)
-        return ops.matmul(x, ops.cast(kernel, x.dtype)) + ops.cast(bias, x.dtype)
-
     def prepare(self, lstm=0):
         """The weights of one LSTM's gates, as `MaskedConv2D` steps want them."""
         kernel, bias = self.of_lstm(self.masked_kernel(), lstm), self.of_lstm(self.bias, lstm)
