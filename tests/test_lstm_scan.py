@@ -84,10 +84,11 @@ def test_groups_leave_a_step_enough_to_do(batch, height, groups):
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="shapes are always known on JAX")
 @pytest.mark.parametrize("layer_class", [RowLSTM, DiagonalBiLSTM])
 @pytest.mark.parametrize("xla", [False, pytest.param(True, marks=pytest.mark.xla)])
-def test_a_batch_of_any_size_after_one_trace(layer_class, xla):
+def test_a_batch_of_any_size_after_one_trace(layer_class, xla, grouped):
     """As `fit` traces it; 8 groups hold neither 5 nor 9 images evenly."""
     import tensorflow as tf
 
+    assert diagonal_bilstm._groups(None, 3, training=True) == 8
     layer = build(layer_class(3, dtype="float64"), 2)
     traced = tf.function(lambda x: layer(x, training=True), autograph=False, jit_compile=xla)
     traced = traced.get_concrete_function(tf.TensorSpec((None, 3, 4, 2), "float64"))
