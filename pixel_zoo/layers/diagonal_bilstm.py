@@ -12,7 +12,9 @@ from pixel_zoo.layers.lstm_scan import Taps, lstm_scan
 from pixel_zoo.layers.raster_layer import RasterLayer
 
 RIGHT, LEFT = 0, 1
-POSITIONS_OF_A_STEP, MOST_GROUPS = 112, 8
+# The smallest step (rows x images of a group) and the most groups that were measured, and paid: see `_groups`.
+POSITIONS_OF_A_STEP = 112
+MOST_GROUPS = 8
 
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
