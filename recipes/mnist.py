@@ -23,6 +23,7 @@ pixel_cnn = Recipe(
     ema_momentum=0.999,
     batch_size=32,
     epochs=30,
+    jit_compile=True,
     target="81.30 nats, fixed binarisation, test split",
     source=PAPER,
 )
@@ -32,7 +33,6 @@ row_lstm = replace(
     pixel_cnn,
     model="PixelRNN",
     model_options={"recurrence": "row", "units": 16, "num_blocks": 7, "head_filters": 32},
-    jit_compile=True,
     target="80.54 nats, fixed binarisation, test split",
 )
 

@@ -105,12 +105,13 @@ class MaskedConv2D(RasterLayer):
     def call(self, x, bias=None):
         y = self._convolve(x, ops.cast(self.masked_kernel(), x.dtype))
         if self.use_bias:
-            y = y + ops.cast(self.bias, y.dtype)
+            y = _add_bias(y, ops.cast(self.bias, y.dtype))
         return y if bias is None else y + bias
 
     def _convolve(self, x, kernel):
         if self.kernel_size == (1, 1):
-            return ops.matmul(x, kernel[0, 0])
+            pixels = ops.reshape(x, (-1, x.shape[-1]))  # one large product, where TensorFlow would do one a row
+            return ops.reshape(ops.matmul(pixels, kernel[0, 0]), (-1, *x.shape[1:-1], self.filters))
         left = self.columns_left
         padded = ops.pad(x, [[0, 0], [self.rows_above, 0], [left, left], [0, 0]])
         return ops.conv(padded, kernel, padding="valid")
@@ -202,6 +203,19 @@ class MaskedConv2D(RasterLayer):
             "use_bias": self.use_bias,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
+
+
+@ops.custom_gradient
+def _add_bias(y, bias):
+    """The sum of a map (..., features) and a vector, whose gradient XLA's own sum over pixels makes a slow one."""
+
+    def backward(*d_y, **_):
+        # TensorFlow passes the gradient of the output as it is, JAX in a structure like the output's.
+        (d_y,) = keras.tree.flatten(d_y)
+        pixels = ops.reshape(d_y, (-1, d_y.shape[-1]))
+        return d_y, ops.matmul(ops.ones(ops.shape(pixels)[:1], pixels.dtype), pixels)
+
+    return y + bias, backward
 
 
 def _is_empty(term):
