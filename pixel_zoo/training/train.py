@@ -13,7 +13,7 @@ from pixel_zoo import data, models
 from pixel_zoo.training import pictures
 from pixel_zoo.training.checkpoint import Checkpoint
 from pixel_zoo.training.files import replacing
-from pixel_zoo.training.memory import keep_freed_memory
+from pixel_zoo.training.memory import KeepFreedMemory
 from pixel_zoo.training.stop_after import StopAfter
 
 PACKAGES = ("pixel-zoo", "keras", "tensorflow", "jax", "numpy")
@@ -55,7 +55,7 @@ def train(recipe, output, *, minutes=None, verbose="auto"):
     >>> model = train(recipe, tempfile.mkdtemp(), verbose=0)
     """
     stop = [] if minutes is None else [StopAfter(minutes)]
-    keep_freed_memory()
+    memory = KeepFreedMemory()
     keras.utils.set_random_seed(recipe.seed)
     model = build_model(recipe)
     output = _new_directory(output)
@@ -68,6 +68,7 @@ def train(recipe, output, *, minutes=None, verbose="auto"):
 
     callbacks = [
         *stop,
+        memory,
         keras.callbacks.TerminateOnNaN(),
         # Before whatever evaluates or saves at the end of an epoch: from there on the averaged weights are the model's.
         *([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if recipe.ema_momentum is not None else []),
