@@ -74,6 +74,7 @@ def train(
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Short for --set epochs=...")] = None,
     minutes: Annotated[float | None, typer.Option(help="Train no longer than this.")] = None,
+    profile: Annotated[bool, typer.Option("--profile", help="Trace ten steps, for TensorBoard.")] = False,
 ):
     """Train a model by a recipe."""
     _import_keras()
@@ -87,7 +88,7 @@ def train(
     changes = (set_ or []) + ([] if epochs is None else [f"epochs={epochs}"])
     chosen = training.override(recipes[model], *changes)
     bar_or_lines = 1 if sys.stdout.isatty() else 2
-    training.train(chosen, output, minutes=minutes, verbose=bar_or_lines)
+    training.train(chosen, output, minutes=minutes, profile=profile, verbose=bar_or_lines)
     print(f"Best model: {output / 'best.keras'}")
     print(f"Aimed at: {chosen.target} ({chosen.source})")
 

@@ -106,6 +106,34 @@ def compiled(function, variables, xla=True):
     return tf.function(function, autograph=False, jit_compile=xla)
 
 
+def start_trace(directory):
+    """Begin to record what runs when, as TensorBoard's profiler shows it.
+
+    Args:
+        directory: where `stop_trace` writes the trace, below `plugins/profile/`.
+    """
+    if keras.backend.backend() == "jax":
+        import jax
+
+        jax.profiler.start_trace(str(directory))
+    else:
+        import tensorflow as tf
+
+        tf.profiler.experimental.start(str(directory))
+
+
+def stop_trace():
+    """End the recording and write it."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        jax.profiler.stop_trace()
+    else:
+        import tensorflow as tf
+
+        tf.profiler.experimental.stop()
+
+
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
 

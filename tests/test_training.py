@@ -4,6 +4,9 @@ import csv
 import dataclasses
 import itertools
 import json
+import platform
+import subprocess
+import sys
 import types
 
 import keras
@@ -12,6 +15,7 @@ import pytest
 from PIL import Image
 
 from pixel_zoo import data, models
+from pixel_zoo.layers import MaskedConv2D
 from pixel_zoo.training import Recipe, StopAfter, evaluate, load_recipes, override, pictures, train
 from pixel_zoo.training.files import replacing
 from pixel_zoo.training.train import build_model, build_optimizer
@@ -186,6 +190,51 @@ def test_the_same_seed_trains_the_same_model(run, tmp_path, without_samples):
     again = train(TINY, tmp_path, verbose=0)
     for weight, expected in zip(again.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_allclose(weight, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_profile_names_what_ran(tmp_path, without_samples):
+    train(dataclasses.replace(TINY, batch_size=64, epochs=1), tmp_path, profile=True, verbose=0)
+    (trace,) = (tmp_path / "profile").rglob("*.xplane.pb")
+    assert b"block1_conv" in trace.read_bytes()
+
+
+def test_nothing_is_traced_after_the_first_epoch(tmp_path, without_samples, monkeypatch):
+    call, traced = MaskedConv2D.call, []
+    monkeypatch.setattr(MaskedConv2D, "call", lambda self, x, bias=None: traced.append(self) or call(self, x, bias))
+    train(dataclasses.replace(TINY, epochs=1), tmp_path / "one", verbose=0)
+    one_epoch = len(traced)
+    train(dataclasses.replace(TINY, epochs=3), tmp_path / "three", verbose=0)
+    assert one_epoch > 0 and len(traced) == 2 * one_epoch
+
+
+FREED_MEMORY = """
+import resource, sys
+import keras
+from pixel_zoo import data, models
+from pixel_zoo.training.memory import KeepFreedMemory
+
+class Faults(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        self.before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    def on_epoch_end(self, epoch, logs=None):
+        self.faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - self.before
+
+kept, faults = [KeepFreedMemory()] if sys.argv[1] == "keep" else [], Faults()
+model = models.PixelCNN((8, 8, 1), levels=17, filters=32, num_blocks=2)
+model.compile(jit_compile=False)
+model.fit(data.pipeline("digits", "train", 400, seed=0), epochs=3, callbacks=[*kept, faults], shuffle=False, verbose=0)
+print(faults.faults)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such thresholds")
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX on a CPU keeps its memory by itself")
+def test_memory_that_a_step_frees_is_there_for_the_next():
+    def page_faults(keep):
+        command = [sys.executable, "-c", FREED_MEMORY, keep]
+        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
+
+    assert page_faults("keep") < page_faults("no") / 3
 
 
 def test_a_directory_with_files_is_left_as_it_is(tmp_path):

@@ -14,12 +14,13 @@ from pixel_zoo.training import pictures
 from pixel_zoo.training.checkpoint import Checkpoint
 from pixel_zoo.training.files import replacing
 from pixel_zoo.training.memory import KeepFreedMemory
+from pixel_zoo.training.profile import Profile
 from pixel_zoo.training.stop_after import StopAfter
 
 PACKAGES = ("pixel-zoo", "keras", "tensorflow", "jax", "numpy")
 
 
-def train(recipe, output, *, minutes=None, verbose="auto"):
+def train(recipe, output, *, minutes=None, profile=False, verbose="auto"):
     """Train the model of a recipe and write into `output` what came of it.
 
     | file | what it holds |
@@ -29,6 +30,7 @@ def train(recipe, output, *, minutes=None, verbose="auto"):
     | `model.keras` | the last epoch's weights and optimiser |
     | `best.keras` | those of the epoch with the fewest validation nats |
     | `samples.png`, `loss.png` | samples of `best.keras`; the curves of `log.csv` |
+    | `profile/` | with `profile`: what ran when in ten steps, for TensorBoard |
 
     With `ema_momentum`, validation figures and both `.keras` files are those of the averaged weights.
 
@@ -36,6 +38,7 @@ def train(recipe, output, *, minutes=None, verbose="auto"):
         recipe: a `Recipe`.
         output: directory that does not exist yet, or is empty.
         minutes: train no longer than this; None trains all epochs of the recipe.
+        profile: whether to write a trace of ten steps of the first epoch.
         verbose: as of Keras's `fit`: 0 silent, 1 a bar, 2 a line an epoch.
 
     Returns:
@@ -73,6 +76,7 @@ def train(recipe, output, *, minutes=None, verbose="auto"):
         # Before whatever evaluates or saves at the end of an epoch: from there on the averaged weights are the model's.
         *([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if recipe.ema_momentum is not None else []),
         keras.callbacks.CSVLogger(output / "log.csv"),
+        *([Profile(output / "profile")] if profile else []),
         Checkpoint(output / "model.keras"),
         Checkpoint(output / "best.keras", monitor="val_nats", mode="min", save_best_only=True),
     ]

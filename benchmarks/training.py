@@ -1,0 +1,141 @@
+"""How fast models train: images/s, share of the machine's matrix-product peak, memory; and how that scales.
+
+    python benchmarks/training.py                    # all tables: three quarters of an hour on two cores
+    python benchmarks/training.py --tables speed     # one of: speed, size, depth, head, input, steady
+
+Every row is a process of its own, which trains inside `fit` on a constant batch; warm, they take turns, and medians
+are printed. FLOP/s are those that the model needs, forwards and backwards (what a mask closes and what is recomputed
+don't count); the peak is that of a 2048 x 2048 float32 product of the same backend, measured in the same process.
+"""
+
+import argparse
+import json
+import pathlib
+import sys
+
+from turns import Worker, print_table, take_turns
+
+MODELS = {
+    "PixelCNN 7x32": ("PixelCNN", {"filters": 32, "num_blocks": 7}),
+    "Row LSTM 7x16": ("PixelRNN", {"recurrence": "row", "units": 16, "num_blocks": 7}),
+    "Diagonal BiLSTM 7x16": ("PixelRNN", {"recurrence": "diagonal", "units": 16, "num_blocks": 7}),
+}
+ENGINES = {"TensorFlow": ("tensorflow", False), "TensorFlow, XLA": ("tensorflow", True), "JAX": ("jax", True)}
+SIZES = (16, 32, 64)
+PIXELS = 32 * 32 * 32  # of a batch, whatever its images' size
+DEPTHS = (2, 7, 15)
+
+
+def worker(name, engine, batch, task=None, **options):
+    """Start training a model on an engine; `options` replace the model's own, `task` says more to `train_worker.py`."""
+    model, defaults = MODELS[name]
+    backend, xla = ENGINES[engine]
+    task = {"model": model, "options": defaults | options, "batch": batch, "xla": xla} | (task or {})
+    script = pathlib.Path(__file__).with_name("train_worker.py")
+    return Worker(sys.executable, script, json.dumps(task), KERAS_BACKEND=backend)
+
+
+def speed(engines):
+    """Images/s, FLOP/s and memory of each model, batch and engine."""
+    rows = []
+    for batch in (16, 32, 64):
+        cases = [(name, engine) for name in MODELS for engine in engines]
+        workers = [worker(name, engine, batch) for name, engine in cases]
+        take_turns(workers)
+        for (name, engine), done in zip(cases, workers, strict=True):
+            flops = done.facts["flop"] / done.median
+            share = flops / done.facts["matrix_peak"]
+            rows.append([name, engine, batch, round(batch / done.median), f"{flops / 1e9:.0f}", f"{share:.0%}"])
+            rows[-1].append(round(done.peak))
+    print_table(["model", "engine", "batch", "images/s", "GFLOP/s", "of the peak", "peak memory, MiB"], rows)
+
+
+def size(engines):
+    """Time for each pixel over the size of images, the pixels of a batch being the same."""
+    batches = [PIXELS // side**2 for side in SIZES]
+    rows = []
+    for name in MODELS:
+        for engine in engines:
+            shapes = [{"image_shape": (side, side, 1)} for side in SIZES]
+            workers = [worker(name, engine, batch, **shape) for batch, shape in zip(batches, shapes, strict=True)]
+            take_turns(workers)
+            times = [done.median / PIXELS * 1e6 for done in workers]
+            rows.append([name, engine, *(f"{time:.2f}" for time in times), f"{times[-1] / times[0]:.2f}"])
+    columns = [f"{side}x{side}, batch {batch}: µs a pixel" for side, batch in zip(SIZES, batches, strict=True)]
+    print_table(["model", "engine", *columns, f"{SIZES[-1]} against {SIZES[0]}"], rows)
+
+
+def depth(engines):
+    """Time for each block over their number, of 32 images 28x28."""
+    rows = []
+    for name in MODELS:
+        for engine in engines:
+            workers = [worker(name, engine, 32, num_blocks=blocks) for blocks in DEPTHS]
+            take_turns(workers)
+            times = [done.median / blocks * 1e3 for done, blocks in zip(workers, DEPTHS, strict=True)]
+            rows.append([name, engine, *(f"{time:.1f}" for time in times), f"{times[-1] / times[0]:.2f}"])
+    columns = [f"{blocks} blocks: ms a block" for blocks in DEPTHS]
+    print_table(["model", "engine", *columns, f"{DEPTHS[-1]} against {DEPTHS[0]}"], rows)
+
+
+def head(engines):
+    """What the 256-way likelihood costs: against a loss that only adds the logits up."""
+    shape = {"image_shape": (32, 32, 3), "levels": 256, "head_filters": 192}
+    batch, rows = 16, []
+    for engine in engines:
+        with_it, without = (worker("PixelCNN 7x32", engine, batch, task, **shape) for task in ({}, {"loss": "sum"}))
+        take_turns([with_it, without], rounds=4, steps=3)
+        rows.append(
+            [engine, f"{with_it.median:.2f}", f"{without.median:.2f}", f"{with_it.median / without.median:.2f}"]
+        )
+        rows[-1] += [round(with_it.peak), round(without.peak)]
+    logits = batch * 32 * 32 * 3 * 256 * 4 / 2**20
+    print(f"PixelCNN 7x32, 32x32x3, 256 levels, batch {batch}: logits are {logits:.0f} MiB")
+    print_table(["engine", "s a step", "without the likelihood", "ratio", "peak memory, MiB", "without"], rows)
+
+
+def input_(engines):
+    """A step with images from TFDS against one on a constant batch, and what `fit` does after its last step."""
+    rows = []
+    for engine in (engine for engine in engines if engine.startswith("TensorFlow")):
+        for source in ("constant", "binarized_mnist", "array"):
+            workers = [
+                worker("PixelCNN 7x32", engine, 32, {"source": source, "measure": measure})
+                for measure in ("step", "idle")
+            ]
+            rows.append([engine, source, *workers])
+    take_turns([worker for row in rows for worker in row[2:]], rounds=4, steps=15)
+    cells = [[engine, source, f"{step.median * 1e3:.0f}", f"{idle.median:.3f}"] for engine, source, step, idle in rows]
+    print_table(["engine", "images from", "ms a step", "s after the last step"], cells)
+
+
+def steady(engines):
+    """Peak memory after 100 steps and after 1,000, of 8 images each."""
+    rows = []
+    for name in MODELS:
+        for engine in engines:
+            training = worker(name, engine, 8)
+            peaks = []
+            for steps in (100, 900):
+                training.turn(steps)
+                peaks.append(round(training.peak))
+            training.close()
+            rows.append([name, engine, *peaks])
+    print_table(["model", "engine", "peak memory after 100 steps, MiB", "after 1,000"], rows)
+
+
+TABLES = {"speed": speed, "size": size, "depth": depth, "head": head, "input": input_, "steady": steady}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES))
+    parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
+    options = parser.parse_args()
+    for table in options.tables:
+        TABLES[table](options.engines)
+        print(flush=True)
+
+
+if __name__ == "__main__":
+    main()
