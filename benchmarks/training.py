@@ -24,6 +24,7 @@ ENGINES = {"TensorFlow": ("tensorflow", False), "TensorFlow, XLA": ("tensorflow"
 SIZES = (16, 32, 64)
 PIXELS = 32 * 32 * 32  # of a batch, whatever its images' size
 DEPTHS = (2, 7, 15)
+BATCHES = (16, 64)
 
 
 def worker(name, engine, batch, task=None, **options):
@@ -38,7 +39,7 @@ def worker(name, engine, batch, task=None, **options):
 def speed(engines):
     """Images/s, FLOP/s and memory of each model, batch and engine."""
     rows = []
-    for batch in (16, 32, 64):
+    for batch in BATCHES:
         cases = [(name, engine) for name in MODELS for engine in engines]
         workers = [worker(name, engine, batch) for name, engine in cases]
         take_turns(workers)
