@@ -1,6 +1,9 @@
-"""A worker of `turns`: trains one of our models on a constant batch, inside Keras's own `fit`.
+"""A worker of `turns`: trains one of our models inside Keras's own `fit`.
 
-python benchmarks/train_worker.py '{"model": "PixelCNN", "options": {"filters": 32}, "batch": 32, "xla": true}'
+    python benchmarks/train_worker.py '{"model": "PixelCNN", "options": {"filters": 32}, "batch": 32, "xla": true}'
+
+Further keys: "source", where the images come from (see `feed`); "loss": "sum", to leave the likelihood out; "measure":
+"idle", to time what `fit` does after its last step instead of its steps.
 """
 
 import json
@@ -14,7 +17,7 @@ from turns import serve
 import pixel_zoo as pz
 from pixel_zoo import data
 from pixel_zoo.layers import DiagonalBiLSTM, MaskedConv2D, RowLSTM
-from pixel_zoo.training.memory import KeepFreedMemory
+from pixel_zoo.training import KeepFreedMemory
 
 
 class ConstantBatch(keras.utils.PyDataset):
@@ -84,8 +87,6 @@ def matrix_peak():
 
 def main(task):
     memory = KeepFreedMemory()  # as `pixel_zoo.training.train` does
-    if "dtype" in task:
-        keras.config.set_dtype_policy(task["dtype"])
     model = getattr(pz.models, task["model"])(**task["options"])
     no_likelihood = {"loss": lambda images, logits: keras.ops.mean(logits), "metrics": []}
     model.compile(jit_compile=task["xla"], **(no_likelihood if task.get("loss") == "sum" else {}))

@@ -1,6 +1,6 @@
 """How fast models train: images/s, share of the machine's matrix-product peak, memory; and how that scales.
 
-    python benchmarks/training.py                    # all tables: three quarters of an hour on two cores
+    python benchmarks/training.py                    # all tables: an hour or more on two cores
     python benchmarks/training.py --tables speed     # one of: speed, size, depth, head, input, steady
 
 Every row is a process of its own, which trains inside `fit` on a constant batch; warm, they take turns, and medians

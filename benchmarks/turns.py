@@ -1,7 +1,7 @@
 """Timing things side by side: each in a process of its own, all warm, taking turns in one run.
 
 A machine's speed drifts by more than what is to be told apart, so figures of different runs don't compare. A worker is
-a script that ends in `serve(step)`; the benchmark starts workers, lets them take turns, and compares medians.
+a script that ends in `serve(run)`; the benchmark starts workers, lets them take turns, and compares medians.
 
 This file needs nothing but Python: workers run in whatever environment their packages are installed in.
 """
@@ -15,7 +15,7 @@ import sys
 
 
 def serve(run, **facts):
-    """Be a worker: run once, report `facts`, then answer each line on stdin with the seconds of so many steps.
+    """Be a worker: take two steps, report `facts`, then answer each line on stdin with the seconds of so many steps.
 
     Args:
         run: maps a number of steps to the list of their seconds.

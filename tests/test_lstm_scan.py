@@ -1,11 +1,11 @@
-"""The recurrence of both LSTM layers: its gradient, its groups of images, its precision."""
+"""Gradients written by hand; the recurrence of both LSTM layers: its groups of images, its precision."""
 
 import keras
 import numpy as np
 import pytest
 from test_layers import as_numpy, bias_features, build, check_equals_reference, float64_on_jax, output_map, random_map
 
-from pixel_zoo.layers import DiagonalBiLSTM, RowLSTM, diagonal_bilstm
+from pixel_zoo.layers import DiagonalBiLSTM, MaskedConv2D, RowLSTM, diagonal_bilstm
 
 __all__ = ["float64_on_jax"]  # the fixture
 
@@ -54,7 +54,16 @@ def slope(layer, tensors, weighting, directions, step=1e-5):
 
 @every_lstm
 def test_the_gradient_is_the_slope(layer_class, arguments, grouped):
-    layer = build(layer_class(units=4, dtype="float64", **arguments), 3)
+    check_gradient(build(layer_class(units=4, dtype="float64", **arguments), 3))
+
+
+@pytest.mark.parametrize("kernel_size", [1, 3])
+def test_the_gradient_of_a_convolution_is_the_slope(kernel_size):
+    check_gradient(build(MaskedConv2D(4, kernel_size, "B", colours=3, dtype="float64"), 3))
+
+
+def check_gradient(layer):
+    """The gradient of x, bias and every weight against the slope, each along a random direction."""
     x, bias = random_map(4, 3, 4, 3), random_map(4, 3, 4, bias_features(layer), seed=2)
     tensors = [x, bias, *(as_numpy(weight) for weight in layer.trainable_variables)]
     weighting = random_map(4, 3, 4, 4, seed=3)
