@@ -15,7 +15,7 @@ import sys
 import venv
 
 from training import worker
-from turns import Worker, print_table, take_turns
+from turns import Table, Worker, take_turns
 
 HERE = pathlib.Path(__file__).parent
 BATCH = 32
@@ -57,15 +57,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", nargs="+", choices=NAMES, default=list(NAMES))
     options = parser.parse_args()
-    rows = []
+    table = Table("model", "images/s", "ratio")
     for peer in options.peers:
         theirs = Worker(interpreter(peer), HERE / f"peer_{peer}.py", BATCH)
         ours = [worker(name, engine, BATCH) for name, engine in OURS[peer]]
         take_turns([theirs, *ours])
-        rows.append([NAMES[peer], round(BATCH / theirs.median), 1])
+        table.row(NAMES[peer], round(BATCH / theirs.median), 1)
         for (name, engine), done in zip(OURS[peer], ours, strict=True):
-            rows.append([f"{name}, {engine}", round(BATCH / done.median), f"{theirs.median / done.median:.2f}"])
-    print_table(["model", "images/s", "ratio"], rows)
+            table.row(f"{name}, {engine}", round(BATCH / done.median), f"{theirs.median / done.median:.2f}")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import json
 import pathlib
 import sys
 
-from turns import Worker, print_table, take_turns
+from turns import Table, Worker, take_turns
 
 MODELS = {
     "PixelCNN 7x32": ("PixelCNN", {"filters": 32, "num_blocks": 7}),
@@ -38,91 +38,82 @@ def worker(name, engine, batch, task=None, **options):
 
 def speed(engines):
     """Images/s, FLOP/s and memory of each model, batch and engine."""
-    rows = []
+    table = Table("model", "engine", "batch", "images/s", "GFLOP/s", "of the peak", "peak memory, MiB")
     for batch in BATCHES:
-        cases = [(name, engine) for name in MODELS for engine in engines]
-        workers = [worker(name, engine, batch) for name, engine in cases]
-        take_turns(workers)
-        for (name, engine), done in zip(cases, workers, strict=True):
-            flops = done.facts["flop"] / done.median
-            share = flops / done.facts["matrix_peak"]
-            rows.append([name, engine, batch, round(batch / done.median), f"{flops / 1e9:.0f}", f"{share:.0%}"])
-            rows[-1].append(round(done.peak))
-    print_table(["model", "engine", "batch", "images/s", "GFLOP/s", "of the peak", "peak memory, MiB"], rows)
+        for name in MODELS:
+            workers = [worker(name, engine, batch) for engine in engines]
+            take_turns(workers)
+            for engine, done in zip(engines, workers, strict=True):
+                flops = done.facts["flop"] / done.median
+                share = flops / done.facts["matrix_peak"]
+                speeds = round(batch / done.median), f"{flops / 1e9:.0f}", f"{share:.0%}"
+                table.row(name, engine, batch, *speeds, round(done.peak))
 
 
 def size(engines):
     """Time for each pixel over the size of images, the pixels of a batch being the same."""
     batches = [PIXELS // side**2 for side in SIZES]
-    rows = []
+    columns = [f"{side}x{side}, batch {batch}: µs a pixel" for side, batch in zip(SIZES, batches, strict=True)]
+    table = Table("model", "engine", *columns, f"{SIZES[-1]} against {SIZES[0]}")
     for name in MODELS:
         for engine in engines:
             shapes = [{"image_shape": (side, side, 1)} for side in SIZES]
             workers = [worker(name, engine, batch, **shape) for batch, shape in zip(batches, shapes, strict=True)]
             take_turns(workers)
             times = [done.median / PIXELS * 1e6 for done in workers]
-            rows.append([name, engine, *(f"{time:.2f}" for time in times), f"{times[-1] / times[0]:.2f}"])
-    columns = [f"{side}x{side}, batch {batch}: µs a pixel" for side, batch in zip(SIZES, batches, strict=True)]
-    print_table(["model", "engine", *columns, f"{SIZES[-1]} against {SIZES[0]}"], rows)
+            table.row(name, engine, *(f"{time:.2f}" for time in times), f"{times[-1] / times[0]:.2f}")
 
 
 def depth(engines):
     """Time for each block over their number, of 32 images 28x28."""
-    rows = []
+    columns = [f"{blocks} blocks: ms a block" for blocks in DEPTHS]
+    table = Table("model", "engine", *columns, f"{DEPTHS[-1]} against {DEPTHS[0]}")
     for name in MODELS:
         for engine in engines:
             workers = [worker(name, engine, 32, num_blocks=blocks) for blocks in DEPTHS]
             take_turns(workers)
             times = [done.median / blocks * 1e3 for done, blocks in zip(workers, DEPTHS, strict=True)]
-            rows.append([name, engine, *(f"{time:.1f}" for time in times), f"{times[-1] / times[0]:.2f}"])
-    columns = [f"{blocks} blocks: ms a block" for blocks in DEPTHS]
-    print_table(["model", "engine", *columns, f"{DEPTHS[-1]} against {DEPTHS[0]}"], rows)
+            table.row(name, engine, *(f"{time:.1f}" for time in times), f"{times[-1] / times[0]:.2f}")
 
 
 def head(engines):
     """What the 256-way likelihood costs: against a loss that only adds the logits up."""
     shape = {"image_shape": (32, 32, 3), "levels": 256, "head_filters": 192}
-    batch, rows = 16, []
+    batch = 16
+    logits = batch * 32 * 32 * 3 * 256 * 4 / 2**20
+    print(f"PixelCNN 7x32, 32x32x3, 256 levels, batch {batch}: logits are {logits:.0f} MiB")
+    table = Table("engine", "s a step", "without the likelihood", "ratio", "peak memory, MiB", "without")
     for engine in engines:
         with_it, without = (worker("PixelCNN 7x32", engine, batch, task, **shape) for task in ({}, {"loss": "sum"}))
         take_turns([with_it, without], rounds=4, steps=3)
-        rows.append(
-            [engine, f"{with_it.median:.2f}", f"{without.median:.2f}", f"{with_it.median / without.median:.2f}"]
-        )
-        rows[-1] += [round(with_it.peak), round(without.peak)]
-    logits = batch * 32 * 32 * 3 * 256 * 4 / 2**20
-    print(f"PixelCNN 7x32, 32x32x3, 256 levels, batch {batch}: logits are {logits:.0f} MiB")
-    print_table(["engine", "s a step", "without the likelihood", "ratio", "peak memory, MiB", "without"], rows)
+        seconds = f"{with_it.median:.2f}", f"{without.median:.2f}", f"{with_it.median / without.median:.2f}"
+        table.row(engine, *seconds, round(with_it.peak), round(without.peak))
 
 
 def input_(engines):
     """A step with images from TFDS against one on a constant batch, and what `fit` does after its last step."""
-    rows = []
+    sources = ("constant", "binarized_mnist", "array")
+    table = Table("engine", "images from", "ms a step", "s after the last step")
     for engine in (engine for engine in engines if engine.startswith("TensorFlow")):
-        for source in ("constant", "binarized_mnist", "array"):
-            workers = [
-                worker("PixelCNN 7x32", engine, 32, {"source": source, "measure": measure})
-                for measure in ("step", "idle")
-            ]
-            rows.append([engine, source, *workers])
-    take_turns([worker for row in rows for worker in row[2:]], rounds=4, steps=15)
-    cells = [[engine, source, f"{step.median * 1e3:.0f}", f"{idle.median:.3f}"] for engine, source, step, idle in rows]
-    print_table(["engine", "images from", "ms a step", "s after the last step"], cells)
+        tasks = [{"source": source, "measure": measure} for source in sources for measure in ("step", "idle")]
+        workers = [worker("PixelCNN 7x32", engine, 32, task) for task in tasks]
+        take_turns(workers, rounds=4, steps=15)
+        for source, step, idle in zip(sources, workers[::2], workers[1::2], strict=True):
+            table.row(engine, source, f"{step.median * 1e3:.0f}", f"{idle.median:.3f}")
 
 
 def steady(engines):
-    """Peak memory after 100 steps and after 1,000, of 8 images each."""
-    rows = []
+    """Peak memory after 100 steps, after 1,000 and after 2,000, of 8 images each."""
+    table = Table("model", "engine", "peak memory after 100 steps, MiB", "after 1,000", "after 2,000")
     for name in MODELS:
         for engine in engines:
             training = worker(name, engine, 8)
             peaks = []
-            for steps in (100, 900):
+            for steps in (100, 900, 1000):
                 training.turn(steps)
                 peaks.append(round(training.peak))
             training.close()
-            rows.append([name, engine, *peaks])
-    print_table(["model", "engine", "peak memory after 100 steps, MiB", "after 1,000"], rows)
+            table.row(name, engine, *peaks)
 
 
 TABLES = {"speed": speed, "size": size, "depth": depth, "head": head, "input": input_, "steady": steady}

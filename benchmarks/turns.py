@@ -81,9 +81,17 @@ def take_turns(workers, rounds=6, steps=5):
         worker.close()
 
 
-def print_table(headings, rows):
-    """Print rows of cells as a Markdown table."""
-    print("| " + " | ".join(headings) + " |")
-    print("|" + "---|" * len(headings))
-    for row in rows:
-        print("| " + " | ".join(map(str, row)) + " |", flush=True)
+class Table:
+    """A Markdown table whose rows are printed as they come: a run that is cut short leaves those it has measured.
+
+    Args:
+        *headings: of the columns.
+    """
+
+    def __init__(self, *headings):
+        self.row(*headings)
+        print("|" + "---|" * len(headings), flush=True)
+
+    def row(self, *cells):
+        """Print a row."""
+        print("| " + " | ".join(map(str, cells)) + " |", flush=True)
