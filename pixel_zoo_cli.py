@@ -67,13 +67,20 @@ TopP = Annotated[float | None, typer.Option(help="Draw from the likeliest values
 @app.command()
 def train(
     recipe: Annotated[pathlib.Path, typer.Argument(help="A Python file of recipes, such as recipes/mnist.py.")],
-    output: Annotated[pathlib.Path, typer.Option(help="Directory to write, new or empty.")],
+    output: Annotated[pathlib.Path, typer.Option(help="Directory to write, new or empty unless --resume.")],
     model: Annotated[str | None, typer.Option(help="Name of the recipe in that file, where it holds several.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change a field: learning_rate=1e-3, model_options.filters=16.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Short for --set epochs=...")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --output, if any.")] = False,
     minutes: Annotated[float | None, typer.Option(help="Train no longer than this.")] = None,
+    checkpoint_steps: Annotated[
+        int | None, typer.Option(help="Save all that --resume needs each so many steps.")
+    ] = None,
+    checkpoint_minutes: Annotated[
+        float, typer.Option(help="Save it each so many minutes, and after each epoch.")
+    ] = 10.0,
     profile: Annotated[bool, typer.Option("--profile", help="Trace ten steps, for TensorBoard.")] = False,
 ):
     """Train a model by a recipe."""
@@ -88,7 +95,20 @@ def train(
     changes = (set_ or []) + ([] if epochs is None else [f"epochs={epochs}"])
     chosen = training.override(recipes[model], *changes)
     bar_or_lines = 1 if sys.stdout.isatty() else 2
-    training.train(chosen, output, minutes=minutes, profile=profile, verbose=bar_or_lines)
+    try:
+        training.train(
+            chosen,
+            output,
+            resume=resume,
+            minutes=minutes,
+            checkpoint_steps=checkpoint_steps,
+            checkpoint_minutes=checkpoint_minutes,
+            profile=profile,
+            verbose=bar_or_lines,
+        )
+    except KeyboardInterrupt:
+        print(f"Stopped and saved; --resume goes on from there: {output}", file=sys.stderr)
+        raise typer.Exit(130) from None
     print(f"Best model: {output / 'best.keras'}")
     print(f"Aimed at: {chosen.target} ({chosen.source})")
 

@@ -72,7 +72,7 @@ def content_hash(name, split):
     return hashlib.sha256(arrays(name, split)).hexdigest()
 
 
-def pipeline(name, split, batch_size, seed=None):
+def pipeline(name, split, batch_size, seed=None, position=None):
     """A split as a tf.data pipeline: one pass over all its images, in batches, prefetched.
 
     With a seed each pass has another order, and the order of the n-th pass depends on the seed and n alone: the same
@@ -83,6 +83,8 @@ def pipeline(name, split, batch_size, seed=None):
         split: "train", "validation" or "test".
         batch_size: images in a batch; the last one of a pass holds what remains.
         seed: integer 0 .. 2**32 - 1, or None.
+        position: for a run that is taken up again: a function of nothing, asked at the start of each pass, which
+            returns its number and how many of its batches to leave out; None counts passes from 0.
 
     Returns:
         tf.data.Dataset of uint8 tensors (batch, H, W, C), of known length.
@@ -106,19 +108,22 @@ def pipeline(name, split, batch_size, seed=None):
     import tensorflow as tf
 
     passes = itertools.count()
+    position = position or (lambda: (next(passes), 0))
 
     def order():
-        yield np.arange(len(images)) if seed is None else permutation(len(images), [seed, next(passes)])
+        number, left_out = position()
+        indices = np.arange(len(images)) if seed is None else permutation(len(images), [seed, number])
+        yield indices[left_out * batch_size :]
 
     with tf.device("CPU"):  # the images of all epochs live in main memory, one batch at a time on the device
         stored = tf.constant(images)
     batches = (
-        tf.data.Dataset.from_generator(order, output_signature=tf.TensorSpec((len(images),), tf.int64))
+        tf.data.Dataset.from_generator(order, output_signature=tf.TensorSpec((None,), tf.int64))
         .unbatch()
         .batch(batch_size)
         .map(lambda indices: tf.gather(stored, indices))
-        .apply(tf.data.experimental.assert_cardinality(math.ceil(len(images) / batch_size)))
         .prefetch(2)
+        .apply(tf.data.experimental.assert_cardinality(math.ceil(len(images) / batch_size)))
     )
     options = tf.data.Options()
     # Nothing here is worth tuning, and the tuner's thread lets an iterator end only at its next tick, seconds later.

@@ -31,11 +31,16 @@ class Recipe:
         learning_rate: its highest value, above 0.
         schedule: "constant", or "cosine": falls to 0 along half a cosine, over all steps of all epochs.
         warmup_steps: steps over which a "cosine" schedule first rises from 0 to `learning_rate`.
+        weight_decay: share of the weights that a step takes off, times the learning rate; None leaves it to Keras
+            (nothing, but 0.004 for "adamw").
         clip_norm: longest global norm of the gradient that is let through, or None.
         ema_momentum: momentum of the moving average of the weights with which the model is evaluated and saved, in
             (0, 1), or None for the weights themselves.
         batch_size: images a step.
+        accumulation_steps: steps whose gradients are averaged for one update of the weights: for batches that memory
+            does not hold. Schedules count steps, not updates.
         epochs: passes over the training split.
+        patience: end training after so many epochs without fewer validation nats; None goes through all epochs.
         seed: of the initial weights, the order of the images and dropout.
         jit_compile: whether XLA compiles the training step; None leaves it to Keras (on a CPU under TensorFlow: no).
         target: the figure aimed at, in words, with its unit, split and, where it matters, binarisation.
@@ -57,10 +62,13 @@ class Recipe:
     learning_rate: float = 1e-3
     schedule: str = "constant"
     warmup_steps: int = 0
+    weight_decay: float | None = None
     clip_norm: float | None = None
     ema_momentum: float | None = None
     batch_size: int = 32
+    accumulation_steps: int = 1
     epochs: int = 10
+    patience: int | None = None
     seed: int = 0
     jit_compile: bool | None = None
     target: str = ""
@@ -76,12 +84,17 @@ class Recipe:
         _count("warmup_steps", self.warmup_steps)
         if self.warmup_steps and self.schedule != "cosine":
             raise ValueError(f"warmup_steps needs schedule='cosine', got {self.warmup_steps} and {self.schedule!r}")
+        if self.weight_decay is not None:
+            _number("weight_decay", self.weight_decay, low=0)
         if self.clip_norm is not None:
             _number("clip_norm", self.clip_norm, low=0)
         if self.ema_momentum is not None:
             _number("ema_momentum", self.ema_momentum, low=0, high=1)
         positive_integer("batch_size", self.batch_size)
+        positive_integer("accumulation_steps", self.accumulation_steps)
         positive_integer("epochs", self.epochs)
+        if self.patience is not None:
+            positive_integer("patience", self.patience)
         _count("seed", self.seed, high=2**32)
         _one_of("jit_compile", self.jit_compile, (None, True, False))
         for name in ("target", "source"):

@@ -1,43 +1,72 @@
 """From a recipe to a trained model and the record of its training."""
 
+import csv
 import dataclasses
 import importlib.metadata
+import importlib.util
 import json
 import math
+import os
 import pathlib
 import platform
 
 import keras
 
 from pixel_zoo import data, models
+from pixel_zoo.layers.checks import positive_integer
 from pixel_zoo.training import pictures
 from pixel_zoo.training.checkpoint import Checkpoint
+from pixel_zoo.training.feed import feed
 from pixel_zoo.training.files import replacing
 from pixel_zoo.training.memory import KeepFreedMemory
+from pixel_zoo.training.patience import Patience
 from pixel_zoo.training.profile import Profile
+from pixel_zoo.training.report import write_report
+from pixel_zoo.training.resumable import Resumable
+from pixel_zoo.training.sample_grid import SampleGrid
 from pixel_zoo.training.stop_after import StopAfter
 
 PACKAGES = ("pixel-zoo", "keras", "tensorflow", "jax", "numpy")
 
 
-def train(recipe, output, *, minutes=None, profile=False, verbose="auto"):
+def train(
+    recipe,
+    output,
+    *,
+    resume=False,
+    minutes=None,
+    checkpoint_steps=None,
+    checkpoint_minutes=10.0,
+    profile=False,
+    verbose="auto",
+):
     """Train the model of a recipe and write into `output` what came of it.
 
     | file | what it holds |
     |---|---|
-    | `config.json` | the recipe, versions, backend, a hash of the training images |
-    | `log.csv` | loss, nats and bits per dimension of both splits, an epoch a row |
+    | `config.json` | the recipe, versions, backend, machine, a hash of the training images |
+    | `log.csv`, `tensorboard/` | loss, nats and bits per dimension of both splits, for each epoch |
     | `model.keras` | the last epoch's weights and optimiser |
     | `best.keras` | those of the epoch with the fewest validation nats |
-    | `samples.png`, `loss.png` | samples of `best.keras`; the curves of `log.csv` |
+    | `state.npz` | all that `resume` needs |
+    | `samples/` | sixteen images after each epoch |
+    | `samples.png`, `loss.png`, `report.md` | samples of `best.keras`; the curves of `log.csv`; a summary |
     | `profile/` | with `profile`: what ran when in ten steps, for TensorBoard |
 
-    With `ema_momentum`, validation figures and both `.keras` files are those of the averaged weights.
+    With `ema_momentum`, validation figures, samples and both `.keras` files are those of the averaged weights.
+
+    A run that has ended too early, whatever ended it, goes on with `resume`: weights, averages, optimiser, the order of
+    images, random numbers and metrics are those of the last saved step, and on the same machine every bit of the result
+    is what it would have been. Ctrl-C and SIGTERM save first. Whatever else ends the process costs at most the steps
+    since the last time; files are always whole.
 
     Args:
         recipe: a `Recipe`.
-        output: directory that does not exist yet, or is empty.
+        output: directory that does not exist yet, or is empty; with `resume`, or that holds a run of this recipe.
+        resume: whether to go on with the run in `output`; where there is none, one is started.
         minutes: train no longer than this; None trains all epochs of the recipe.
+        checkpoint_steps: int, save the state each so many steps, or None.
+        checkpoint_minutes: float, save it when so many minutes have passed. It is also saved at each epoch's end.
         profile: whether to write a trace of ten steps of the first epoch.
         verbose: as of Keras's `fit`: 0 silent, 1 a bar, 2 a line an epoch.
 
@@ -46,8 +75,9 @@ def train(recipe, output, *, minutes=None, profile=False, verbose="auto"):
 
     Raises:
         FileExistsError, NotADirectoryError, PermissionError: `output` holds files, or can't be written.
-        ValueError: the model can't be built for these images, or training diverged (`output` then keeps the last good
-            weights).
+        OSError: the disk is full, say; what was saved before is whole.
+        ValueError: the model can't be built for these images, `output` holds a run of another recipe, or training
+            diverged (`output` then keeps the last good weights).
 
     Example:
 
@@ -57,17 +87,23 @@ def train(recipe, output, *, minutes=None, profile=False, verbose="auto"):
     >>> recipe = Recipe(data="digits", model="PixelCNN", model_options=options, batch_size=128, epochs=1)
     >>> model = train(recipe, tempfile.mkdtemp(), verbose=0)
     """
+    if checkpoint_steps is not None:
+        positive_integer("checkpoint_steps", checkpoint_steps)
+    if not checkpoint_minutes > 0:
+        raise ValueError(f"checkpoint_minutes must be above 0, got {checkpoint_minutes!r}")
     stop = [] if minutes is None else [StopAfter(minutes)]
     memory = KeepFreedMemory()
     keras.utils.set_random_seed(recipe.seed)
     model = build_model(recipe)
-    output = _new_directory(output)
-    fed, steps_per_epoch = _feed(recipe)
+    output = _directory(output, resume)
+    steps_per_epoch = math.ceil(data.info(recipe.data).splits["train"] / recipe.batch_size)
     optimizer = build_optimizer(recipe, steps_per_epoch)
     optimizer.build(model.trainable_variables)  # else TensorFlow traces the step twice: to make variables, and to run
     model.compile(optimizer=optimizer, jit_compile="auto" if recipe.jit_compile is None else recipe.jit_compile)
-    with replacing(output / "config.json") as path:
-        path.write_text(json.dumps(_configuration(recipe, model), indent=2) + "\n")
+    _build_metrics(model)
+    _configure(output / "config.json", recipe, model)
+    resumable = Resumable(output / "state.npz", steps_per_epoch, checkpoint_steps, checkpoint_minutes)
+    _rewrite_log(output / "log.csv", resumable.history)
 
     callbacks = [
         *stop,
@@ -75,21 +111,39 @@ def train(recipe, output, *, minutes=None, profile=False, verbose="auto"):
         keras.callbacks.TerminateOnNaN(),
         # Before whatever evaluates or saves at the end of an epoch: from there on the averaged weights are the model's.
         *([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if recipe.ema_momentum is not None else []),
-        keras.callbacks.CSVLogger(output / "log.csv"),
+        *([Patience(recipe.patience, resumable.history)] if recipe.patience is not None else []),
+        keras.callbacks.CSVLogger(output / "log.csv", append=True),
+        *_tensorboard(output / "tensorboard"),
         *([Profile(output / "profile")] if profile else []),
         Checkpoint(output / "model.keras"),
-        Checkpoint(output / "best.keras", monitor="val_nats", mode="min", save_best_only=True),
+        Checkpoint(
+            output / "best.keras",
+            monitor="val_nats",
+            mode="min",
+            save_best_only=True,
+            initial_value_threshold=min((logs["val_nats"] for logs in resumable.history), default=None),
+        ),
+        SampleGrid(output / "samples", recipe.seed),
+        resumable,
     ]
-    history = model.fit(**fed, epochs=recipe.epochs, callbacks=callbacks, verbose=verbose).history
+    with resumable.obeying_signals():
+        history = model.fit(
+            **feed(recipe, resumable.position),
+            initial_epoch=resumable.epoch,
+            epochs=recipe.epochs,
+            callbacks=callbacks,
+            verbose=verbose,
+        ).history
 
     if (output / "best.keras").exists():
         model.load_weights(output / "best.keras")
         samples = model.generate(num_images=16, seed=recipe.seed)
         pictures.save(pictures.grid(samples, columns=4, levels=model.levels), output / "samples.png")
         pictures.save_loss_curve(output / "log.csv", output / "loss.png")
+        write_report(output, recipe, model)
     if not math.isfinite(history["loss"][-1]):
         raise ValueError(
-            f"learning_rate={recipe.learning_rate}: training diverged in epoch {len(history['loss'])}; "
+            f"learning_rate={recipe.learning_rate}: training diverged in epoch {resumable.epoch + 1}; "
             f"lower it or set clip_norm ({output} keeps what was good)"
         )
     return model
@@ -112,28 +166,40 @@ def build_optimizer(recipe, steps_per_epoch):
             warmup_steps=recipe.warmup_steps,
         )
     options = {"learning_rate": learning_rate, "global_clipnorm": recipe.clip_norm}
+    if recipe.weight_decay is not None:
+        options["weight_decay"] = recipe.weight_decay
+    if recipe.accumulation_steps > 1:
+        options["gradient_accumulation_steps"] = recipe.accumulation_steps
     if recipe.ema_momentum is not None:
         options |= {"use_ema": True, "ema_momentum": recipe.ema_momentum}
     return keras.optimizers.get({"class_name": recipe.optimizer, "config": options})
 
 
-def _feed(recipe):
-    """What `fit` takes as its data, and steps an epoch: pipelines for TensorFlow, arrays for any other backend."""
-    if keras.backend.backend() == "tensorflow":
-        images = data.pipeline(recipe.data, "train", recipe.batch_size, seed=recipe.seed)
-        validation = data.pipeline(recipe.data, "validation", recipe.batch_size)
-        return {"x": images, "validation_data": validation, "shuffle": False}, len(images)
-    images = data.arrays(recipe.data, "train")
-    validation = (data.arrays(recipe.data, "validation"),)
-    steps_per_epoch = math.ceil(len(images) / recipe.batch_size)
-    return {"x": images, "validation_data": validation, "batch_size": recipe.batch_size}, steps_per_epoch
+def _build_metrics(model):
+    """Make the metrics' variables, which Keras would make in the first step: `resume` gives them values before."""
+
+    def zeros(tensor):
+        return keras.ops.zeros((1, *tensor.shape[1:]), tensor.dtype)
+
+    inputs, outputs = keras.tree.map_structure(zeros, (model.input, model.output))
+    model.compute_metrics(inputs, None, outputs)
+    model.reset_metrics()
 
 
-def _new_directory(path):
-    """Make the directory `path`, unless it holds anything already."""
+def _tensorboard(directory):
+    """A callback that writes scalars for TensorBoard, where it and TensorFlow are installed."""
+    if importlib.util.find_spec("tensorboard") is None or importlib.util.find_spec("tensorflow") is None:
+        return []
+    return [keras.callbacks.TensorBoard(directory, write_graph=False)]
+
+
+def _directory(path, resume):
+    """Make the directory `path`, unless it holds something other than a run that is to go on."""
     path = pathlib.Path(path)
-    if path.is_dir() and any(path.iterdir()):
-        raise FileExistsError(f"output: {str(path)!r} already holds files; name a directory that is new or empty")
+    going_on = resume and (path / "config.json").exists()
+    if path.is_dir() and any(path.iterdir()) and not going_on:
+        choice = "resume that run (--resume), or " if (path / "config.json").exists() else ""
+        raise FileExistsError(f"output: {str(path)!r} already holds files; {choice}name a new or empty directory")
     try:
         path.mkdir(parents=True, exist_ok=True)
         (path / ".unfinished").touch()
@@ -143,15 +209,45 @@ def _new_directory(path):
     return path
 
 
-def _configuration(recipe, model):
-    """What config.json holds: all that it takes to do this run again, and to tell whether it was the same."""
-    return {
+def _configure(path, recipe, model):
+    """Write config.json: all that it takes to do this run again; or, if it is there, see that this is the same run."""
+    if path.exists():
+        _check_same_run(json.loads(path.read_text()), recipe)
+        return
+    configuration = {
         "recipe": dataclasses.asdict(recipe),
         "parameters": model.count_params(),
         "training_images_sha256": data.content_hash(recipe.data, "train"),
         "backend": keras.backend.backend(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores; {', '.join(keras.distribution.list_devices())}",
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
     }
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(configuration, indent=2) + "\n")
+
+
+def _check_same_run(configuration, recipe):
+    """Raise unless a run with this config.json would go on with this recipe, on these images, by this backend."""
+    now = {
+        "backend": keras.backend.backend(),
+        "training_images_sha256": data.content_hash(recipe.data, "train"),
+        **json.loads(json.dumps(dataclasses.asdict(recipe))),
+    }
+    before = configuration | configuration["recipe"]
+    for name, value in now.items():
+        if before.get(name) != value:
+            raise ValueError(f"resume: the run was started with {name}={before.get(name)!r}, got {value!r}")
+
+
+def _rewrite_log(path, history):
+    """Let log.csv hold the epochs of `history` alone: a run may have ended after an epoch that is done again."""
+    path.unlink(missing_ok=True)
+    if history:
+        with replacing(path) as temporary, open(temporary, "w", newline="") as file:
+            # Names in the order of Keras's CSVLogger, which goes on with this file.
+            writer = csv.DictWriter(file, ["epoch", *sorted(history[0])])
+            writer.writeheader()
+            writer.writerows({"epoch": epoch, **logs} for epoch, logs in enumerate(history))
 
 
 def _version(package):

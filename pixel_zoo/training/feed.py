@@ -1,0 +1,57 @@
+"""The images of a recipe as `fit` takes them."""
+
+import math
+
+import keras
+
+from pixel_zoo import data
+from pixel_zoo.data.permutation import permutation
+
+
+def feed(recipe, position):
+    """What `fit` takes as its data: a tf.data pipeline on TensorFlow, NumPy batches elsewhere, in the same order.
+
+    Args:
+        recipe: a `Recipe`.
+        position: asked at the start of each pass, as of `pixel_zoo.data.pipeline`.
+
+    Returns:
+        Dictionary of arguments of `fit`.
+    """
+    if keras.backend.backend() == "tensorflow":
+        images = data.pipeline(recipe.data, "train", recipe.batch_size, seed=recipe.seed, position=position)
+        validation = data.pipeline(recipe.data, "validation", recipe.batch_size)
+    else:
+        images = Batches(data.arrays(recipe.data, "train"), recipe.batch_size, recipe.seed, position)
+        validation = (data.arrays(recipe.data, "validation"),)
+    return {"x": images, "validation_data": validation, "validation_batch_size": recipe.batch_size, "shuffle": False}
+
+
+class Batches(keras.utils.PyDataset):
+    """The batches that `pixel_zoo.data.pipeline` makes, without TensorFlow.
+
+    Args:
+        images: array (N, H, W, C).
+        batch_size, seed, position: as of `pixel_zoo.data.pipeline`.
+
+    Example:
+
+    >>> batches = Batches(data.arrays("digits", "train"), 100, seed=1, position=lambda: (0, 0))
+    >>> len(batches), batches[12][0].shape
+    (13, (97, 8, 8, 1))
+    """
+
+    def __init__(self, images, batch_size, seed, position):
+        super().__init__()
+        self.images, self.batch_size, self.seed, self.position = images, batch_size, seed, position
+        self.order = None
+
+    def __len__(self):
+        return math.ceil(len(self.images) / self.batch_size)
+
+    def __getitem__(self, index):
+        number, passed_over = self.position()
+        if index == 0 or self.order is None:
+            self.order = permutation(len(self.images), [self.seed, number])
+        first = (passed_over + index) * self.batch_size
+        return (self.images[self.order[first : first + self.batch_size]],)

@@ -1,0 +1,42 @@
+"""The report of a run: what was trained, how, what came of it."""
+
+import csv
+import json
+import math
+
+from pixel_zoo import data
+from pixel_zoo.training.files import replacing
+
+
+def write_report(output, recipe, model):
+    """Write `report.md` beside what a run has written, from those files and the recipe.
+
+    Args:
+        output: the run's directory, pathlib.Path.
+        recipe: its `Recipe`.
+        model: its model, for the size of images.
+    """
+    configuration = json.loads((output / "config.json").read_text())
+    with open(output / "log.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    best = min(rows, key=lambda row: float(row["val_nats"]))
+    info = data.info(recipe.data)
+    bits = float(best["val_nats"]) / (math.log(2) * math.prod(model.image_shape))
+    options = ", ".join(f"{name} {value}" for name, value in recipe.model_options.items())
+    facts = {
+        "Model": f"{recipe.model} ({options}), {configuration['parameters']:,} parameters",
+        "Data": f"`{recipe.data}`, {info.splits['train']:,} training images. {info.description}",
+        "Training images, SHA-256": f"`{configuration['training_images_sha256']}`",
+        "Optimiser": f"{recipe.optimizer}, learning rate {recipe.learning_rate:g}, {recipe.schedule}; "
+        f"batches of {recipe.batch_size}; seed {recipe.seed}",
+        "Epochs": f"{len(rows)} of {recipe.epochs}, the best is number {int(best['epoch']) + 1}",
+        "Validation": f"**{float(best['val_nats']):.3f} nats an image, {bits:.4f} bits/dim** (best epoch)",
+        "Aimed at": f"{recipe.target} ({recipe.source})" if recipe.target else "no figure",
+        "Versions": ", ".join(f"{name} {version}" for name, version in configuration["versions"].items() if version),
+        "Backend, machine": f"{configuration['backend']}; {configuration['machine']}",
+    }
+    lines = [f"# {output.name}", "", "| | |", "|---|---|"]
+    lines += [f"| {name} | {fact} |" for name, fact in facts.items()]
+    lines += ["", "![Loss](loss.png)", "", "Samples of the best model:", "", "![Samples](samples.png)", ""]
+    with replacing(output / "report.md") as path:
+        path.write_text("\n".join(lines))

@@ -1,0 +1,77 @@
+"""All that a run needs to go on from a step as if it had never stopped, in one file."""
+
+import json
+
+import numpy as np
+
+from pixel_zoo.training.files import replacing
+
+
+def save_state(path, model, progress):
+    """Write every variable of a compiled model, bit by bit, and how far its training is.
+
+    Weights, the optimiser's variables, running metrics and the states of random generators: a `.keras` file leaves
+    the last two out. Nothing is written if a number is not finite, so that the file before stays.
+
+    Args:
+        path: the `.npz` file, replaced whole or not at all.
+        model: the model, inside `fit`.
+        progress: dictionary that JSON can hold.
+
+    Returns:
+        bool, whether the state was good, and written.
+
+    Raises:
+        OSError: it can't be written; the file before is whole.
+
+    Example:
+
+    >>> import tempfile
+    >>> from pixel_zoo.models import PixelCNN
+    >>> model = PixelCNN((4, 4, 1), filters=2, num_blocks=1, head_filters=2)
+    >>> model.compile()
+    >>> path = tempfile.mkdtemp() + "/state.npz"
+    >>> save_state(path, model, {"epoch": 3})
+    True
+    >>> progress, arrays = load_state(path)
+    >>> restore(model, arrays)
+    >>> progress
+    {'epoch': 3}
+    """
+    arrays = [np.asarray(variable) for variable in _variables(model)]
+    if not all(np.isfinite(array).all() for array in arrays):
+        return False
+    named = {f"{index:05}": array for index, array in enumerate(arrays)}
+    try:
+        with replacing(path) as temporary, open(temporary, "wb") as file:
+            np.savez(file, progress=np.array(json.dumps(progress)), **named)
+    except OSError as error:
+        reason = error.strerror or error
+        raise type(error)(f"output: {str(path)!r} can't be written ({reason}); the one before it is whole") from error
+    return True
+
+
+def load_state(path):
+    """Read what `save_state` wrote: (progress, list of arrays)."""
+    with np.load(path, allow_pickle=False) as file:
+        progress = json.loads(file["progress"].item())
+        return progress, [file[name] for name in sorted(file.files) if name != "progress"]
+
+
+def restore(model, arrays):
+    """Give a model, built and compiled as that of `save_state`, the values it had then.
+
+    Raises:
+        ValueError: it has other variables.
+    """
+    variables = _variables(model)
+    if [tuple(variable.shape) for variable in variables] != [array.shape for array in arrays]:
+        raise ValueError("resume: what is saved belongs to another model, optimiser or version of Keras")
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)
+
+
+def _variables(model):
+    """Every variable of a compiled model once, always in the same order."""
+    several = [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+    return list({id(variable): variable for variable in several}.values())

@@ -1,0 +1,195 @@
+"""Runs that end too early, and go on as if they had not."""
+
+import dataclasses
+import errno
+import importlib
+import itertools
+import json
+import signal
+import types
+
+import keras
+import numpy as np
+import pytest
+
+from pixel_zoo import models
+from pixel_zoo.training import Recipe, train
+from pixel_zoo.training.patience import Patience
+from pixel_zoo.training.state import load_state, save_state
+
+train_module = importlib.import_module("pixel_zoo.training.train")  # not the function of that name
+
+STEPS_PER_EPOCH = 11
+# All that has a state: averages, dropout's random numbers, gradients kept for the next step, a schedule.
+RECIPE = Recipe(
+    data="digits",
+    model="PixelCNN",
+    model_options={"filters": 4, "num_blocks": 1, "head_filters": 8, "dropout": 0.2},
+    learning_rate=1e-2,
+    schedule="cosine",
+    ema_momentum=0.9,
+    batch_size=128,
+    accumulation_steps=2,
+    epochs=3,
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def without_samples():
+    """Compiling the sampling of a model takes longer than training it."""
+    blank = np.zeros((16, 8, 8, 1), "uint8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(models.PixelModel, "generate", lambda self, num_images, seed: blank)
+        yield
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    output = tmp_path_factory.mktemp("undisturbed")
+    train(RECIPE, output, verbose=0)
+    return output
+
+
+class At(keras.callbacks.Callback):
+    """Does something at the start of one step of the run."""
+
+    def __init__(self, step, action):
+        super().__init__()
+        self.step, self.action, self.epoch = step, action, 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self.epoch * STEPS_PER_EPOCH + batch == self.step:
+            self.action()
+
+
+class Killed(Exception):
+    """Stands for the end of a process: nothing of the run is done after it."""
+
+
+def kill():
+    raise Killed
+
+
+def train_until(output, step, action, monkeypatch, **options):
+    """Train, or go on, and do something at the start of a step."""
+    with monkeypatch.context() as patch:
+        patch.setattr(train_module, "KeepFreedMemory", lambda: At(step, action))
+        train(RECIPE, output, resume=True, verbose=0, **options)
+
+
+def assert_same_run(output, undisturbed):
+    """The state, to the last bit, and the log are those of the run that nothing disturbed."""
+    (progress, arrays), (expected_progress, expected) = (load_state(o / "state.npz") for o in (output, undisturbed))
+    assert progress == expected_progress
+    for array, other in zip(arrays, expected, strict=True):
+        np.testing.assert_array_equal(array, other)
+    assert (output / "log.csv").read_text() == (undisturbed / "log.csv").read_text()
+    best, expected = (keras.models.load_model(o / "best.keras").get_weights() for o in (output, undisturbed))
+    for array, other in zip(best, expected, strict=True):
+        np.testing.assert_array_equal(array, other)
+
+
+# In the first step of the run, between two saves, in the first and in the last step of an epoch.
+@pytest.mark.parametrize("steps", [(0, 8), (11, 32)])
+def test_a_run_that_is_killed_and_resumed_is_the_same_run(steps, undisturbed, tmp_path, monkeypatch):
+    for step in steps:
+        with pytest.raises(Killed):
+            train_until(tmp_path, step, kill, monkeypatch, checkpoint_steps=5)
+    train(RECIPE, tmp_path, resume=True, verbose=0)
+    assert_same_run(tmp_path, undisturbed)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_the_step_first(number, undisturbed, tmp_path, monkeypatch):
+    def default(number, frame):
+        raise Killed
+
+    before = signal.signal(number, default)
+    try:
+        with pytest.raises(Killed):
+            train_until(tmp_path, 7, lambda: signal.raise_signal(number), monkeypatch)
+        assert signal.getsignal(number) is default
+    finally:
+        signal.signal(number, before)
+    assert load_state(tmp_path / "state.npz")[0] == {"epoch": 0, "steps": 8, "history": []}
+    train(RECIPE, tmp_path, resume=True, verbose=0)
+    assert_same_run(tmp_path, undisturbed)
+
+
+def test_a_run_that_ran_out_of_time_goes_on(undisturbed, tmp_path, monkeypatch):
+    seconds = itertools.count(step=15)  # a step takes 15 seconds by this clock
+    with monkeypatch.context() as patch:
+        patch.setattr("pixel_zoo.training.stop_after.time", types.SimpleNamespace(monotonic=lambda: next(seconds)))
+        train(RECIPE, tmp_path, minutes=4, verbose=0)
+    assert load_state(tmp_path / "state.npz")[0]["epoch"] == 1
+    train(RECIPE, tmp_path, resume=True, verbose=0)
+    assert_same_run(tmp_path, undisturbed)
+
+
+def test_resuming_a_finished_run_changes_nothing(undisturbed, tmp_path):
+    train(RECIPE, undisturbed, resume=True, verbose=0)
+    train(RECIPE, tmp_path, verbose=0)
+    assert_same_run(undisturbed, tmp_path)
+
+
+def test_a_full_disk_is_reported_and_the_state_before_stays(tmp_path, monkeypatch):
+    def fill(file, **arrays):
+        if calls.append(1) or len(calls) == 1:
+            return savez(file, **arrays)
+        file.write(b"half of it")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    savez, calls = np.savez, []
+    monkeypatch.setattr(np, "savez", fill)
+    with pytest.raises(OSError, match=r"output: .*state.npz' can't be written \(No space left on device\)"):
+        train(RECIPE, tmp_path, checkpoint_steps=5, verbose=0)
+    assert load_state(tmp_path / "state.npz")[0]["steps"] == 5
+    assert not list(tmp_path.glob(".unfinished*"))
+
+
+def test_a_state_that_is_not_finite_is_not_saved(tmp_path):
+    model = models.PixelCNN((4, 4, 1), filters=2, num_blocks=1, head_filters=2)
+    model.compile()
+    assert save_state(tmp_path / "state.npz", model, {"good": True})
+    model.get_layer("head1").bias.assign([1.0, float("nan")])
+    assert not save_state(tmp_path / "state.npz", model, {"good": False})
+    assert load_state(tmp_path / "state.npz")[0] == {"good": True}
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"learning_rate": 1e-3}, "resume: the run was started with learning_rate=0.01, got 0.001"),
+        ({"model_options": {"filters": 5}}, "resume: the run was started with model_options="),
+    ],
+)
+def test_another_recipe_does_not_go_on_with_a_run(change, message, undisturbed):
+    with pytest.raises(ValueError, match=message):
+        train(dataclasses.replace(RECIPE, **change), undisturbed, resume=True, verbose=0)
+
+
+def test_other_images_do_not_go_on_with_a_run(undisturbed, tmp_path):
+    configuration = json.loads((undisturbed / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(configuration | {"training_images_sha256": "0"}))
+    with pytest.raises(ValueError, match="resume: the run was started with training_images_sha256='0'"):
+        train(RECIPE, tmp_path, resume=True, verbose=0)
+
+
+def test_a_directory_with_other_files_is_not_resumed(tmp_path):
+    (tmp_path / "precious").write_text("weights")
+    with pytest.raises(FileExistsError, match="name a new or empty directory"):
+        train(RECIPE, tmp_path, resume=True, verbose=0)
+
+
+@pytest.mark.parametrize("history, epochs", [([], 3), ([1.0], 2), ([1.0, 2.0], 1)])
+def test_patience_counts_the_epochs_before_the_run_was_resumed(history, epochs):
+    patience = Patience(2, [{"val_nats": nats} for nats in history])
+    patience.set_model(types.SimpleNamespace(stop_training=False))
+    patience.on_train_begin()
+    for epoch, nats in enumerate([1.0, 2.0, 3.0][len(history) :], start=1):
+        assert not patience.model.stop_training
+        patience.on_epoch_end(len(history) + epoch - 1, {"val_nats": nats})
+    assert patience.model.stop_training and epoch == epochs
