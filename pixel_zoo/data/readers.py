@@ -60,7 +60,7 @@ def _prepared(name):
     if not builder.is_prepared():
         try:
             # Without a network TFDS would try again for minutes before it said so.
-            requests.get(next(iter(builder.url_infos)), stream=True, timeout=10).close()
+            requests.get(next(iter(builder.url_infos)), stream=True, timeout=10).raise_for_status()
             builder.download_and_prepare()
         except OSError as error:
             raise FileNotFoundError(

@@ -97,7 +97,7 @@ def train(recipe, output, *, minutes=None, profile=False, verbose="auto"):
 
 def build_model(recipe):
     """The untrained model of a recipe, for the image shape and levels of its data set."""
-    info = data.info(recipe.data)
+    info = data.info(recipe.data, **recipe.data_options)
     return getattr(models, recipe.model)(image_shape=info.image_shape, levels=info.levels, **recipe.model_options)
 
 
@@ -120,11 +120,11 @@ def build_optimizer(recipe, steps_per_epoch):
 def _feed(recipe):
     """What `fit` takes as its data, and steps an epoch: pipelines for TensorFlow, arrays for any other backend."""
     if keras.backend.backend() == "tensorflow":
-        images = data.pipeline(recipe.data, "train", recipe.batch_size, seed=recipe.seed)
-        validation = data.pipeline(recipe.data, "validation", recipe.batch_size)
+        images = data.pipeline(recipe.data, "train", recipe.batch_size, seed=recipe.seed, **recipe.data_options)
+        validation = data.pipeline(recipe.data, "validation", recipe.batch_size, **recipe.data_options)
         return {"x": images, "validation_data": validation, "shuffle": False}, len(images)
-    images = data.arrays(recipe.data, "train")
-    validation = (data.arrays(recipe.data, "validation"),)
+    images = data.arrays(recipe.data, "train", **recipe.data_options)
+    validation = (data.arrays(recipe.data, "validation", **recipe.data_options),)
     steps_per_epoch = math.ceil(len(images) / recipe.batch_size)
     return {"x": images, "validation_data": validation, "batch_size": recipe.batch_size}, steps_per_epoch
 
@@ -148,7 +148,7 @@ def _configuration(recipe, model):
     return {
         "recipe": dataclasses.asdict(recipe),
         "parameters": model.count_params(),
-        "training_images_sha256": data.content_hash(recipe.data, "train"),
+        "training_images_sha256": data.content_hash(recipe.data, "train", **recipe.data_options),
         "backend": keras.backend.backend(),
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
     }
