@@ -120,7 +120,7 @@ def _read_path(side, path):
 
 
 def _left_on_disk(file, side):
-    """The array of a .npy file, mapped into memory. Where there is none, it is made of the folder of pictures beside it."""
+    """The array of a .npy file, mapped into memory; if there is none, it is made of the folder of pictures beside."""
     folder = file.with_suffix("")
     if not file.is_file():
         pictures = sorted(folder.glob("*.png"))

@@ -40,13 +40,8 @@ def tfds_reader(builder, feature="image", **slices):
     """
 
     def read(split):
-        import tensorflow_datasets as tfds
-
         # A batch size of -1 is the whole split as one tensor.
-        examples = _prepared(builder).as_dataset(
-            split=slices.get(split, split), batch_size=-1, decoders=tfds.decode.PartialDecoding({feature: True})
-        )
-        return examples[feature].numpy()
+        return _prepared(builder).as_dataset(split=slices.get(split, split), batch_size=-1)[feature].numpy()
 
     return read
 
