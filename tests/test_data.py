@@ -16,7 +16,8 @@ from pixel_zoo.data import registry
 
 on_tensorflow = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.data needs TensorFlow")
 every_split = pytest.mark.parametrize(
-    "name, split", [(name, split) for name in data.names() for split in ("train", "validation", "test")]
+    "name, split",
+    [(name, split) for name in data.names() if not data.options(name) for split in ("train", "validation", "test")],
 )
 
 
@@ -180,8 +181,21 @@ def test_order_stays_the_same_for_good():
 
 @pytest.mark.parametrize("function", [data.info, lambda name: data.arrays(name, "test")])
 def test_an_unknown_name_lists_those_there_are(function):
-    with pytest.raises(ValueError, match="name must be one of binarized_mnist, cifar10, digits, mnist, got 'minst'"):
+    with pytest.raises(ValueError, match=r"name must be one of binarized_mnist, cifar10, .*, mnist, got 'minst'"):
         function("minst")
+
+
+@pytest.mark.parametrize(
+    "name, options, message",
+    [
+        ("digits", {"size": 8}, "digits takes none, got 'size'"),
+        ("images", {"path": "photos", "sizes": 8}, "images takes path, size, colours, got 'sizes'"),
+        ("images", {"path": "photos"}, r"images needs size \(data_options.size of a recipe\)"),
+    ],
+)
+def test_wrong_options_are_named(name, options, message):
+    with pytest.raises(ValueError, match=f"data options: {message}"):
+        data.info(name, **options)
 
 
 @pytest.mark.parametrize("split", ["val", "", None, ["train"]])

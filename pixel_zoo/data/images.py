@@ -125,7 +125,7 @@ def _read_file(file, size, mode):
     except UnidentifiedImageError:
         return "no picture that Pillow knows"
     except Exception as error:  # a damaged file fails in any way, deep in a decoder
-        return " ".join(f"{type(error).__name__}: {error}".split())
+        return " ".join(str(error).split()) or type(error).__name__
 
 
 def _square(picture, size, mode):

@@ -40,8 +40,12 @@ def tfds_reader(builder, feature="image", **slices):
     """
 
     def read(split):
+        import tensorflow_datasets as tfds
+
+        decoders = None if feature == "image" else {"image": tfds.decode.SkipDecoding()}
         # A batch size of -1 is the whole split as one tensor.
-        return _prepared(builder).as_dataset(split=slices.get(split, split), batch_size=-1)[feature].numpy()
+        examples = _prepared(builder).as_dataset(split=slices.get(split, split), batch_size=-1, decoders=decoders)
+        return examples[feature].numpy()
 
     return read
 
