@@ -56,6 +56,9 @@ class Known(enum.StrEnum):
 
 Model = Annotated[str, typer.Argument(help="A .keras file, or the name of a pretrained model.")]
 Data = Annotated[str, typer.Option(help="Name of a data set: see `pixel-zoo list`.")]
+DataOption = Annotated[
+    list[str] | None, typer.Option("--data-option", help="An option of the data set: path=photos. Repeatable.")
+]
 Split = Annotated[str, typer.Option(help="train, validation or test.")]
 Picture = Annotated[pathlib.Path, typer.Option(help="The .png file to write; it must not exist yet.")]
 Seed = Annotated[int, typer.Option(help="Seed of the first image; the next ones count up from it.")]
@@ -70,7 +73,7 @@ def train(
     output: Annotated[pathlib.Path, typer.Option(help="Directory to write, new or empty unless --resume.")],
     model: Annotated[str | None, typer.Option(help="Name of the recipe in that file, where it holds several.")] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a field: learning_rate=1e-3, model_options.filters=16.")
+        list[str] | None, typer.Option("--set", help="Change a field: learning_rate=1e-3, data_options.path=photos.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Short for --set epochs=...")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --output, if any.")] = False,
@@ -114,13 +117,15 @@ def train(
 
 
 @app.command()
-def evaluate(model: Model, data: Data, split: Split = "test"):
+def evaluate(model: Model, data: Data, data_option: DataOption = None, split: Split = "test"):
     """Score every image of a split: nats and bits per dimension."""
     loaded = _load(model)
     from pixel_zoo import training
+    from pixel_zoo.training.recipe import parse_data_options
 
+    options = parse_data_options(data, data_option or [])
     with _busy(f"Scoring {data}, {split} split"):
-        result = training.evaluate(loaded, data, split)
+        result = training.evaluate(loaded, data, split, data_options=options)
     table = Table("data", "split", "images", "nats an image", "bits/dim", "images/s", title=result["description"])
     table.add_row(
         data,
@@ -159,6 +164,7 @@ def complete(
     model: Model,
     data: Data,
     output: Picture,
+    data_option: DataOption = None,
     known: Annotated[Known, typer.Option(help="The part of each image that is given.")] = Known.top,
     split: Split = "test",
     num_completions: Annotated[int, typer.Option(help="Completions of each image.")] = 4,
@@ -174,8 +180,9 @@ def complete(
 
     from pixel_zoo.data import arrays
     from pixel_zoo.training import pictures
+    from pixel_zoo.training.recipe import parse_data_options
 
-    images = arrays(data, split)
+    images = arrays(data, split, **parse_data_options(data, data_option or []))
     images = images[np.linspace(0, len(images) - 1, IMAGES_SHOWN).astype(int)]  # spread: some splits are sorted
     given = known_pixels(known, *images.shape[1:3])
     completed = loaded.complete(
@@ -211,8 +218,7 @@ def list_():
 
     sets = Table("data set", "image", "levels", "what it is")
     for name in data.names():
-        info = data.info(name)
-        sets.add_row(name, "x".join(map(str, info.image_shape)), str(info.levels), info.description)
+        sets.add_row(name, *data.in_words(name))
     console = Console()
     console.print(sets)
     console.print("Architectures:", ", ".join(model_names()))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class DataSet:
     """A data set of images, its values and its fixed splits.
 
@@ -17,7 +17,9 @@ class DataSet:
         splits: the number of images of "train", "validation" and "test".
         description: what the images are, which binarisation where there is one, and where the splits come from.
         source: who published the images.
-        read: split -> uint8 array (splits[split], *image_shape).
+        read: split -> integers (splits[split], *image_shape) of the data set's dtype.
+        classes: the labels of the images are the integers 0 .. classes - 1; None where they have none.
+        read_labels: split -> integers (splits[split],), in the order of `read`; None where there are none.
 
     Example:
 
@@ -34,3 +36,15 @@ class DataSet:
     description: str
     source: str
     read: Callable[[str], np.ndarray] = dataclasses.field(repr=False)
+    classes: int | None = None
+    read_labels: Callable[[str], np.ndarray] | None = dataclasses.field(default=None, repr=False)
+
+    @property
+    def dtype(self):
+        """What the values are stored as: see `dtype_of`."""
+        return dtype_of(self.levels)
+
+
+def dtype_of(levels):
+    """The dtype of values 0 .. levels - 1: "uint8", or "int32" for more than 256."""
+    return "uint8" if levels <= 256 else "int32"

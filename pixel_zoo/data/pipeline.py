@@ -9,11 +9,12 @@ import numbers
 import numpy as np
 
 from pixel_zoo.data.permutation import permutation
-from pixel_zoo.data.registry import info
+from pixel_zoo.data.registry import info, names
+from pixel_zoo.data.registry import options as data_options
 from pixel_zoo.layers.checks import positive_integer
 
 
-def arrays(name, split):
+def arrays(name, split, **options):
     """All images of a split, as one NumPy array.
 
     The split is read once in a process and kept, so the array is read-only: copy it to change it.
@@ -21,13 +22,16 @@ def arrays(name, split):
     Args:
         name: one of `pixel_zoo.data.names()`.
         split: "train", "validation" or "test".
+        **options: of the data set, as of `pixel_zoo.data.info`.
 
     Returns:
-        uint8 array (N, H, W, C), values 0 .. levels - 1, always in the same order.
+        Array (N, H, W, C), values 0 .. levels - 1, always in the same order: uint8, or int32 for more than 256 levels.
+        It may be mapped from a file.
 
     Raises:
-        ValueError: there is no such data set or split, or what is stored is not that data set.
-        FileNotFoundError: the set is not prepared here and can't be downloaded; says how to prepare it.
+        ValueError: there is no such data set, split or option, the split is empty, or what is stored is not that data
+            set.
+        FileNotFoundError: the set is not here and can't be downloaded; says how to get it.
 
     Example:
 
@@ -35,28 +39,68 @@ def arrays(name, split):
     >>> images.shape, images.dtype, int(images.max())
     ((300, 8, 8, 1), dtype('uint8'), 16)
     """
-    splits = info(name).splits
-    if split not in list(splits):
-        raise ValueError(f"split must be one of {', '.join(splits)} for {name}, got {split!r}")
-    return _read(name, split)
+    data_set = info(name, **options)
+    _check_split(data_set, split)
+    return _read(data_set, split)
+
+
+def labels(name, split, **options):
+    """The label of each image of a split.
+
+    Args:
+        name: one of `pixel_zoo.data.names()` whose `info(name).classes` is not None.
+        split, **options: as of `arrays`.
+
+    Returns:
+        int64 array (N,), values 0 .. classes - 1, in the order of `arrays`. It is read-only.
+
+    Raises:
+        ValueError: the set has no labels; and as of `arrays`.
+        FileNotFoundError: as of `arrays`.
+
+    Example:
+
+    >>> labels("digits", "test")[:4]
+    array([8, 8, 2, 2])
+    """
+    data_set = info(name, **options)
+    _check_split(data_set, split)
+    if data_set.classes is None:
+        labelled = [name for name in names() if not data_options(name) and info(name).classes is not None]
+        raise ValueError(f"labels: {name} has none; these have: {', '.join(labelled)}")
+    return _read_labels(data_set, split)
+
+
+def _check_split(data_set, split):
+    if split not in list(data_set.splits):
+        raise ValueError(f"split must be one of {', '.join(data_set.splits)} for {data_set.name}, got {split!r}")
+    if not data_set.splits[split]:
+        raise ValueError(f"split: {split} of {data_set.name} is empty, as {data_set.source} holds too few images")
 
 
 @functools.cache
-def _read(name, split):
-    data_set = info(name)
-    images = data_set.read(split)
-    shape = (data_set.splits[split], *data_set.image_shape)
-    if images.shape != shape or images.dtype != np.uint8 or images.max() >= data_set.levels:
+def _read(data_set, split):
+    images = np.require(data_set.read(split), requirements="C")
+    shape, dtype = (data_set.splits[split], *data_set.image_shape), data_set.dtype
+    fits = images.shape == shape and images.dtype == dtype
+    # Where the type allows no other values, an array that lies on disk is not read through to look for some.
+    if not fits or (np.iinfo(dtype).max >= data_set.levels and images.max() >= data_set.levels):
         raise ValueError(
-            f"what is stored as {name} is not that data set: its {split} split must be uint8 {shape} of values below "
-            f"{data_set.levels}, got {images.dtype} {images.shape} of values up to {images.max()}"
+            f"what is stored as {data_set.name} is not that data set: its {split} split must be {dtype} {shape} of "
+            f"values below {data_set.levels}, got {images.dtype} {images.shape} of values up to {images.max()}"
         )
-    images = np.ascontiguousarray(images)
     images.flags.writeable = False
     return images
 
 
-def content_hash(name, split):
+@functools.cache
+def _read_labels(data_set, split):
+    labels = np.ascontiguousarray(data_set.read_labels(split), dtype=np.int64)
+    labels.flags.writeable = False
+    return labels
+
+
+def content_hash(name, split, **options):
     """SHA-256 of the bytes of a split, image after image: tells whether two runs saw the same data.
 
     Args and Raises: as of `arrays`.
@@ -69,10 +113,12 @@ def content_hash(name, split):
     >>> content_hash("digits", "test")[:16]
     'ccd5b41cbafc53da'
     """
-    return hashlib.sha256(arrays(name, split)).hexdigest()
+    return hashlib.sha256(arrays(name, split, **options)).hexdigest()
 
 
-def pipeline(name, split, batch_size, seed=None, position=None):
+def pipeline(
+    name, split, batch_size, seed=None, labels=False, drop_remainder=False, position=None, share=(0, 1), **options
+):
     """A split as a tf.data pipeline: one pass over all its images, in batches, prefetched.
 
     With a seed each pass has another order, and the order of the n-th pass depends on the seed and n alone: the same
@@ -83,14 +129,20 @@ def pipeline(name, split, batch_size, seed=None, position=None):
         split: "train", "validation" or "test".
         batch_size: images in a batch; the last one of a pass holds what remains.
         seed: integer 0 .. 2**32 - 1, or None.
+        labels: whether each image comes with its label.
+        drop_remainder: whether a last batch of fewer images is left out; with a seed other ones in each pass.
         position: for a run that is taken up again: a function of nothing, asked at the start of each pass, which
             returns its number and how many of its batches to leave out; None counts passes from 0.
+        share: (k, n), the k-th of n workers' share of each batch: every n-th image from the k-th on.
+        **options: of the data set, as of `pixel_zoo.data.info`.
 
     Returns:
-        tf.data.Dataset of uint8 tensors (batch, H, W, C), of known length.
+        tf.data.Dataset, of known length, of tensors (batch, H, W, C), uint8 or int32 as of `arrays`. With `labels` it
+        is of 1-tuples of a dictionary, which Keras's `fit` takes as a model's inputs by name: `image`, as above, and
+        `label`, int64 (batch,).
 
     Raises:
-        ValueError: bad `batch_size` or `seed`; and as of `arrays`.
+        ValueError: bad `batch_size` or `seed`, or `labels` of a set that has none; and as of `arrays`.
         FileNotFoundError: as of `arrays`.
         ModuleNotFoundError: TensorFlow is not installed (`arrays` does for any other backend).
 
@@ -103,7 +155,8 @@ def pipeline(name, split, batch_size, seed=None, position=None):
     batch_size = positive_integer("batch_size", batch_size)
     if seed is not None and not (isinstance(seed, numbers.Integral) and 0 <= seed < 2**32):
         raise ValueError(f"seed must be None or an integer from 0 to 2**32 - 1, got {seed!r}")
-    images = arrays(name, split)
+    columns = _labelled(name, split, **options) if labels else arrays(name, split, **options)
+    count = info(name, **options).splits[split]
 
     import tensorflow as tf
 
@@ -112,20 +165,53 @@ def pipeline(name, split, batch_size, seed=None, position=None):
 
     def order():
         number, left_out = position()
-        indices = np.arange(len(images)) if seed is None else permutation(len(images), [seed, number])
+        indices = np.arange(count) if seed is None else permutation(count, [seed, number])
         yield indices[left_out * batch_size :]
 
-    with tf.device("CPU"):  # the images of all epochs live in main memory, one batch at a time on the device
-        stored = tf.constant(images)
+    rows = tf.nest.map_structure(_rows, columns)
     batches = (
         tf.data.Dataset.from_generator(order, output_signature=tf.TensorSpec((None,), tf.int64))
         .unbatch()
-        .batch(batch_size)
-        .map(lambda indices: tf.gather(stored, indices))
+        .batch(batch_size, drop_remainder)
+        .map(lambda indices: indices[share[0] :: share[1]])
+        .map(lambda indices: tf.nest.map_structure(lambda rows_of_column: rows_of_column(indices), rows))
         .prefetch(2)
-        .apply(tf.data.experimental.assert_cardinality(math.ceil(len(images) / batch_size)))
+        .apply(tf.data.experimental.assert_cardinality(batches_of(count, batch_size, drop_remainder)))
     )
-    options = tf.data.Options()
     # Nothing here is worth tuning, and the tuner's thread lets an iterator end only at its next tick, seconds later.
-    options.autotune.enabled = False
-    return batches.with_options(options)
+    tf_options = tf.data.Options()
+    tf_options.autotune.enabled = False
+    return batches.with_options(tf_options)
+
+
+def batches_of(count, batch_size, drop_remainder):
+    """How many batches a pass over `count` images has.
+
+    Example:
+
+    >>> batches_of(10, 4, drop_remainder=False), batches_of(10, 4, drop_remainder=True)
+    (3, 2)
+    """
+    return count // batch_size if drop_remainder else math.ceil(count / batch_size)
+
+
+def _labelled(name, split, **options):
+    """Images and labels of a split in the structure of a batch: a tuple, so that `fit` takes all of it as inputs."""
+    return ({"image": arrays(name, split, **options), "label": labels(name, split, **options)},)
+
+
+def _rows(column):
+    """A function of indices (n,) to those rows of an array, as a tensor (n, ...)."""
+    import tensorflow as tf
+
+    if isinstance(column, np.memmap):  # stays on disk: only the rows of a batch are read
+
+        def rows(indices):
+            taken = tf.numpy_function(lambda indices: np.asarray(column[indices]), [indices], column.dtype)
+            return tf.ensure_shape(taken, (None, *column.shape[1:]))
+
+        return rows
+
+    with tf.device("CPU"):  # the images of all epochs live in main memory, one batch at a time on the device
+        stored = tf.constant(column)
+    return lambda indices: tf.gather(stored, indices)

@@ -8,7 +8,7 @@ import numpy as np
 from pixel_zoo import data
 
 
-def evaluate(model, name, split="test", *, batch_size=64):
+def evaluate(model, name, split="test", *, batch_size=64, data_options=None):
     """Score every image of a split.
 
     Args:
@@ -16,6 +16,7 @@ def evaluate(model, name, split="test", *, batch_size=64):
         name: name of a data set, one of `pixel_zoo.data.names()`.
         split: "train", "validation" or "test".
         batch_size: images scored at once.
+        data_options: options of the data set, such as `{"path": "photos", "size": 32}` of "images".
 
     Returns:
         Dictionary: `data`, `split`, `description` of the data (which names the binarisation), `images`, `nats` (mean
@@ -33,13 +34,14 @@ def evaluate(model, name, split="test", *, batch_size=64):
     >>> sorted(result)[:3]
     ['bits_per_dim', 'data', 'description']
     """
-    info = data.info(name)
+    data_options = data_options or {}
+    info = data.info(name, **data_options)
     if tuple(info.image_shape) != tuple(model.image_shape) or info.levels != model.levels:
         raise ValueError(
             f"data: the images of {name!r} have shape {tuple(info.image_shape)} and {info.levels} levels, "
             f"the model takes {tuple(model.image_shape)} and {model.levels}"
         )
-    images = data.arrays(name, split)
+    images = data.arrays(name, split, **data_options)
     model.log_likelihood(images[:batch_size], batch_size=batch_size)  # compiles, so that the clock below does not
     start = time.perf_counter()
     nats = -model.log_likelihood(images, batch_size=batch_size).astype("float64")

@@ -1,7 +1,5 @@
 """The images of a recipe as `fit` takes them."""
 
-import math
-
 import keras
 
 from pixel_zoo import data
@@ -19,16 +17,25 @@ def feed(recipe, position):
         Dictionary of arguments of `fit`.
     """
     if keras.backend.backend() == "tensorflow":
-        images = data.pipeline(recipe.data, "train", recipe.batch_size, seed=recipe.seed, position=position)
-        validation = data.pipeline(recipe.data, "validation", recipe.batch_size)
+        images = data.pipeline(
+            recipe.data,
+            "train",
+            recipe.batch_size,
+            seed=recipe.seed,
+            drop_remainder=True,
+            position=position,
+            **recipe.data_options,
+        )
+        validation = data.pipeline(recipe.data, "validation", recipe.batch_size, **recipe.data_options)
     else:
-        images = Batches(data.arrays(recipe.data, "train"), recipe.batch_size, recipe.seed, position)
-        validation = (data.arrays(recipe.data, "validation"),)
+        training = data.arrays(recipe.data, "train", **recipe.data_options)
+        images = Batches(training, recipe.batch_size, recipe.seed, position)
+        validation = (data.arrays(recipe.data, "validation", **recipe.data_options),)
     return {"x": images, "validation_data": validation, "validation_batch_size": recipe.batch_size, "shuffle": False}
 
 
 class Batches(keras.utils.PyDataset):
-    """The batches that `pixel_zoo.data.pipeline` makes, without TensorFlow.
+    """The whole batches that `pixel_zoo.data.pipeline` makes, without TensorFlow.
 
     Args:
         images: array (N, H, W, C).
@@ -37,8 +44,8 @@ class Batches(keras.utils.PyDataset):
     Example:
 
     >>> batches = Batches(data.arrays("digits", "train"), 100, seed=1, position=lambda: (0, 0))
-    >>> len(batches), batches[12][0].shape
-    (13, (97, 8, 8, 1))
+    >>> len(batches), batches[11][0].shape
+    (12, (100, 8, 8, 1))
     """
 
     def __init__(self, images, batch_size, seed, position):
@@ -47,7 +54,7 @@ class Batches(keras.utils.PyDataset):
         self.order = None
 
     def __len__(self):
-        return math.ceil(len(self.images) / self.batch_size)
+        return len(self.images) // self.batch_size
 
     def __getitem__(self, index):
         number, passed_over = self.position()

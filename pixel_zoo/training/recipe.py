@@ -14,6 +14,7 @@ from pixel_zoo.layers.checks import positive_integer
 OPTIMIZERS = ("adam", "adamw", "rmsprop")
 SCHEDULES = ("constant", "cosine")
 GIVEN_BY_THE_DATA = ("image_shape", "levels")
+OPTIONS = ("data_options", "model_options")
 WORDS = {"none": None, "true": True, "false": False}
 
 
@@ -25,6 +26,7 @@ class Recipe:
 
     Args:
         data: name of a data set, one of `pixel_zoo.data.names()`. It gives the model its image shape and levels.
+        data_options: its options, such as `{"path": "photos", "size": 32}` of "images"; nothing need lie there yet.
         model: name of a class in `pixel_zoo.models`, such as "PixelCNN" or "PixelRNN".
         model_options: the other arguments of that class, such as `{"filters": 32, "num_blocks": 15}`.
         optimizer: Keras's name of it: "adam", "adamw" or "rmsprop" (the paper's).
@@ -36,7 +38,7 @@ class Recipe:
         clip_norm: longest global norm of the gradient that is let through, or None.
         ema_momentum: momentum of the moving average of the weights with which the model is evaluated and saved, in
             (0, 1), or None for the weights themselves.
-        batch_size: images a step.
+        batch_size: images a step; those of an epoch that fill no batch are left out, other ones each time.
         accumulation_steps: steps whose gradients are averaged for one update of the weights: for batches that memory
             does not hold. Schedules count steps, not updates.
         epochs: passes over the training split.
@@ -56,6 +58,7 @@ class Recipe:
     """
 
     data: str
+    data_options: dict = dataclasses.field(default_factory=dict)
     model: str
     model_options: dict = dataclasses.field(default_factory=dict)
     optimizer: str = "adam"
@@ -76,6 +79,7 @@ class Recipe:
 
     def __post_init__(self):
         _one_of("data", self.data, data.names())
+        _check_data_options(self.data, self.data_options)
         _one_of("model", self.model, model_names())
         _check_options(self.model, self.model_options)
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
@@ -157,8 +161,9 @@ def override(recipe, *assignments):
 
     Args:
         recipe: the `Recipe` to start from.
-        *assignments: texts "field=value", or "model_options.name=value" for one option of the model. Values are read
-            as Python literals (none, true and false also in small letters), for a field that holds text as they are.
+        *assignments: texts "field=value", or "model_options.name=value" for one option of the model, and
+            "data_options.name=value" for one of the data set. Values are read as Python literals (none, true and false
+            also in small letters), for a field or an option that holds text as they are.
 
     Returns:
         A new `Recipe`.
@@ -173,20 +178,57 @@ def override(recipe, *assignments):
     {'filters': 16}
     """
     fields = {field.name: field.type for field in dataclasses.fields(Recipe)}
-    changes = {"model_options": dict(recipe.model_options)}
+    changes = {name: dict(getattr(recipe, name)) for name in OPTIONS}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         field, _, option = name.partition(".")
         if not equals:
             raise ValueError(f"set: {assignment!r} must read field=value")
-        if field not in fields or bool(option) != (field == "model_options"):
-            names = ", ".join("model_options.NAME" if name == "model_options" else name for name in fields)
+        if field not in fields or bool(option) != (field in OPTIONS):
+            names = ", ".join(f"{name}.NAME" if name in OPTIONS else name for name in fields)
             raise ValueError(f"set: a recipe has no field {name!r}; it has {names}")
-        if option:
-            changes["model_options"][option] = _parse(text)
+        if field == "data_options":
+            changes[field][option] = _parse_data_option(changes.get("data", recipe.data), option, text)
+        elif option:
+            changes[field][option] = _parse(text)
         else:
             changes[field] = text if fields[field] is str else _parse(text)
     return dataclasses.replace(recipe, **changes)
+
+
+def parse_data_options(name, assignments):
+    """Options of a data set, as they are typed on a command line.
+
+    Args:
+        name: name of a data set, one of `pixel_zoo.data.names()`.
+        assignments: texts "option=value".
+
+    Returns:
+        Dictionary of option -> value.
+
+    Raises:
+        ValueError: a text has no "=", or there is no such data set.
+
+    Example:
+
+    >>> parse_data_options("images", ["path=2024", "size=32"])
+    {'path': '2024', 'size': 32}
+    """
+    options = {}
+    for assignment in assignments:
+        option, equals, text = assignment.partition("=")
+        if not equals:
+            raise ValueError(f"data-option: {assignment!r} must read option=value")
+        options[option] = _parse_data_option(name, option, text)
+    return options
+
+
+def _parse_data_option(name, option, text):
+    """The value of an option: of one that takes text, such as a path, the text itself."""
+    kind = data.options(name)[option].annotation if option in data.options(name) else None
+    if kind is str or (kind == str | None and text.lower() != "none"):
+        return text
+    return _parse(text)
 
 
 def _parse(text):
@@ -214,6 +256,16 @@ def _count(name, value, high=float("inf")):
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not 0 <= value < high:
         wanted = "at least 0" if high == float("inf") else f"at least 0 and below {high}"
         raise ValueError(f"{name} must be an integer of {wanted}, got {value!r}")
+
+
+def _check_data_options(name, options):
+    """Raise unless `options` is a dictionary of options that the data set has, of values that config.json can hold."""
+    if not isinstance(options, dict):
+        raise TypeError(f"data_options must be a dictionary, got {options!r}")
+    data.check_options(name, options)
+    for option, value in options.items():
+        if not isinstance(value, str | int | float | None):
+            raise TypeError(f"data_options: {option} must be text, a number or None, got {value!r}")
 
 
 def _check_options(model, options):

@@ -20,7 +20,7 @@ def write_report(output, recipe, model):
     with open(output / "log.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     best = min(rows, key=lambda row: float(row["val_nats"]))
-    info = data.info(recipe.data)
+    info = data.info(recipe.data, **recipe.data_options)
     bits = float(best["val_nats"]) / (math.log(2) * math.prod(model.image_shape))
     options = ", ".join(f"{name} {value}" for name, value in recipe.model_options.items())
     facts = {

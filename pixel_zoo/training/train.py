@@ -96,7 +96,7 @@ def train(
     keras.utils.set_random_seed(recipe.seed)
     model = build_model(recipe)
     output = _directory(output, resume)
-    steps_per_epoch = math.ceil(data.info(recipe.data).splits["train"] / recipe.batch_size)
+    steps_per_epoch = _steps_per_epoch(recipe)
     optimizer = build_optimizer(recipe, steps_per_epoch)
     optimizer.build(model.trainable_variables)  # else TensorFlow traces the step twice: to make variables, and to run
     model.compile(optimizer=optimizer, jit_compile="auto" if recipe.jit_compile is None else recipe.jit_compile)
@@ -151,7 +151,7 @@ def train(
 
 def build_model(recipe):
     """The untrained model of a recipe, for the image shape and levels of its data set."""
-    info = data.info(recipe.data)
+    info = data.info(recipe.data, **recipe.data_options)
     return getattr(models, recipe.model)(image_shape=info.image_shape, levels=info.levels, **recipe.model_options)
 
 
@@ -173,6 +173,14 @@ def build_optimizer(recipe, steps_per_epoch):
     if recipe.ema_momentum is not None:
         options |= {"use_ema": True, "ema_momentum": recipe.ema_momentum}
     return keras.optimizers.get({"class_name": recipe.optimizer, "config": options})
+
+
+def _steps_per_epoch(recipe):
+    """The whole batches of the training split."""
+    images = data.info(recipe.data, **recipe.data_options).splits["train"]
+    if images < recipe.batch_size:
+        raise ValueError(f"batch_size must be at most {images}, the training images there are, got {recipe.batch_size}")
+    return images // recipe.batch_size
 
 
 def _build_metrics(model):
@@ -217,7 +225,7 @@ def _configure(path, recipe, model):
     configuration = {
         "recipe": dataclasses.asdict(recipe),
         "parameters": model.count_params(),
-        "training_images_sha256": data.content_hash(recipe.data, "train"),
+        "training_images_sha256": data.content_hash(recipe.data, "train", **recipe.data_options),
         "backend": keras.backend.backend(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores; {', '.join(keras.distribution.list_devices())}",
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
@@ -230,7 +238,7 @@ def _check_same_run(configuration, recipe):
     """Raise unless a run with this config.json would go on with this recipe, on these images, by this backend."""
     now = {
         "backend": keras.backend.backend(),
-        "training_images_sha256": data.content_hash(recipe.data, "train"),
+        "training_images_sha256": data.content_hash(recipe.data, "train", **recipe.data_options),
         **json.loads(json.dumps(dataclasses.asdict(recipe))),
     }
     before = configuration | configuration["recipe"]

@@ -1,0 +1,159 @@
+"""A folder of pictures as a data set: `images`."""
+
+import collections
+import concurrent.futures
+import hashlib
+import logging
+import pathlib
+import warnings
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from pixel_zoo.data.data_set import DataSet
+from pixel_zoo.data.splits import split_by_digest
+from pixel_zoo.layers.checks import positive_integer
+from pixel_zoo.sampling.progress import progress_bar
+
+_CHANNELS_OF_MODE = {"L": 1, "RGB": 3}
+
+
+def images(path: str, size: int, colours: int = 3):
+    """All pictures in a folder and the folders below it, each a square of `size` x `size` pixels of 256 levels.
+
+    The central square of a picture, turned as its EXIF orientation says, is shrunk to `size` with Pillow's LANCZOS,
+    which keeps the most detail of what does not alias. The first frame stands for an animation, transparency is laid
+    on white, of 16 bits the upper 8 are kept. Files with the same bytes count once. The hash of a file's bytes decides
+    its split, 80 : 10 : 10, and its place there; its name means nothing.
+
+    Each file that can't be used is skipped with a line in the log "pixel_zoo", which Python prints to stderr: no
+    picture, damaged, its shorter side below `size`, or more pixels than Pillow's `Image.MAX_IMAGE_PIXELS`. Files and
+    folders whose name begins with a dot are left out.
+
+    Args:
+        path: the folder.
+        size: height and width of the images, at least 1.
+        colours: 3 for RGB, or 1 for grey (Pillow's "L", ITU-R 601-2 luma).
+
+    Returns:
+        The `DataSet`. All images are read at once, and held in memory.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        ValueError: bad `size` or `colours`, or no file can be used.
+
+    Example:
+
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> for grey in range(40):
+    ...     Image.new("L", (12, 9), grey).save(f"{folder}/{grey}.png")
+    >>> data_set = images(folder, size=8)
+    >>> data_set.image_shape, sum(data_set.splits.values())
+    ((8, 8, 3), 40)
+    """
+    size = positive_integer("size", size)
+    if colours not in (1, 3) or isinstance(colours, bool):
+        raise ValueError(f"colours must be 1 (grey) or 3 (RGB), got {colours!r}")
+    folder = pathlib.Path(path)
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"path: there is no folder {str(path)!r}; images takes the folder that holds your pictures "
+            "(data_options.path of a recipe)"
+        )
+    pictures = _read_folder(folder, size, "L" if colours == 1 else "RGB")
+    if not pictures:
+        raise ValueError(f"path: no file in {str(path)!r} is a picture of at least {size} x {size} pixels")
+    digests = sorted(pictures)
+    parts = split_by_digest(np.stack([pictures[digest] for digest in digests]), digests)
+    return DataSet(
+        name="images",
+        image_shape=(size, size, colours),
+        levels=256,
+        splits={split: len(rows) for split, rows in parts.items()},
+        description=f"The {len(pictures):,} pictures of {path}, the central square of each shrunk to {size} x {size} "
+        f"pixels, {'grey' if colours == 1 else 'RGB'} values 0 to 255. Split by a hash of each file.",
+        source=str(path),
+        read=parts.__getitem__,
+    )
+
+
+def _read_folder(folder, size, mode):
+    """The pictures of a folder: hash of the file -> uint8 (size, size, channels). Says what it skipped and changed."""
+    files = sorted(file for file in folder.rglob("[!.]*") if file.is_file() and not _is_hidden(file, folder))
+    pictures, changes, lines = {}, collections.Counter(), []
+    with (
+        warnings.catch_warnings(),
+        concurrent.futures.ThreadPoolExecutor() as pool,
+        progress_bar(f"Reading {folder}", len(files), wanted=None) as one_more,
+    ):
+        warnings.simplefilter("ignore")  # Pillow's remarks on odd files that it reads nevertheless
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        for file, result in zip(files, pool.map(lambda file: _read_file(file, size, mode), files), strict=True):
+            one_more()
+            if isinstance(result, str):
+                lines.append(f"{file}: skipped: {result}")
+                continue
+            digest, pixels, changed = result
+            if digest in pictures:
+                changed = ["left out: the same bytes as another"]
+            changes.update(changed)
+            pictures[digest] = pixels
+    lines += [f"{folder}: {count:,} of {len(files):,} files {change}" for change, count in changes.items()]
+    for line in lines:
+        logging.getLogger("pixel_zoo").warning(line)
+    return pictures
+
+
+def _is_hidden(file, folder):
+    """Whether a file, or a folder between it and `folder`, has a name that begins with a dot."""
+    return any(part.startswith(".") for part in file.relative_to(folder).parts)
+
+
+def _read_file(file, size, mode):
+    """Hash, pixels (size, size, channels) and a list of what was changed of a picture, or a text: why it can't be used.
+
+    Pillow looks at a file's beginning before the rest is read, so a film costs no more than a text.
+    """
+    try:
+        if not file.stat().st_size:
+            return "the file is empty"
+        with Image.open(file) as picture:
+            pixels, changed = _square(picture, size, mode)
+        with open(file, "rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest(), pixels, changed
+    except UnidentifiedImageError:
+        return "no picture that Pillow knows"
+    except Exception as error:  # a damaged file fails in any way, deep in a decoder
+        return " ".join(str(error).split()) or type(error).__name__
+
+
+def _square(picture, size, mode):
+    """The central square of an open picture as uint8 (size, size, channels), and what was changed on the way."""
+    if min(picture.size) < size:
+        raise ValueError(f"{picture.width} x {picture.height} pixels, of which a side is below {size}")
+    changed = ["have several frames: the first is taken"] if getattr(picture, "is_animated", False) else []
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith(("I", "F")):
+        picture, changed = _eight_bits(picture), [*changed, "have 16 bits a value: the upper 8 are kept"]
+    if picture.has_transparency_data:
+        picture, changed = _on_white(picture), [*changed, "are transparent: laid on white"]
+    side = min(picture.size)
+    left, top = (picture.width - side) // 2, (picture.height - side) // 2
+    square = picture.convert(mode).resize(
+        (size, size), Image.Resampling.LANCZOS, box=(left, top, left + side, top + side)
+    )
+    return np.asarray(square).reshape(size, size, _CHANNELS_OF_MODE[mode]), changed
+
+
+def _eight_bits(picture):
+    """A grey picture of 16 bits with their upper 8; Pillow's own conversion clips some kinds of them."""
+    values = np.asarray(picture)
+    if picture.mode == "F" or values.min() < 0 or values.max() >= 2**16:
+        raise ValueError(f"values of 32 bits (mode {picture.mode}), whose black and white are not known")
+    return Image.fromarray((values >> 8).astype(np.uint8))
+
+
+def _on_white(picture):
+    picture = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)

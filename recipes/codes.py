@@ -1,0 +1,38 @@
+"""Integer maps in a NumPy file, such as the codes of a VQ-VAE (van den Oord et al. 2017): a prior to draw them from.
+
+Say where they lie, and how many codes there are where the file doesn't hold the last of them:
+
+    pixel-zoo train recipes/codes.py --model pixel_cnn --set data_options.path=FILE --set data_options.levels=512 ...
+
+The models read a code as a number between -1 and 1, although codes have no order. No paper has a figure for yours.
+"""
+
+from dataclasses import replace
+
+from pixel_zoo.training import Recipe
+
+pixel_cnn = Recipe(
+    data="codes",
+    data_options={"path": "codes.npz"},
+    model="PixelCNN",
+    model_options={"filters": 64, "num_blocks": 8, "head_filters": 256},
+    optimizer="adam",
+    learning_rate=1e-3,
+    schedule="cosine",
+    warmup_steps=200,
+    clip_norm=1.0,
+    ema_momentum=0.999,
+    batch_size=32,
+    epochs=20,
+    target="fewer bits/dim than log2(levels), validation split",
+    source="what equally likely codes take",
+)
+
+row_lstm = replace(
+    pixel_cnn,
+    model="PixelRNN",
+    model_options={"recurrence": "row", "units": 64, "num_blocks": 4, "head_filters": 256},
+    jit_compile=True,
+)
+
+diagonal_bilstm = replace(row_lstm, model_options=row_lstm.model_options | {"recurrence": "diagonal"})

@@ -1,0 +1,39 @@
+"""Your own pictures, the central square of each shrunk to 32x32 pixels of three colours.
+
+Say where they lie, and which size they shall have:
+
+    pixel-zoo train recipes/images.py --model pixel_cnn --set data_options.path=FOLDER --output runs/mine
+
+No paper has a figure for them. Training images fewer than some ten thousand are soon known by heart: watch the
+validation nats, and give `model_options.dropout`.
+"""
+
+from dataclasses import replace
+
+from pixel_zoo.training import Recipe
+
+pixel_cnn = Recipe(
+    data="images",
+    data_options={"path": "photos", "size": 32, "colours": 3},
+    model="PixelCNN",
+    model_options={"filters": 32, "num_blocks": 6, "head_filters": 64},
+    optimizer="adam",
+    learning_rate=2e-3,
+    schedule="cosine",
+    warmup_steps=200,
+    clip_norm=1.0,
+    ema_momentum=0.999,
+    batch_size=16,
+    epochs=20,
+    target="fewer than 8 bits/dim, validation split",
+    source="what 256 equally likely levels take",
+)
+
+row_lstm = replace(
+    pixel_cnn,
+    model="PixelRNN",
+    model_options={"recurrence": "row", "units": 32, "num_blocks": 4, "head_filters": 64},
+    jit_compile=True,
+)
+
+diagonal_bilstm = replace(row_lstm, model_options=row_lstm.model_options | {"recurrence": "diagonal"})
