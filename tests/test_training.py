@@ -48,6 +48,9 @@ TINY = Recipe(
         ({"clip_norm": -1.0}, "clip_norm must be a number above 0"),
         ({"ema_momentum": 1.0}, "ema_momentum must be a number between 0 and 1, got 1.0"),
         ({"batch_size": 0}, "batch_size must be an integer of at least 1, got 0"),
+        ({"accumulation_steps": 0}, "accumulation_steps must be an integer of at least 1, got 0"),
+        ({"patience": 0}, "patience must be an integer of at least 1, got 0"),
+        ({"weight_decay": -1}, "weight_decay must be a number above 0, got -1"),
         ({"epochs": 1.5}, "epochs must be an integer of at least 1, got 1.5"),
         ({"seed": -1}, "seed must be an integer of at least 0"),
     ],
@@ -68,7 +71,7 @@ def test_override_reads_values_by_the_type_of_their_field():
     "assignment, message",
     [
         ("learning_rate", "must read field=value"),
-        ("lr=1", "no field 'lr'; it has data, model, model_options.NAME"),
+        ("lr=1", "no field 'lr'; it has data, data_options.NAME, model, model_options.NAME"),
         ("model_options=3", "no field 'model_options'"),
         ("epochs.x=3", "no field 'epochs.x'"),
         ("epochs=many", "epochs must be an integer of at least 1, got 'many'"),
@@ -158,8 +161,9 @@ def rows(output):
 
 def test_a_run_leaves_a_full_record(run):
     _, output = run
-    names = {"best.keras", "config.json", "log.csv", "loss.png", "model.keras", "samples.png"}
-    assert {path.name for path in output.iterdir()} == names
+    files = {"best.keras", "config.json", "log.csv", "loss.png", "model.keras", "report.md", "samples.png", "state.npz"}
+    assert {path.name for path in output.iterdir()} == files | {"samples", "tensorboard"}
+    assert [path.name for path in sorted((output / "samples").iterdir())] == ["epoch-0001.png", "epoch-0002.png"]
     configuration = json.loads((output / "config.json").read_text())
     assert Recipe(**configuration["recipe"]) == TINY
     assert configuration["versions"]["keras"] == keras.__version__
@@ -167,6 +171,40 @@ def test_a_run_leaves_a_full_record(run):
     assert [row["epoch"] for row in rows(output)] == ["0", "1"]
     for name in ("samples.png", "loss.png"):
         Image.open(output / name).verify()
+
+
+def test_the_report_names_the_best_epoch_and_what_was_trained(run):
+    model, output = run
+    report = (output / "report.md").read_text()
+    nats = min(float(row["val_nats"]) for row in rows(output))
+    assert f"**{nats:.3f} nats an image, {nats / (64 * np.log(2)):.4f} bits/dim**" in report
+    assert f"PixelCNN (filters 4, num_blocks 1, head_filters 8), {model.count_params():,} parameters" in report
+    assert data.content_hash("digits", "train") in report
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="reads events by TensorFlow")
+def test_tensorboard_shows_the_nats_of_each_epoch(run):
+    import tensorflow as tf
+
+    (file,) = (run[1] / "tensorboard" / "validation").iterdir()
+    events = [
+        (event.step, value) for event in tf.compat.v1.train.summary_iterator(str(file)) for value in event.summary.value
+    ]
+    nats = {step: float(tf.make_ndarray(value.tensor)) for step, value in events if value.tag == "epoch_nats"}
+    assert nats == pytest.approx({int(row["epoch"]): float(row["val_nats"]) for row in rows(run[1])}, rel=1e-5)
+
+
+def test_a_batch_larger_than_the_training_split_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="batch_size must be at most 1297, the training images there are, got 1298"):
+        train(dataclasses.replace(TINY, batch_size=1298), tmp_path / "run", verbose=0)
+
+
+def test_weight_decay_and_accumulated_gradients_are_the_optimiser_s():
+    recipe = dataclasses.replace(TINY, optimizer="adamw", weight_decay=0.01, accumulation_steps=4)
+    optimizer = build_optimizer(recipe, steps_per_epoch=1)
+    assert (optimizer.weight_decay, optimizer.gradient_accumulation_steps) == (0.01, 4)
+    plain = build_optimizer(TINY, steps_per_epoch=1)
+    assert (plain.weight_decay, plain.gradient_accumulation_steps) == (None, None)
 
 
 def test_the_best_model_is_returned_and_saved(run):
