@@ -77,6 +77,7 @@ def train(
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Short for --set epochs=...")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --output, if any.")] = False,
+    distribute: Annotated[str | None, typer.Option(help="mirrored, multiworker or data_parallel.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Train no longer than this.")] = None,
     checkpoint_steps: Annotated[
         int | None, typer.Option(help="Save all that --resume needs each so many steps.")
@@ -103,6 +104,7 @@ def train(
             chosen,
             output,
             resume=resume,
+            distribute=distribute,
             minutes=minutes,
             checkpoint_steps=checkpoint_steps,
             checkpoint_minutes=checkpoint_minutes,

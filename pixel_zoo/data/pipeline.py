@@ -117,7 +117,16 @@ def content_hash(name, split, **options):
 
 
 def pipeline(
-    name, split, batch_size, seed=None, labels=False, drop_remainder=False, position=None, share=(0, 1), **options
+    name,
+    split,
+    batch_size,
+    seed=None,
+    labels=False,
+    drop_remainder=False,
+    position=None,
+    multiple_of=1,
+    share=(0, 1),
+    **options,
 ):
     """A split as a tf.data pipeline: one pass over all its images, in batches, prefetched.
 
@@ -133,6 +142,7 @@ def pipeline(
         drop_remainder: whether a last batch of fewer images is left out; with a seed other ones in each pass.
         position: for a run that is taken up again: a function of nothing, asked at the start of each pass, which
             returns its number and how many of its batches to leave out; None counts passes from 0.
+        multiple_of: what a pass holds beyond a multiple of so many images is left out, so that devices get alike.
         share: (k, n), the k-th of n workers' share of each batch: every n-th image from the k-th on.
         **options: of the data set, as of `pixel_zoo.data.info`.
 
@@ -160,13 +170,11 @@ def pipeline(
 
     import tensorflow as tf
 
-    passes = itertools.count()
-    position = position or (lambda: (next(passes), 0))
+    count -= count % multiple_of
+    number_and_left_out = passes(position)
 
     def order():
-        number, left_out = position()
-        indices = np.arange(count) if seed is None else permutation(count, [seed, number])
-        yield indices[left_out * batch_size :]
+        yield order_of_pass(count, batch_size, seed, *number_and_left_out())
 
     rows = tf.nest.map_structure(_rows, columns)
     batches = (
@@ -182,6 +190,24 @@ def pipeline(
     tf_options = tf.data.Options()
     tf_options.autotune.enabled = False
     return batches.with_options(tf_options)
+
+
+def passes(position):
+    """`position`, or where it is None a function of nothing that counts passes from 0: (number, batches left out)."""
+    numbers = itertools.count()
+    return position or (lambda: (next(numbers), 0))
+
+
+def order_of_pass(count, batch_size, seed, number, left_out):
+    """The indices of `count` images in the order of a pass, without those of the first `left_out` batches.
+
+    Example:
+
+    >>> order_of_pass(6, batch_size=2, seed=None, number=0, left_out=1)
+    array([2, 3, 4, 5])
+    """
+    indices = np.arange(count) if seed is None else permutation(count, [seed, number])
+    return indices[left_out * batch_size :]
 
 
 def batches_of(count, batch_size, drop_remainder):

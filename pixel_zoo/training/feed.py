@@ -3,62 +3,65 @@
 import keras
 
 from pixel_zoo import data
-from pixel_zoo.data.permutation import permutation
+from pixel_zoo.data.pipeline import batches_of, order_of_pass, passes
 
 
-def feed(recipe, position):
-    """What `fit` takes as its data: a tf.data pipeline on TensorFlow, NumPy batches elsewhere, in the same order.
+def feed(recipe, position, spread):
+    """What `fit` takes as its data: tf.data pipelines on TensorFlow, NumPy batches elsewhere, in the same order.
 
     Args:
         recipe: a `Recipe`.
         position: asked at the start of each pass, as of `pixel_zoo.data.pipeline`.
+        spread: how the run is distributed, as of `pixel_zoo.training.distribution`.
 
     Returns:
         Dictionary of arguments of `fit`.
     """
-    if keras.backend.backend() == "tensorflow":
-        images = data.pipeline(
-            recipe.data,
-            "train",
-            recipe.batch_size,
-            seed=recipe.seed,
-            drop_remainder=True,
-            position=position,
-            **recipe.data_options,
-        )
-        validation = data.pipeline(recipe.data, "validation", recipe.batch_size, **recipe.data_options)
-    else:
-        training = data.arrays(recipe.data, "train", **recipe.data_options)
-        images = Batches(training, recipe.batch_size, recipe.seed, position)
-        validation = (data.arrays(recipe.data, "validation", **recipe.data_options),)
-    return {"x": images, "validation_data": validation, "validation_batch_size": recipe.batch_size, "shuffle": False}
+    training = {"seed": recipe.seed, "drop_remainder": True, "position": position}
+    make = _pipeline if keras.backend.backend() == "tensorflow" else _batches
+    return {
+        "x": spread.spread(make(recipe, "train", spread.share, **training)),
+        "validation_data": spread.spread(make(recipe, "validation", spread.share, multiple_of=spread.replicas)),
+        "shuffle": False,
+    }
+
+
+def _pipeline(recipe, split, share, **options):
+    return data.pipeline(recipe.data, split, recipe.batch_size, share=share, **options, **recipe.data_options)
+
+
+def _batches(recipe, split, share, **options):
+    images = data.arrays(recipe.data, split, **recipe.data_options)
+    return Batches(images, recipe.batch_size, share=share, **options)
 
 
 class Batches(keras.utils.PyDataset):
-    """The whole batches that `pixel_zoo.data.pipeline` makes, without TensorFlow.
+    """The batches that `pixel_zoo.data.pipeline` makes, without TensorFlow.
 
     Args:
         images: array (N, H, W, C).
-        batch_size, seed, position: as of `pixel_zoo.data.pipeline`.
+        batch_size, seed, drop_remainder, position, multiple_of, share: as of `pixel_zoo.data.pipeline`.
 
     Example:
 
-    >>> batches = Batches(data.arrays("digits", "train"), 100, seed=1, position=lambda: (0, 0))
-    >>> len(batches), batches[11][0].shape
-    (12, (100, 8, 8, 1))
+    >>> batches = Batches(data.arrays("digits", "train"), 100, seed=1)
+    >>> len(batches), batches[12][0].shape
+    (13, (97, 8, 8, 1))
     """
 
-    def __init__(self, images, batch_size, seed, position):
+    def __init__(self, images, batch_size, seed=None, drop_remainder=False, position=None, multiple_of=1, share=(0, 1)):
         super().__init__()
-        self.images, self.batch_size, self.seed, self.position = images, batch_size, seed, position
-        self.order = None
+        self.images, self.batch_size, self.seed, self.drop_remainder = images, batch_size, seed, drop_remainder
+        self.count = len(images) - len(images) % multiple_of
+        self.number_and_left_out = passes(position)
+        self.share = share
 
     def __len__(self):
-        return len(self.images) // self.batch_size
+        return batches_of(self.count, self.batch_size, self.drop_remainder)
 
     def __getitem__(self, index):
-        number, passed_over = self.position()
-        if index == 0 or self.order is None:
-            self.order = permutation(len(self.images), [self.seed, number])
-        first = (passed_over + index) * self.batch_size
-        return (self.images[self.order[first : first + self.batch_size]],)
+        if index == 0:
+            self.indices = order_of_pass(self.count, self.batch_size, self.seed, *self.number_and_left_out())
+        worker, workers = self.share
+        first = index * self.batch_size
+        return (self.images[self.indices[first : first + self.batch_size][worker::workers]],)

@@ -14,7 +14,8 @@ def save_state(path, model, progress):
     the last two out. Nothing is written if a number is not finite, so that the file before stays.
 
     Args:
-        path: the `.npz` file, replaced whole or not at all.
+        path: the `.npz` file, replaced whole or not at all; None only reads the values, which takes every process of
+            a distributed run.
         model: the model, inside `fit`.
         progress: dictionary that JSON can hold.
 
@@ -39,7 +40,7 @@ def save_state(path, model, progress):
     {'epoch': 3}
     """
     arrays = [np.asarray(variable) for variable in _variables(model)]
-    if not all(np.isfinite(array).all() for array in arrays):
+    if path is None or not all(np.isfinite(array).all() for array in arrays):
         return False
     named = {f"{index:05}": array for index, array in enumerate(arrays)}
     try:

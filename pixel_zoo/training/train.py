@@ -1,5 +1,6 @@
 """From a recipe to a trained model and the record of its training."""
 
+import contextlib
 import csv
 import dataclasses
 import importlib.metadata
@@ -16,6 +17,7 @@ from pixel_zoo import data, models
 from pixel_zoo.layers.checks import positive_integer
 from pixel_zoo.training import pictures
 from pixel_zoo.training.checkpoint import Checkpoint
+from pixel_zoo.training.distribution import distribution
 from pixel_zoo.training.feed import feed
 from pixel_zoo.training.files import replacing
 from pixel_zoo.training.memory import KeepFreedMemory
@@ -34,6 +36,7 @@ def train(
     output,
     *,
     resume=False,
+    distribute=None,
     minutes=None,
     checkpoint_steps=None,
     checkpoint_minutes=10.0,
@@ -64,6 +67,10 @@ def train(
         recipe: a `Recipe`.
         output: directory that does not exist yet, or is empty; with `resume`, or that holds a run of this recipe.
         resume: whether to go on with the run in `output`; where there is none, one is started.
+        distribute: how to spread the run over devices or machines, see `pixel_zoo.training.distribution`: "mirrored",
+            "multiworker" or "data_parallel"; None trains on one. `batch_size` is that of all together, and the weights
+            are those of one device to rounding. All processes have `output` in common; the first one writes there.
+            With "multiworker" the state is saved by steps and epochs only.
         minutes: train no longer than this; None trains all epochs of the recipe.
         checkpoint_steps: int, save the state each so many steps, or None.
         checkpoint_minutes: float, save it when so many minutes have passed. It is also saved at each epoch's end.
@@ -92,18 +99,27 @@ def train(
     if not checkpoint_minutes > 0:
         raise ValueError(f"checkpoint_minutes must be above 0, got {checkpoint_minutes!r}")
     stop = [] if minutes is None else [StopAfter(minutes)]
+    spread = distribution(distribute)  # first of all: it configures the engine
+    if recipe.batch_size % spread.replicas:
+        raise ValueError(f"batch_size must be a multiple of the {spread.replicas} devices, got {recipe.batch_size}")
     memory = KeepFreedMemory()
     keras.utils.set_random_seed(recipe.seed)
-    model = build_model(recipe)
-    output = _directory(output, resume)
     steps_per_epoch = _steps_per_epoch(recipe)
-    optimizer = build_optimizer(recipe, steps_per_epoch)
-    optimizer.build(model.trainable_variables)  # else TensorFlow traces the step twice: to make variables, and to run
-    model.compile(optimizer=optimizer, jit_compile="auto" if recipe.jit_compile is None else recipe.jit_compile)
-    _build_metrics(model)
-    _configure(output / "config.json", recipe, model)
-    resumable = Resumable(output / "state.npz", steps_per_epoch, checkpoint_steps, checkpoint_minutes)
-    _rewrite_log(output / "log.csv", resumable.history)
+    with spread.making():
+        model = build_model(recipe)
+        compile_model(model, recipe, steps_per_epoch, distributed=distribute is not None)
+    spread.prepare(model)
+    chief = spread.share[0] == 0
+    output = _directory(output, resume) if chief else pathlib.Path(output)
+    if chief:
+        _configure(output / "config.json", recipe, model)
+    resumable = Resumable(
+        output / "state.npz",
+        steps_per_epoch,
+        every_steps=checkpoint_steps,
+        every_minutes=math.inf if spread.by_steps else checkpoint_minutes,
+        chief=chief,
+    )
 
     callbacks = [
         *stop,
@@ -112,35 +128,21 @@ def train(
         # Before whatever evaluates or saves at the end of an epoch: from there on the averaged weights are the model's.
         *([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if recipe.ema_momentum is not None else []),
         *([Patience(recipe.patience, resumable.history)] if recipe.patience is not None else []),
-        keras.callbacks.CSVLogger(output / "log.csv", append=True),
-        *_tensorboard(output / "tensorboard"),
-        *([Profile(output / "profile")] if profile else []),
-        Checkpoint(output / "model.keras"),
-        Checkpoint(
-            output / "best.keras",
-            monitor="val_nats",
-            mode="min",
-            save_best_only=True,
-            initial_value_threshold=min((logs["val_nats"] for logs in resumable.history), default=None),
-        ),
-        SampleGrid(output / "samples", recipe.seed),
+        *(_record(output, recipe, resumable.history) if chief else []),
+        *([Profile(output / "profile")] if profile and chief else []),
         resumable,
     ]
-    with resumable.obeying_signals():
+    signals = contextlib.nullcontext() if spread.by_steps else resumable.obeying_signals()
+    with signals, spread.training():
         history = model.fit(
-            **feed(recipe, resumable.position),
+            **feed(recipe, resumable.position, spread),
             initial_epoch=resumable.epoch,
             epochs=recipe.epochs,
             callbacks=callbacks,
-            verbose=verbose,
+            verbose=verbose if chief else 0,
         ).history
-
-    if (output / "best.keras").exists():
-        model.load_weights(output / "best.keras")
-        samples = model.generate(num_images=16, seed=recipe.seed)
-        pictures.save(pictures.grid(samples, columns=4, levels=model.levels), output / "samples.png")
-        pictures.save_loss_curve(output / "log.csv", output / "loss.png")
-        write_report(output, recipe, model)
+    if chief:
+        _conclude(output, recipe, model)
     if not math.isfinite(history["loss"][-1]):
         raise ValueError(
             f"learning_rate={recipe.learning_rate}: training diverged in epoch {resumable.epoch + 1}; "
@@ -175,6 +177,17 @@ def build_optimizer(recipe, steps_per_epoch):
     return keras.optimizers.get({"class_name": recipe.optimizer, "config": options})
 
 
+def compile_model(model, recipe, steps_per_epoch, distributed=False):
+    """Compile a model as its recipe says, and make every variable that training needs."""
+    optimizer = build_optimizer(recipe, steps_per_epoch)
+    optimizer.build(model.trainable_variables)  # else TensorFlow traces the step twice: to make variables, and to run
+    jit_compile = "auto" if recipe.jit_compile is None else recipe.jit_compile
+    if distributed and keras.backend.backend() == "tensorflow":
+        jit_compile = False  # XLA does not compile what tf.distribute's replicas say to each other
+    model.compile(optimizer=optimizer, jit_compile=jit_compile)
+    _build_metrics(model)
+
+
 def _steps_per_epoch(recipe):
     """The whole batches of the training split."""
     images = data.info(recipe.data, **recipe.data_options).splits["train"]
@@ -192,6 +205,36 @@ def _build_metrics(model):
     inputs, outputs = keras.tree.map_structure(zeros, (model.input, model.output))
     model.compute_metrics(inputs, None, outputs)
     model.reset_metrics()
+
+
+def _record(output, recipe, history):
+    """The callbacks that write what comes of each epoch; `history` are the logs of those before."""
+    _rewrite_log(output / "log.csv", history)
+    fewest_nats = min((logs["val_nats"] for logs in history), default=None)
+    return [
+        keras.callbacks.CSVLogger(output / "log.csv", append=True),
+        *_tensorboard(output / "tensorboard"),
+        Checkpoint(output / "model.keras"),
+        Checkpoint(
+            output / "best.keras",
+            monitor="val_nats",
+            mode="min",
+            save_best_only=True,
+            initial_value_threshold=fewest_nats,
+        ),
+        SampleGrid(output / "samples", recipe.seed),
+    ]
+
+
+def _conclude(output, recipe, model):
+    """Give the model its best weights, and write what shows it."""
+    if not (output / "best.keras").exists():
+        return
+    model.load_weights(output / "best.keras")
+    samples = model.generate(num_images=16, seed=recipe.seed)
+    pictures.save(pictures.grid(samples, columns=4, levels=model.levels), output / "samples.png")
+    pictures.save_loss_curve(output / "log.csv", output / "loss.png")
+    write_report(output, recipe, model)
 
 
 def _tensorboard(directory):
