@@ -48,12 +48,21 @@ class OneDevice:
     Attributes:
         replicas: int, parts that a batch is cut into.
         share: (k, n), this process is the k-th of n.
-        by_steps: bool, whether all processes must save the state at the same step, for which they need one another.
+        several_processes: bool, whether there are more than this one. What one does with the model all must do, at the
+            same step: each needs the others to read a figure or a weight.
+        is_first: bool, whether this is the one that writes.
     """
 
     replicas = 1
     share = (0, 1)
-    by_steps = False
+
+    @property
+    def several_processes(self):
+        return self.share[1] > 1
+
+    @property
+    def is_first(self):
+        return self.share[0] == 0
 
     def making(self):
         """The context in which a model is made and compiled."""
@@ -77,8 +86,7 @@ class Strategy(OneDevice):
     def __init__(self, name):
         import tensorflow as tf
 
-        self._several_workers = self.by_steps = name == "multiworker"
-        if self._several_workers:
+        if name == "multiworker":
             self.strategy = tf.distribute.MultiWorkerMirroredStrategy()
             task = self.strategy.cluster_resolver
             local = self.strategy.extended._num_devices_per_worker
@@ -115,7 +123,7 @@ class Strategy(OneDevice):
         return lambda iterator: on_replicas(next(iterator))
 
     def spread(self, batches):
-        if not self._several_workers:
+        if not self.several_processes:
             return self.strategy.experimental_distribute_dataset(batches)
         # Each worker has its share of every batch already, so that batches are those of a single process.
         return self.strategy.distribute_datasets_from_function(lambda context: batches)
@@ -131,7 +139,7 @@ class DataParallel(OneDevice):
 
         if "KERAS_DISTRIBUTION_NUM_PROCESSES" in os.environ:
             keras.distribution.initialize()
-        self._distribution = keras.distribution.DataParallel()
+        self._distribution = keras.distribution.DataParallel(auto_shard_dataset=False)
         self.replicas = jax.device_count()
         self.share = (jax.process_index(), jax.process_count())
 

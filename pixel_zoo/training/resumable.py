@@ -27,7 +27,7 @@ class Resumable(keras.callbacks.Callback):
         steps_per_epoch: int.
         every_steps: int, save after each so many steps; or None.
         every_minutes: float, save when so many minutes have passed since the last time.
-        chief: bool, whether this process is the one of several that writes. They all read.
+        writes: bool, whether this process is the one of several that writes. They all read.
 
     Attributes:
         epoch: int, the epoch to begin with.
@@ -40,11 +40,11 @@ class Resumable(keras.callbacks.Callback):
     (0, (0, 0))
     """
 
-    def __init__(self, path, steps_per_epoch, every_steps=None, every_minutes=10.0, chief=True):
+    def __init__(self, path, steps_per_epoch, every_steps=None, every_minutes=10.0, writes=True):
         super().__init__()
         path = pathlib.Path(path)
         self.path, self.steps_per_epoch = path, steps_per_epoch
-        self.every_steps, self.every_minutes, self.chief = every_steps, every_minutes, chief
+        self.every_steps, self.every_minutes, self.writes = every_steps, every_minutes, writes
         self.epoch, self.history, self._passed_over = 0, [], 0
         self._arrays = self._train_function = None
         if path.exists():
@@ -86,7 +86,7 @@ class Resumable(keras.callbacks.Callback):
         last = done == self.steps_per_epoch
         if last or self._due(done) or self._signal is not None or self._unsynced_model.stop_training:
             progress = {"epoch": self.epoch, "steps": done, "history": self.history}
-            save_state(self.path if self.chief else None, self.model, progress)
+            save_state(self.path if self.writes else None, self.model, progress)
             self._saved = time.monotonic()
         self._obey()
         self._saved_all = last

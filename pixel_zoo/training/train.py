@@ -10,6 +10,7 @@ import math
 import os
 import pathlib
 import platform
+import tempfile
 
 import keras
 
@@ -109,40 +110,26 @@ def train(
         model = build_model(recipe)
         compile_model(model, recipe, steps_per_epoch, distributed=distribute is not None)
     spread.prepare(model)
-    chief = spread.share[0] == 0
-    output = _directory(output, resume) if chief else pathlib.Path(output)
-    if chief:
-        _configure(output / "config.json", recipe, model)
-    resumable = Resumable(
-        output / "state.npz",
-        steps_per_epoch,
-        every_steps=checkpoint_steps,
-        every_minutes=math.inf if spread.by_steps else checkpoint_minutes,
-        chief=chief,
-    )
-
-    callbacks = [
-        *stop,
-        memory,
-        keras.callbacks.TerminateOnNaN(),
-        # Before whatever evaluates or saves at the end of an epoch: from there on the averaged weights are the model's.
-        *([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if recipe.ema_momentum is not None else []),
-        *([Patience(recipe.patience, resumable.history)] if recipe.patience is not None else []),
-        *(_record(output, recipe, resumable.history) if chief else []),
-        *([Profile(output / "profile")] if profile and chief else []),
-        resumable,
-    ]
-    signals = contextlib.nullcontext() if spread.by_steps else resumable.obeying_signals()
-    with signals, spread.training():
-        history = model.fit(
-            **feed(recipe, resumable.position, spread),
-            initial_epoch=resumable.epoch,
-            epochs=recipe.epochs,
-            callbacks=callbacks,
-            verbose=verbose if chief else 0,
-        ).history
-    if chief:
-        _conclude(output, recipe, model)
+    with _own_directory(output, resume, spread) as own:
+        _configure(own / "config.json", recipe, model)
+        resumable = Resumable(
+            pathlib.Path(output) / "state.npz",
+            steps_per_epoch,
+            every_steps=checkpoint_steps,
+            every_minutes=math.inf if spread.several_processes else checkpoint_minutes,
+            writes=spread.is_first,
+        )
+        callbacks = [*stop, memory, *_callbacks(own, recipe, resumable.history, profile), resumable]
+        signals = contextlib.nullcontext() if spread.several_processes else resumable.obeying_signals()
+        with signals, spread.training():
+            history = model.fit(
+                **feed(recipe, resumable.position, spread),
+                initial_epoch=resumable.epoch,
+                epochs=recipe.epochs,
+                callbacks=callbacks,
+                verbose=verbose if spread.is_first else 0,
+            ).history
+        _conclude(own, recipe, model)
     if not math.isfinite(history["loss"][-1]):
         raise ValueError(
             f"learning_rate={recipe.learning_rate}: training diverged in epoch {resumable.epoch + 1}; "
@@ -207,21 +194,21 @@ def _build_metrics(model):
     model.reset_metrics()
 
 
-def _record(output, recipe, history):
-    """The callbacks that write what comes of each epoch; `history` are the logs of those before."""
+def _callbacks(output, recipe, history, profile):
+    """What follows the epochs and writes what comes of them; `history` are the logs of those before."""
     _rewrite_log(output / "log.csv", history)
     fewest_nats = min((logs["val_nats"] for logs in history), default=None)
+    best = {"monitor": "val_nats", "mode": "min", "save_best_only": True, "initial_value_threshold": fewest_nats}
     return [
+        keras.callbacks.TerminateOnNaN(),
+        # Before whatever evaluates or saves at the end of an epoch: from there on the averaged weights are the model's.
+        *([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if recipe.ema_momentum is not None else []),
+        *([Patience(recipe.patience, history)] if recipe.patience is not None else []),
         keras.callbacks.CSVLogger(output / "log.csv", append=True),
         *_tensorboard(output / "tensorboard"),
+        *([Profile(output / "profile")] if profile else []),
         Checkpoint(output / "model.keras"),
-        Checkpoint(
-            output / "best.keras",
-            monitor="val_nats",
-            mode="min",
-            save_best_only=True,
-            initial_value_threshold=fewest_nats,
-        ),
+        Checkpoint(output / "best.keras", **best),
         SampleGrid(output / "samples", recipe.seed),
     ]
 
@@ -242,6 +229,16 @@ def _tensorboard(directory):
     if importlib.util.find_spec("tensorboard") is None or importlib.util.find_spec("tensorflow") is None:
         return []
     return [keras.callbacks.TensorBoard(directory, write_graph=False)]
+
+
+@contextlib.contextmanager
+def _own_directory(output, resume, spread):
+    """`output`, for the first of several processes. The others must do all that it does, but not write there."""
+    if spread.is_first:
+        yield _directory(output, resume)
+    else:
+        with tempfile.TemporaryDirectory() as thrown_away:
+            yield pathlib.Path(thrown_away)
 
 
 def _directory(path, resume):

@@ -1,0 +1,127 @@
+"""Runs spread over devices and processes end in the weights of one."""
+
+import csv
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from pixel_zoo.training import Recipe, train
+from pixel_zoo.training.state import load_state
+
+BACKEND = keras.backend.backend()
+on_tensorflow = pytest.mark.skipif(BACKEND != "tensorflow", reason="tf.distribute")
+on_jax = pytest.mark.skipif(BACKEND != "jax", reason="Keras's distribution on JAX")
+
+RUN = """
+import json, os, sys
+import keras
+import numpy as np
+from pixel_zoo import models
+from pixel_zoo.training import Recipe, train
+
+recipe, output, distribute, devices = json.loads(sys.argv[1])
+if devices > 1:
+    import tensorflow as tf
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
+models.PixelModel.generate = lambda self, num_images, seed: np.zeros((num_images, 8, 8, 1), "uint8")
+train(Recipe(**recipe), output, distribute=distribute, resume=True, checkpoint_steps=5, verbose=0)
+"""
+RECIPE = {
+    "data": "digits",
+    "model": "PixelCNN",
+    "model_options": {"filters": 4, "num_blocks": 1, "head_filters": 4},
+    "learning_rate": 1e-4,  # Adam makes of a rounding error in a gradient near 0 one of a whole step
+    "clip_norm": 1.0,
+    "ema_momentum": 0.9,
+    "batch_size": 128,
+    "epochs": 2,
+}
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("localhost", 0))
+        return listener.getsockname()[1]
+
+
+def run(output, distribute=None, environments=({},), devices=1):
+    """Train in as many processes as there are environments, and wait for them."""
+    arguments = json.dumps([RECIPE, str(output), distribute, devices])
+    command = [sys.executable, "-c", RUN, arguments]
+    processes = [subprocess.Popen(command, env=os.environ | environment) for environment in environments]
+    assert [process.wait(timeout=240) for process in processes] == [0] * len(processes)
+
+
+@pytest.fixture(scope="module")
+def one_process(tmp_path_factory):
+    output = tmp_path_factory.mktemp("one") / "run"
+    run(output)
+    return output
+
+
+def assert_same(output, one_process):
+    (progress, arrays), (expected_progress, expected) = (load_state(o / "state.npz") for o in (output, one_process))
+    assert (progress["epoch"], progress["steps"]) == (expected_progress["epoch"], expected_progress["steps"]) == (1, 10)
+    for array, other in zip(arrays, expected, strict=True):
+        np.testing.assert_allclose(array, other, rtol=1e-5, atol=1e-5 * max(abs(other).max(initial=0), 1e-3))
+    logs, other = (list(csv.DictReader((o / "log.csv").open())) for o in (output, one_process))
+    assert len(logs) == 2
+    for row, expected in zip(logs, other, strict=True):
+        assert {k: float(v) for k, v in row.items()} == pytest.approx(
+            {k: float(v) for k, v in expected.items()}, rel=1e-5
+        )
+
+
+@on_tensorflow
+def test_two_workers_of_tensorflow_train_as_one(one_process, tmp_path):
+    workers = [f"localhost:{free_port()}" for _ in range(2)]
+    environments = [
+        {"TF_CONFIG": json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}})}
+        for index in range(2)
+    ]
+    run(tmp_path / "run", "multiworker", environments)
+    assert_same(tmp_path / "run", one_process)
+
+
+@on_tensorflow
+def test_two_devices_of_tensorflow_train_as_one(one_process, tmp_path):
+    run(tmp_path / "run", "mirrored", devices=2)
+    assert_same(tmp_path / "run", one_process)
+
+
+@on_jax
+def test_two_processes_of_jax_train_as_one(one_process, tmp_path):
+    shared = {"KERAS_DISTRIBUTION_JOB_ADDRESSES": f"localhost:{free_port()}", "KERAS_DISTRIBUTION_NUM_PROCESSES": "2"}
+    environments = [shared | {"KERAS_DISTRIBUTION_PROCESS_ID": str(index)} for index in range(2)]
+    run(tmp_path / "run", "data_parallel", environments)
+    assert_same(tmp_path / "run", one_process)
+
+
+@on_jax
+def test_a_batch_that_devices_cannot_share_is_refused(tmp_path):
+    arguments = json.dumps([RECIPE | {"batch_size": 9}, str(tmp_path / "run"), "data_parallel", 1])
+    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    command = [sys.executable, "-c", RUN, arguments]
+    result = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert "batch_size must be a multiple of the 2 devices, got 9" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["mirrored", "multiworker", "data_parallel", "horovod"])
+def test_what_the_backend_does_not_have_is_refused_with_what_it_has(name, tmp_path):
+    right = {"tensorflow": ("mirrored", "multiworker"), "jax": ("data_parallel",)}[BACKEND]
+    if name in right:
+        pytest.skip("is there")
+    message = "distribute must be one of mirrored, multiworker, data_parallel, got 'horovod'"
+    if name != "horovod":
+        message = f"distribute='{name}' needs KERAS_BACKEND=.*, got '{BACKEND}', on which there is {', '.join(right)}"
+    with pytest.raises(ValueError, match=message):
+        train(Recipe(data="digits", model="PixelCNN"), tmp_path / "run", distribute=name)
+    assert not (tmp_path / "run").exists()
