@@ -4,6 +4,7 @@ import collections
 import concurrent.futures
 import hashlib
 import logging
+import os
 import pathlib
 import warnings
 
@@ -80,7 +81,7 @@ def images(path: str, size: int, colours: int = 3):
 
 def _read_folder(folder, size, mode):
     """The pictures of a folder: hash of the file -> uint8 (size, size, channels). Says what it skipped and changed."""
-    files = sorted(file for file in folder.rglob("[!.]*") if file.is_file() and not _is_hidden(file, folder))
+    files = sorted(_files(folder))
     pictures, changes, lines = {}, collections.Counter(), []
     with (
         warnings.catch_warnings(),
@@ -105,9 +106,11 @@ def _read_folder(folder, size, mode):
     return pictures
 
 
-def _is_hidden(file, folder):
-    """Whether a file, or a folder between it and `folder`, has a name that begins with a dot."""
-    return any(part.startswith(".") for part in file.relative_to(folder).parts)
+def _files(folder):
+    """All files in a folder and below, but for those whose name, or whose folder's name, begins with a dot."""
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]  # where os.walk goes on
+        yield from (pathlib.Path(parent, name) for name in files if not name.startswith("."))
 
 
 def _read_file(file, size, mode):
@@ -116,6 +119,8 @@ def _read_file(file, size, mode):
     Pillow looks at a file's beginning before the rest is read, so a film costs no more than a text.
     """
     try:
+        if not file.is_file():  # a pipe, or a link to nowhere
+            return "no file"
         if not file.stat().st_size:
             return "the file is empty"
         with Image.open(file) as picture:
