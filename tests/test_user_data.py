@@ -142,10 +142,10 @@ def test_a_folder_of_anything_is_read_and_says_what_it_skipped(messy, colours, c
     assert "could be decompression bomb" in skipped["bomb.png"]
     assert all("\n" not in line for line in lines)
     assert sorted(line.removeprefix(f"{messy}: ") for line in lines if ": skipped: " not in line) == [
-        "1 of 22 files have 16 bits a value: the upper 8 are kept",
-        "1 of 22 files have several frames: the first is taken",
-        "1 of 22 files left out: the same bytes as another",
-        "3 of 22 files are transparent: laid on white",
+        "16 bits a value, the upper 8 are kept: 1 of 22 files",
+        "left out, the same bytes as another: 1 of 22 files",
+        "several frames, the first is taken: 1 of 22 files",
+        "transparent, laid on white: 3 of 22 files",
     ]
 
 

@@ -97,10 +97,10 @@ def _read_folder(folder, size, mode):
                 continue
             digest, pixels, changed = result
             if digest in pictures:
-                changed = ["left out: the same bytes as another"]
+                changed = ["left out, the same bytes as another"]
             changes.update(changed)
             pictures[digest] = pixels
-    lines += [f"{folder}: {count:,} of {len(files):,} files {change}" for change, count in changes.items()]
+    lines += [f"{folder}: {change}: {count:,} of {len(files):,} files" for change, count in changes.items()]
     for line in lines:
         logging.getLogger("pixel_zoo").warning(line)
     return pictures
@@ -137,12 +137,12 @@ def _square(picture, size, mode):
     """The central square of an open picture as uint8 (size, size, channels), and what was changed on the way."""
     if min(picture.size) < size:
         raise ValueError(f"{picture.width} x {picture.height} pixels, of which a side is below {size}")
-    changed = ["have several frames: the first is taken"] if getattr(picture, "is_animated", False) else []
+    changed = ["several frames, the first is taken"] if getattr(picture, "is_animated", False) else []
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith(("I", "F")):
-        picture, changed = _eight_bits(picture), [*changed, "have 16 bits a value: the upper 8 are kept"]
+        picture, changed = _eight_bits(picture), [*changed, "16 bits a value, the upper 8 are kept"]
     if picture.has_transparency_data:
-        picture, changed = _on_white(picture), [*changed, "are transparent: laid on white"]
+        picture, changed = _on_white(picture), [*changed, "transparent, laid on white"]
     side = min(picture.size)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
     square = picture.convert(mode).resize(
