@@ -139,7 +139,9 @@ def test_pipeline_batches_everything_and_knows_its_length():
 @on_tensorflow
 @pytest.mark.parametrize("seed", [None, 0])
 def test_labels_stay_with_their_images(seed):
-    ((batch,),) = data.pipeline("digits", "train", batch_size=1297, seed=seed, labels=True)
+    (element,) = data.pipeline("digits", "train", batch_size=1297, seed=seed, labels=True)
+    batch, *targets = keras.utils.unpack_x_y_sample_weight(element)  # as `fit` does
+    assert targets == [None, None]
     assert batch["label"].dtype == "int64"
     pairs = zip(map(bytes, batch["image"].numpy()), batch["label"].numpy(), strict=True)
     stored = zip(map(bytes, data.arrays("digits", "train")), data.labels("digits", "train"), strict=True)

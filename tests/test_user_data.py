@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -91,6 +92,9 @@ def messy(tmp_path):
     (folder / "noise.png").write_bytes(bytes(noise(500)))
     (folder / "bomb.png").write_bytes(png_of_size(60_000, 60_000))
     (folder / ".hidden.png").write_text("no picture")
+    shutil.copytree(folder / "deep", folder / ".hidden")
+    (folder / "link").symlink_to(folder / "nowhere")
+    os.mkfifo(folder / "pipe")
     return folder
 
 
@@ -129,6 +133,8 @@ def test_a_folder_of_anything_is_read_and_says_what_it_skipped(messy, colours, c
         "broken.jpg",
         "noise.png",
         "bomb.png",
+        "link",
+        "pipe",
     }
     assert skipped["tiny.png"] == "30 x 4 pixels, of which a side is below 8"
     assert skipped["nothing.png"] == "the file is empty"
@@ -136,18 +142,17 @@ def test_a_folder_of_anything_is_read_and_says_what_it_skipped(messy, colours, c
     assert "could be decompression bomb" in skipped["bomb.png"]
     assert all("\n" not in line for line in lines)
     assert sorted(line.removeprefix(f"{messy}: ") for line in lines if ": skipped: " not in line) == [
-        "1 of 20 files have 16 bits a value: the upper 8 are kept",
-        "1 of 20 files have several frames: the first is taken",
-        "1 of 20 files left out: the same bytes as another",
-        "3 of 20 files are transparent: laid on white",
+        "16 bits a value, the upper 8 are kept: 1 of 22 files",
+        "left out, the same bytes as another: 1 of 22 files",
+        "several frames, the first is taken: 1 of 22 files",
+        "transparent, laid on white: 3 of 22 files",
     ]
 
 
 def test_what_is_skipped_is_one_line_on_stderr(messy):
     for file in messy.iterdir():
-        if file.is_file() and file.name not in ("letter.txt", "rgb.png"):
-            file.unlink()
-    shutil.rmtree(messy / "deep")
+        if file.name not in ("letter.txt", "rgb.png"):
+            shutil.rmtree(file) if file.is_dir() else file.unlink()
     program = f"from pixel_zoo import data; data.info('images', path={str(messy)!r}, size=8)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stderr.splitlines()[-1:] == [f"{messy}/letter.txt: skipped: no picture that Pillow knows"]

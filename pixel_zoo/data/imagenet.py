@@ -50,7 +50,7 @@ def imagenet(side, path: str | None = None):
         training, official = TRAINING_IMAGES, VALIDATION_IMAGES
         kept = training - HELD_OUT
         slices = {"train": f"train[:{kept}]", "validation": f"train[{kept}:]", "test": "validation"}
-        read = _or_say_how(tfds_reader(f"downsampled_imagenet/{side}x{side}:2.*.*", **slices), side)
+        read = _or_say_how(tfds_reader(f"downsampled_imagenet/{side}x{side}:2.0.0", **slices), side)
     else:
         images = _read_path(side, pathlib.Path(path))
         training, official = map(len, images)

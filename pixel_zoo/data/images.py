@@ -4,6 +4,7 @@ import collections
 import concurrent.futures
 import hashlib
 import logging
+import os
 import pathlib
 import warnings
 
@@ -80,7 +81,7 @@ def images(path: str, size: int, colours: int = 3):
 
 def _read_folder(folder, size, mode):
     """The pictures of a folder: hash of the file -> uint8 (size, size, channels). Says what it skipped and changed."""
-    files = sorted(file for file in folder.rglob("[!.]*") if file.is_file() and not _is_hidden(file, folder))
+    files = sorted(_files(folder))
     pictures, changes, lines = {}, collections.Counter(), []
     with (
         warnings.catch_warnings(),
@@ -96,18 +97,20 @@ def _read_folder(folder, size, mode):
                 continue
             digest, pixels, changed = result
             if digest in pictures:
-                changed = ["left out: the same bytes as another"]
+                changed = ["left out, the same bytes as another"]
             changes.update(changed)
             pictures[digest] = pixels
-    lines += [f"{folder}: {count:,} of {len(files):,} files {change}" for change, count in changes.items()]
+    lines += [f"{folder}: {change}: {count:,} of {len(files):,} files" for change, count in changes.items()]
     for line in lines:
         logging.getLogger("pixel_zoo").warning(line)
     return pictures
 
 
-def _is_hidden(file, folder):
-    """Whether a file, or a folder between it and `folder`, has a name that begins with a dot."""
-    return any(part.startswith(".") for part in file.relative_to(folder).parts)
+def _files(folder):
+    """All files in a folder and below, but for those whose name, or whose folder's name, begins with a dot."""
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]  # where os.walk goes on
+        yield from (pathlib.Path(parent, name) for name in files if not name.startswith("."))
 
 
 def _read_file(file, size, mode):
@@ -116,6 +119,8 @@ def _read_file(file, size, mode):
     Pillow looks at a file's beginning before the rest is read, so a film costs no more than a text.
     """
     try:
+        if not file.is_file():  # a pipe, or a link to nowhere
+            return "no file"
         if not file.stat().st_size:
             return "the file is empty"
         with Image.open(file) as picture:
@@ -132,12 +137,12 @@ def _square(picture, size, mode):
     """The central square of an open picture as uint8 (size, size, channels), and what was changed on the way."""
     if min(picture.size) < size:
         raise ValueError(f"{picture.width} x {picture.height} pixels, of which a side is below {size}")
-    changed = ["have several frames: the first is taken"] if getattr(picture, "is_animated", False) else []
+    changed = ["several frames, the first is taken"] if getattr(picture, "is_animated", False) else []
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith(("I", "F")):
-        picture, changed = _eight_bits(picture), [*changed, "have 16 bits a value: the upper 8 are kept"]
+        picture, changed = _eight_bits(picture), [*changed, "16 bits a value, the upper 8 are kept"]
     if picture.has_transparency_data:
-        picture, changed = _on_white(picture), [*changed, "are transparent: laid on white"]
+        picture, changed = _on_white(picture), [*changed, "transparent, laid on white"]
     side = min(picture.size)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
     square = picture.convert(mode).resize(

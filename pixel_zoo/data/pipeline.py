@@ -4,6 +4,7 @@ import functools
 import hashlib
 import itertools
 import math
+import mmap
 import numbers
 
 import numpy as np
@@ -113,7 +114,9 @@ def content_hash(name, split, **options):
     >>> content_hash("digits", "test")[:16]
     'ccd5b41cbafc53da'
     """
-    return hashlib.sha256(arrays(name, split, **options)).hexdigest()
+    images = arrays(name, split, **options)
+    _advise(images, mmap.MADV_SEQUENTIAL)
+    return hashlib.sha256(images).hexdigest()
 
 
 def pipeline(
@@ -176,7 +179,8 @@ def pipeline(
     def order():
         yield order_of_pass(count, batch_size, seed, *number_and_left_out())
 
-    rows = tf.nest.map_structure(_rows, columns)
+    advice = mmap.MADV_NORMAL if seed is None else mmap.MADV_RANDOM
+    rows = tf.nest.map_structure(lambda column: _rows(column, advice), columns)
     batches = (
         tf.data.Dataset.from_generator(order, output_signature=tf.TensorSpec((None,), tf.int64))
         .unbatch()
@@ -221,22 +225,30 @@ def batches_of(count, batch_size, drop_remainder):
     return count // batch_size if drop_remainder else math.ceil(count / batch_size)
 
 
+def _advise(array, advice):
+    """Say in which order an array that lies on disk is about to be read; untold, each row costs its neighbours too."""
+    if isinstance(array, np.memmap):
+        array._mmap.madvise(advice)
+
+
 def _labelled(name, split, **options):
     """Images and labels of a split in the structure of a batch: a tuple, so that `fit` takes all of it as inputs."""
     return ({"image": arrays(name, split, **options), "label": labels(name, split, **options)},)
 
 
-def _rows(column):
+def _rows(column, advice):
     """A function of indices (n,) to those rows of an array, as a tensor (n, ...)."""
     import tensorflow as tf
 
     if isinstance(column, np.memmap):  # stays on disk: only the rows of a batch are read
 
-        def rows(indices):
-            taken = tf.numpy_function(lambda indices: np.asarray(column[indices]), [indices], column.dtype)
-            return tf.ensure_shape(taken, (None, *column.shape[1:]))
+        def read(indices):
+            _advise(column, advice)
+            return np.asarray(column[indices])
 
-        return rows
+        return lambda indices: tf.ensure_shape(
+            tf.numpy_function(read, [indices], column.dtype), (None, *column.shape[1:])
+        )
 
     with tf.device("CPU"):  # the images of all epochs live in main memory, one batch at a time on the device
         stored = tf.constant(column)
