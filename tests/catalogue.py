@@ -21,7 +21,8 @@ class LayerEntry(NamedTuple):
         return f"{self.layer_class.__name__}({arguments})".replace(" ", "")
 
 
-# Every raster layer with one colour and, where it knows colours, with several; features that split evenly among the colours, and that do not.
+# Every raster layer with one colour and, where it knows colours, with several; features that split evenly among the
+# colours, and that do not.
 LAYERS = [
     LayerEntry(layers.MaskedConv2D, {"filters": 2, "kernel_size": 5, "mask_type": "A"}, 1),
     LayerEntry(layers.MaskedConv2D, {"filters": 2, "kernel_size": 3, "mask_type": "B"}, 2),

@@ -147,7 +147,7 @@ def test_conditioned_models_too():
 
 
 def test_vertical_stacks_composed_by_hand():
-    """On features of several colours; read as a bias, beside the image's features and by a raster layer; conditioned."""
+    """On features of several colours; read as a bias, beside the image's features, by a raster layer; conditioned."""
     image, label = keras.Input((4, 3, 2), dtype="int32", name="image"), keras.Input((1, 1, 4), name="label")
     x = pz.layers.MaskedConv2D(5, 3, "A", colours=2)(keras.layers.Rescaling(0.5)(image))
     v = pz.layers.VerticalConv2D(6, 3, "A")(x)

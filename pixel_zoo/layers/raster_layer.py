@@ -41,9 +41,9 @@ class RasterLayer(keras.layers.Layer):
     #: Whether an output sees its own colour of its own pixel. A model whose outputs all do would see what it predicts.
     sees_itself = True
 
-    #: Whether the output depends on the rows above alone. Such a layer has no steps: its rows are run by `row` when they
-    #: are entered, its features stand as they are, not sorted by colour, and its input is of the rows above too, or
-    #: not read by `row`.
+    #: Whether the output depends on the rows above alone. Such a layer has no steps: its rows are run by `row` when
+    #: they are entered. Features stand as they are, not sorted by colour. Its input depends on the rows above alone
+    #: too, or `row` does not read it.
     of_rows_above = False
 
     def __init__(self, colours=1, **kwargs):

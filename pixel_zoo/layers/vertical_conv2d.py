@@ -8,7 +8,7 @@ from pixel_zoo.layers.masked_conv2d import MaskedConv2D
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
 class VerticalConv2D(MaskedConv2D):
-    """Convolution over rows above, both sides alike (van den Oord et al. 2016, arXiv 1606.05328, section 2.2, figure 1).
+    """Convolution over rows above, left and right (van den Oord et al. 2016, arXiv 1606.05328, section 2.2, figure 1).
 
     ```
     mask of a 5x5 kernel    x x x x x     x: all colours
@@ -18,10 +18,10 @@ class VerticalConv2D(MaskedConv2D):
                             . . . . .
     ```
 
-    Mask A makes of any raster map one that depends on the rows above alone; mask B takes such a map, whose own row holds
-    nothing but rows above either, to the left and to the right. So a stack of them has no blind spot. Mask B on any
-    other map is not causal: sampling refuses it, and `check_causality` finds it. No colour of a row above is hidden, so
-    these maps' features belong to no colour.
+    Mask A makes of any raster map one that depends on the rows above alone. Mask B takes such a map: to the right too
+    its own row holds nothing but rows above, so a stack of them has no blind spot. On any other map mask B is not
+    causal: sampling refuses it, and `check_causality` finds it. No colour of a row above is hidden, so the features
+    belong to no colour.
 
     Args:
         filters: int, number of output features.

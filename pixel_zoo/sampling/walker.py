@@ -113,16 +113,17 @@ class Walker:
             (states, values, log_prob): for the row below; int32 tensor (width, batch, colours); float32 tensor
             (batch,) of nats.
         """
+        _, weights_of_steps = weights
         maps, contexts = self._enter_row(weights, states, maps)
         pixels = {"contexts": contexts, "noise": noise, "beside": self._maps_beside_image(maps)}
         if known is not None:
             pixels |= {"given": given, "known": known}
         batch = ops.shape(temperature)[0]
-        memories = [layer.initial_memory(w, batch) for layer, w in self._with_layers(weights[1])]
+        memories = [layer.initial_memory(w, batch) for layer, w in self._with_layers(weights_of_steps)]
 
         def pixel(carry, pixel):
             memories, total = carry
-            memories, left, values, log_prob = self._pixel(weights[1], memories, pixel, temperature)
+            memories, left, values, log_prob = self._pixel(weights_of_steps, memories, pixel, temperature)
             return (memories, total + log_prob), (values, left)
 
         (_, log_prob), (values, left) = backend.scan(pixel, (memories, ops.zeros_like(temperature)), pixels)
@@ -130,6 +131,7 @@ class Walker:
 
     def known_row(self, weights, states, given, maps):
         """A row of which every value of every image is known, all pixels at once: as `sample_row`."""
+        _, weights_of_steps = weights
         maps, contexts = self._enter_row(weights, states, maps)
         features = self._beside(self._maps_beside_image(maps))
         features[self.graph.image] = self._split(given)
@@ -139,7 +141,7 @@ class Walker:
                 features[node.output] = [_pointwise(node, features, c) for c in range(self.graph.colours)]
             else:
                 x = join(features[node.input])
-                y, record = node.operation.row(weights[1][node.raster], contexts[node.raster], x)
+                y, record = node.operation.row(weights_of_steps[node.raster], contexts[node.raster], x)
                 features[node.output] = self._split(y)
                 records.append(record)
         values, logits = features[self.graph.image], features[self.graph.output]
