@@ -68,6 +68,9 @@ def test_the_leaking_pair_is_named():
 def test_causality_of_a_layer_knows_its_mask():
     pz.check_causality(pz.layers.MaskedConv2D(3, 3, "A", colours=3), input_shape=(3, 4, 3))
     pz.check_causality(pz.layers.MaskedConv2D(3, 3, "B", colours=3), input_shape=(3, 4, 3))
+    pz.check_causality(pz.layers.VerticalConv2D(3, 3, "A"), input_shape=(3, 4, 3))
+    with pytest.raises(pz.CausalityError, match=r"output \(0, 0, 0\) sees input \(0, 1, 0\)"):
+        pz.check_causality(pz.layers.VerticalConv2D(3, 3, "B"), input_shape=(3, 4, 3))
     with pytest.raises(ValueError, match="input_shape"):
         pz.check_causality(pz.layers.RowLSTM(3))
 

@@ -117,7 +117,8 @@ class RasterGraph:
             return
         operation = node.operation
         raster = isinstance(operation, RasterLayer)
-        if operation.of_rows_above if raster else not read & self._waits.keys():
+        above = operation.of_rows_above if raster else not read & self._waits.keys()
+        if above:
             self.above.append(self._raster_node(node, self.above, predicts=True))
             self._above.add(self.above[-1].output)
             return
@@ -138,10 +139,9 @@ class RasterGraph:
 
     def _maps_of_layer(self, node):
         """Ids of the map that a raster layer is applied to, and of its conditioning map or None."""
-        layer, args = node.operation, node.arguments
-        x, bias = (
-            args.args[i] if len(args.args) > i else args.kwargs.get(name) for i, name in enumerate(("x", "bias"))
-        )
+        layer = node.operation
+        arguments = dict(zip(("x", "bias"), node.arguments.args, strict=False)) | node.arguments.kwargs
+        x, bias = arguments["x"], arguments.get("bias")
         if layer.of_rows_above:
             if layer.sees_itself and id(x) in self._waits:
                 raise ValueError(
