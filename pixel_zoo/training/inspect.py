@@ -154,7 +154,12 @@ def receptive_field(model, image, pixel, batch_size=64):
 
 
 def save_surprise(model, images, path):
-    """Draw images, and below each of them `surprise`, summed over colours."""
+    """Draw images, and below each of them `surprise`, summed over colours.
+
+    Args:
+        model, images: as of `surprise`.
+        path: the picture to be written, by its ending a PNG, SVG or PDF.
+    """
     nats = surprise(model, images).sum(axis=-1)
     figure, axes = _figure(2, len(images), width=1.4 * len(images) + 1, height=3.4)
     for image, map_, (above, below) in zip(to_colours(images, model.levels), nats, axes.T, strict=True):
@@ -166,7 +171,13 @@ def save_surprise(model, images, path):
 
 
 def save_distribution(model, image, pixel, path):
-    """Draw what the model knows of an image before a pixel, and `distribution` there, the true value marked."""
+    """Draw what the model knows of an image before a pixel, and `distribution` there, the true value marked.
+
+    Args:
+        model, pixel: as of `distribution`.
+        image: integers 0..levels-1 (height, width, colours).
+        path: the picture to be written, by its ending a PNG, SVG or PDF.
+    """
     (probabilities,) = distribution(model, image[None], pixel)
     row, column, colour = pixel
     true = int(image[pixel])
@@ -185,7 +196,12 @@ def save_distribution(model, image, pixel, path):
 
 
 def save_receptive_field(model, image, pixel, path):
-    """Draw what the model knows of an image before a pixel, and `receptive_field`, on a logarithmic scale."""
+    """Draw what the model knows of an image before a pixel, and `receptive_field`, on a logarithmic scale.
+
+    Args:
+        model, image, pixel: as of `receptive_field`.
+        path: the picture to be written, by its ending a PNG, SVG or PDF.
+    """
     from matplotlib import colormaps
     from matplotlib.colors import LogNorm
 
@@ -208,7 +224,7 @@ def _check(model, images):
 
 
 def _figure(rows, columns, width, height, **ratios):
-    """A figure of empty axes, in inches."""
+    """A figure, `width` x `height` inches, and its array of empty axes."""
     from matplotlib.figure import Figure  # slow to import, and needed here alone
 
     figure = Figure(figsize=(width, height), layout="constrained")
