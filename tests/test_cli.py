@@ -163,15 +163,19 @@ def test_bad_input_is_one_line(folder, tmp_path, capsys):
     assert "no directory" in refused(capsys, "sample", model, "--output", tmp_path / "none" / "new.png")
     assert not png.exists()
 
-    inspect = ["inspect", model, "--data", "digits", "--output"]
-    assert "whole numbers with commas" in refused(capsys, *inspect, new, "--pixel", "3;4")
-    assert "in 0..7, 0..7, 0..0, got (9, 9)" in refused(capsys, *inspect, new, "--pixel", "9,9")
-    assert "already holds files" in refused(capsys, *inspect, folder / "run")
-    assert not new.exists()
-
     png.write_text("precious")
     assert "exists already" in refused(capsys, "sample", model, "--output", png)
     assert png.read_text() == "precious"
+
+
+def test_bad_input_of_inspect_is_one_line(folder, tmp_path, capsys):
+    new = tmp_path / "new"
+    inspect = ["inspect", folder / "run" / "best.keras", "--data", "digits", "--output"]
+    assert "whole numbers with commas" in refused(capsys, *inspect, new, "--pixel", "3;4")
+    assert "in 0..7, 0..7, 0..0, got (9, 9)" in refused(capsys, *inspect, new, "--pixel", "9,9")
+    assert "already holds files" in refused(capsys, *inspect, folder / "run")
+    assert "no_such_split" in refused(capsys, *inspect, new, "--split", "no_such_split")
+    assert not new.exists()
 
 
 def test_a_damaged_model_is_one_line(folder, tmp_path, capsys):
