@@ -1,4 +1,4 @@
-"""The command line: `pixel-zoo train | evaluate | sample | complete | export | list`.
+"""The command line: `pixel-zoo train | evaluate | sample | complete | inspect | export | list`.
 
 The package is imported inside the commands, and this file lies outside it: `--help` and a mistyped option should not
 wait for Keras.
@@ -36,7 +36,7 @@ class OneLineErrors(typer.core.TyperGroup):
 
 app = typer.Typer(
     cls=OneLineErrors,
-    help="Train, score, sample and export autoregressive image models: PixelCNN, Row LSTM, Diagonal BiLSTM.",
+    help="Train, score, sample, inspect and export PixelCNN, Gated PixelCNN, Row LSTM and Diagonal BiLSTM.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -178,14 +178,9 @@ def complete(
     """Complete occluded images of a data set: original, what is given, completions."""
     _check_picture(output)
     loaded = _load(model)
-    import numpy as np
-
-    from pixel_zoo.data import arrays
     from pixel_zoo.training import pictures
-    from pixel_zoo.training.recipe import parse_data_options
 
-    images = arrays(data, split, **parse_data_options(data, data_option or []))
-    images = images[np.linspace(0, len(images) - 1, IMAGES_SHOWN).astype(int)]  # spread: some splits are sorted
+    images = _some_images(data, split, data_option)
     given = known_pixels(known, *images.shape[1:3])
     completed = loaded.complete(
         images.repeat(num_completions, axis=0), given, seed=seed, temperature=temperature, top_k=top_k, top_p=top_p
@@ -193,6 +188,27 @@ def complete(
     completed = completed.reshape(len(images), num_completions, *images.shape[1:])
     pictures.save(pictures.completions(images, given, completed, loaded.levels), output)
     print(output)
+
+
+@app.command()
+def inspect(
+    model: Model,
+    data: Data,
+    output: Annotated[pathlib.Path, typer.Option(help="Directory to write, new or empty.")],
+    data_option: DataOption = None,
+    pixel: Annotated[str | None, typer.Option(help="ROW,COLUMN or ROW,COLUMN,COLOUR; else the middle.")] = None,
+    split: Split = "test",
+    seed: Seed = 0,
+):
+    """See what a model does: its surprise, a prediction, its receptive field, images being drawn."""
+    place = None if pixel is None else _integers("pixel", pixel)
+    loaded = _load(model)
+    from pixel_zoo import training
+
+    with _busy("Inspecting"):
+        training.inspect(loaded, _some_images(data, split, data_option), output, pixel=place, seed=seed)
+    for path in sorted(output.iterdir()):
+        print(path)
 
 
 @app.command()
@@ -239,6 +255,25 @@ def known_pixels(known, height, width):
         Known.right: columns >= width // 2,
         Known.border: (abs(rows - (height - 1) / 2) >= height / 4) | (abs(columns - (width - 1) / 2) >= width / 4),
     }[known]
+
+
+def _some_images(data, split, data_option):
+    """A few images of a split, spread over it: some splits are sorted."""
+    import numpy as np
+
+    from pixel_zoo.data import arrays
+    from pixel_zoo.training.recipe import parse_data_options
+
+    images = arrays(data, split, **parse_data_options(data, data_option or []))
+    return images[np.linspace(0, len(images) - 1, IMAGES_SHOWN).astype(int)]
+
+
+def _integers(option, text):
+    """The integers of a text such as "3,4"."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"{option} must be whole numbers with commas between them, got {text!r}") from None
 
 
 def _import_keras():

@@ -18,6 +18,7 @@ import time
 
 MODELS = {
     "pixel_cnn": "PixelCNN 7x32, 28x28 binary",
+    "gated": "GatedPixelCNN 7x32, 28x28 binary",
     "row_lstm": "PixelRNN row 7x16, 28x28 binary",
     "diagonal_bilstm": "PixelRNN diagonal 7x16, 28x28 binary",
     "pixel_cnn_cifar10": "PixelCNN 15x128, 32x32x3, 256 levels",
@@ -34,6 +35,7 @@ def make(name):
     cifar10 = {"image_shape": (32, 32, 3), "levels": 256, "head_filters": 1024}
     return {
         "pixel_cnn": lambda: pz.models.PixelCNN(),
+        "gated": lambda: pz.models.GatedPixelCNN(),
         "row_lstm": lambda: pz.models.PixelRNN(recurrence="row"),
         "diagonal_bilstm": lambda: pz.models.PixelRNN(),
         "pixel_cnn_cifar10": lambda: pz.models.PixelCNN(filters=128, num_blocks=15, **cifar10),

@@ -17,6 +17,7 @@ from turns import Table, Worker, take_turns
 
 MODELS = {
     "PixelCNN 7x32": ("PixelCNN", {"filters": 32, "num_blocks": 7}),
+    "Gated PixelCNN 7x32": ("GatedPixelCNN", {"filters": 32, "num_blocks": 7}),
     "Row LSTM 7x16": ("PixelRNN", {"recurrence": "row", "units": 16, "num_blocks": 7}),
     "Diagonal BiLSTM 7x16": ("PixelRNN", {"recurrence": "diagonal", "units": 16, "num_blocks": 7}),
 }

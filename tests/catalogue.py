@@ -21,7 +21,8 @@ class LayerEntry(NamedTuple):
         return f"{self.layer_class.__name__}({arguments})".replace(" ", "")
 
 
-# Every class with one colour and with several; features that split evenly among the colours, and that do not.
+# Every raster layer with one colour and, where it knows colours, with several; features that split evenly among the
+# colours, and that do not.
 LAYERS = [
     LayerEntry(layers.MaskedConv2D, {"filters": 2, "kernel_size": 5, "mask_type": "A"}, 1),
     LayerEntry(layers.MaskedConv2D, {"filters": 2, "kernel_size": 3, "mask_type": "B"}, 2),
@@ -29,6 +30,12 @@ LAYERS = [
     LayerEntry(layers.MaskedConv2D, {"filters": 4, "kernel_size": (3, 5), "mask_type": "B", "colours": 3}, 5),
     LayerEntry(layers.MaskedConv2D, {"filters": 3, "kernel_size": 1, "mask_type": "A", "colours": 3}, 3),
     LayerEntry(layers.MaskedConv2D, {"filters": 3, "kernel_size": 1, "mask_type": "B", "use_bias": False}, 2),
+    LayerEntry(layers.GatedConv2D, {"units": 2, "kernel_size": (1, 3), "mask_type": "B"}, 2),
+    LayerEntry(layers.GatedConv2D, {"units": 4, "kernel_size": 3, "mask_type": "B", "colours": 3}, 5),
+    LayerEntry(layers.GatedConv2D, {"units": 3, "kernel_size": (1, 5), "mask_type": "A", "colours": 3}, 3),
+    LayerEntry(layers.VerticalConv2D, {"filters": 2, "kernel_size": 5, "mask_type": "A"}, 2),
+    LayerEntry(layers.VerticalConv2D, {"filters": 3, "kernel_size": (3, 5), "mask_type": "B"}, 2),
+    LayerEntry(layers.VerticalConv2D, {"filters": 2, "kernel_size": 1, "mask_type": "B", "use_bias": False}, 3),
     LayerEntry(layers.RowLSTM, {"units": 2}, 2),
     LayerEntry(layers.RowLSTM, {"units": 4, "kernel_size": 3, "colours": 3}, 3),
     LayerEntry(layers.RowLSTM, {"units": 3, "kernel_size": 5, "colours": 2}, 3),
@@ -61,6 +68,7 @@ SMALL = {"num_blocks": 2, "head_filters": 6}
 MODELS = [
     ModelEntry(models.PixelCNN, {"filters": 4, **SMALL}),
     ModelEntry(models.PixelCNN, {"filters": 4, "residual": False, "skip": False, **SMALL}),
+    ModelEntry(models.GatedPixelCNN, {"filters": 4, **SMALL}),
     ModelEntry(models.PixelRNN, {"recurrence": "row", "units": 4, **SMALL}),
     ModelEntry(models.PixelRNN, {"recurrence": "diagonal", "units": 4, "residual": False, **SMALL}),
 ]

@@ -1,7 +1,8 @@
 """The layers of the paper, once more, as slowly and plainly as possible.
 
 van den Oord, Kalchbrenner, Kavukcuoglu, *Pixel Recurrent Neural Networks*, ICML 2016 (arXiv 1601.06759), sections 2.2
-and 3.1 to 3.4.
+and 3.1 to 3.4; for the gated layers van den Oord et al., *Conditional Image Generation with PixelCNN Decoders*, 2016
+(arXiv 1606.05328), sections 2.1 and 2.2.
 
 Everything here is float64 NumPy, one image at a time, one pixel at a time, one feature at a time. There are no batches,
 no padding, no skewing and no masks that multiply a kernel: a neighbour that must not be read is simply not visited. The
@@ -25,9 +26,9 @@ def colour_of_feature(feature, colours):
 
 
 def colour_of_gate(feature, units, colours):
-    """The colour group of a feature of a map of gates, laid out [o, f, i, g], each `units` wide.
+    """The colour group of a feature of a map of gates, laid out [o, f, i, g] or [f, g], each `units` wide.
 
-    Unit u has one colour, and so have its four gates.
+    Unit u has one colour, and so have its gates.
     """
     unit = feature % units
     return colour_of_feature(unit, colours)
@@ -97,6 +98,65 @@ def masked_conv2d(x, kernel, kernel_bias, mask_type, colours, out_colour=None, b
                 if bias is not None:
                     total += bias[i, j, n]
                 y[i, j, n] = total
+    return y
+
+
+def gated_conv2d(x, kernel, kernel_bias, mask_type, colours, bias=None):
+    """Equation (2) of 1606.05328: y = tanh(W_f * x) sigmoid(W_g * x), what is before the activations laid out [f, g].
+
+    Args:
+        x: (height, width, c_in).
+        kernel: (kh // 2 + 1, kw, c_in, 2 * units).
+        kernel_bias: (2 * units,).
+        mask_type: "A" or "B".
+        colours: number of colours.
+        bias: (height, width, 2 * units), or None.
+
+    Returns:
+        (height, width, units).
+    """
+    height, width, _ = x.shape
+    units = kernel.shape[-1] // 2
+    before = masked_conv2d(
+        x, kernel, kernel_bias, mask_type, colours, out_colour=lambda n: colour_of_gate(n, units, colours), bias=bias
+    )
+    y = np.zeros((height, width, units))
+    for i in range(height):
+        for j in range(width):
+            for u in range(units):
+                y[i, j, u] = math.tanh(before[i, j, u]) * sigmoid(before[i, j, units + u])
+    return y
+
+
+def vertical_conv2d(x, kernel, kernel_bias, mask_type, bias=None):
+    """A convolution of the vertical stack, section 2.2 of 1606.05328: rows above; under mask B the own row too, whole.
+
+    Args:
+        x: (height, width, c_in).
+        kernel: (kh // 2 + 1, kw, c_in, filters).
+        kernel_bias: (filters,), or None.
+        mask_type: "A" or "B".
+        bias: (height, width, filters), or None.
+
+    Returns:
+        (height, width, filters).
+    """
+    height, width, c_in = x.shape
+    kernel_rows, kernel_columns, _, filters = kernel.shape
+    y = np.zeros((height, width, filters))
+    for i in range(height):
+        for j in range(width):
+            for n in range(filters):
+                total = 0.0 if kernel_bias is None else kernel_bias[n]
+                for kernel_row in range(kernel_rows if mask_type == "B" else kernel_rows - 1):
+                    for kernel_column in range(kernel_columns):
+                        r = kernel_row - (kernel_rows - 1)
+                        s = kernel_column - kernel_columns // 2
+                        if i + r < 0 or j + s < 0 or j + s >= width:
+                            continue
+                        for m in range(c_in):
+                            total += kernel[kernel_row, kernel_column, m, n] * x[i + r, j + s, m]
+                y[i, j, n] = total if bias is None else total + bias[i, j, n]
     return y
 
 

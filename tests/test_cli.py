@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixel_zoo import models
+from pixel_zoo import models, training
 from pixel_zoo_cli import Known, app, known_pixels
 
 RECIPE = """
@@ -92,6 +92,20 @@ def test_complete_shows_the_known_half_to_the_model(folder, tmp_path, monkeypatc
         assert picture.size == (4 * 66 + 2, 6 * 66 + 2)
 
 
+def test_inspect_shows_the_pixel_asked_for(folder, tmp_path, capsys, monkeypatch):
+    def inspect(model, images, output, pixel, seed):
+        asked.append((len(images), pixel, seed))
+        output.mkdir()
+        (output / "a.png").touch()
+
+    asked = []
+    monkeypatch.setattr(training, "inspect", inspect)
+    options = ["--data", "digits", "--pixel", "3,4", "--seed", 2]
+    assert call("inspect", folder / "run" / "best.keras", "--output", tmp_path / "new", *options) == 0
+    assert asked == [(6, (3, 4), 2)]
+    assert str(tmp_path / "new" / "a.png") in capsys.readouterr().out
+
+
 def test_known_pixels_of_each_kind():
     half = {known: known_pixels(known, 4, 4) for known in Known}
     assert half[Known.top].tolist() == [[True] * 4] * 2 + [[False] * 4] * 2
@@ -152,6 +166,16 @@ def test_bad_input_is_one_line(folder, tmp_path, capsys):
     png.write_text("precious")
     assert "exists already" in refused(capsys, "sample", model, "--output", png)
     assert png.read_text() == "precious"
+
+
+def test_bad_input_of_inspect_is_one_line(folder, tmp_path, capsys):
+    new = tmp_path / "new"
+    inspect = ["inspect", folder / "run" / "best.keras", "--data", "digits", "--output"]
+    assert "whole numbers with commas" in refused(capsys, *inspect, new, "--pixel", "3;4")
+    assert "in 0..7, 0..7, 0..0, got (9, 9)" in refused(capsys, *inspect, new, "--pixel", "9,9")
+    assert "already holds files" in refused(capsys, *inspect, folder / "run")
+    assert "no_such_split" in refused(capsys, *inspect, new, "--split", "no_such_split")
+    assert not new.exists()
 
 
 def test_a_damaged_model_is_one_line(folder, tmp_path, capsys):

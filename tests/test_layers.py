@@ -17,18 +17,23 @@ from keras import ops
 
 from pixel_zoo import layers
 from pixel_zoo.layers.diagonal_bilstm import DiagonalBiLSTM
+from pixel_zoo.layers.gated_activation import GatedActivation
+from pixel_zoo.layers.gated_conv2d import GatedConv2D
 from pixel_zoo.layers.logits import Logits
 from pixel_zoo.layers.masked_conv2d import MaskedConv2D
 from pixel_zoo.layers.row_lstm import RowLSTM
+from pixel_zoo.layers.vertical_conv2d import VerticalConv2D
 
 every_layer = pytest.mark.parametrize("entry", LAYERS, ids=str)
-one_of_each_class = pytest.mark.parametrize(
+one_of_each_class = pytest.mark.parametrize(  # that of most colours
     "entry",
-    {entry.layer_class: entry for entry in reversed(LAYERS) if entry.arguments.get("colours", 1) > 1}.values(),
+    {e.layer_class: e for e in sorted(reversed(LAYERS), key=lambda e: e.arguments.get("colours", 1))}.values(),
     ids=str,
 )
 every_class = pytest.mark.parametrize(
-    "layer_class", [MaskedConv2D, RowLSTM, DiagonalBiLSTM, Logits], ids=lambda layer_class: layer_class.__name__
+    "layer_class",
+    [MaskedConv2D, GatedConv2D, VerticalConv2D, RowLSTM, DiagonalBiLSTM, Logits],
+    ids=lambda layer_class: layer_class.__name__,
 )
 ON_JAX = keras.backend.backend() == "jax"
 few_examples = settings(
@@ -109,10 +114,11 @@ def reference_output(layer, x, bias):
     if isinstance(layer, Logits):
         y = reference.logits(x, weights["kernel"], weights["bias"], layer.colours, layer.levels, bias=bias)
         return y.reshape(*y.shape[:2], -1)
+    if isinstance(layer, VerticalConv2D):
+        return reference.vertical_conv2d(x, weights["kernel"], weights.get("bias"), layer.mask_type, bias=bias)
     if isinstance(layer, MaskedConv2D):
-        return reference.masked_conv2d(
-            x, weights["kernel"], weights.get("bias"), layer.mask_type, layer.colours, bias=bias
-        )
+        convolution = reference.gated_conv2d if isinstance(layer, GatedConv2D) else reference.masked_conv2d
+        return convolution(x, weights["kernel"], weights.get("bias"), layer.mask_type, layer.colours, bias=bias)
     recurrent_layer = reference.row_lstm if isinstance(layer, RowLSTM) else reference.diagonal_bilstm
     return recurrent_layer(
         x,
@@ -145,6 +151,12 @@ def conv_sees(layer, colour, down, right, in_colour):
     return -rows_above <= down < 0 and -columns_beside <= right <= columns_beside
 
 
+def vertical_conv_sees(layer, colour, down, right, in_colour):
+    """The window of the kernel, cut below the own row, or under mask A above it."""
+    rows_above, columns_beside = layer.kernel_size[0] // 2, layer.kernel_size[1] // 2
+    return -rows_above <= down <= (-1 if layer.mask_type == "A" else 0) and abs(right) <= columns_beside
+
+
 def row_lstm_sees(layer, colour, down, right, in_colour):
     """A triangle: each row up, the state-to-state convolution reaches one half-width further to both sides.
 
@@ -173,6 +185,7 @@ def logits_see(layer, colour, down, right, in_colour):
 
 SEES = {
     MaskedConv2D: conv_sees,
+    VerticalConv2D: vertical_conv_sees,
     RowLSTM: row_lstm_sees,
     DiagonalBiLSTM: diagonal_bilstm_sees,
     Logits: logits_see,
@@ -236,7 +249,7 @@ def pixel_by_pixel(layer, weights, context, x):
 
 
 def row_by_row(layer, x, bias, whole_rows):
-    """The contract of `RasterLayer`: rows in `whole_rows` by `row`, all others pixel by pixel.
+    """The contract of `RasterLayer`: rows in `whole_rows` by `row`, all others pixel by pixel if the layer has steps.
 
     Returns:
         (batch, height, width, features), features sorted by colour.
@@ -253,7 +266,8 @@ def row_by_row(layer, x, bias, whole_rows):
     rows = []
     for i in range(height):
         context = layer.enter_row(weights, state, () if bias is None else take_structure(bias_rows, i))
-        compute_row = layer.row if i in whole_rows else lambda *args: pixel_by_pixel(layer, *args)
+        whole = layer.of_rows_above or i in whole_rows
+        compute_row = layer.row if whole else lambda *args: pixel_by_pixel(layer, *args)
         y, record = compute_row(weights, context, ops.convert_to_tensor(x[i]))
         state = layer.leave_row(weights, state, context, record)
         rows.append(y)
@@ -271,8 +285,9 @@ def check_row_by_row_equals_call(layer, x, bias=None, whole_rows=(), tolerance=1
 
 
 def test_the_catalogue_names_every_layer():
-    public = {getattr(layers, name) for name in layers.__all__} - {layers.RasterLayer}
-    assert public == {entry.layer_class for entry in LAYERS}
+    public = {getattr(layers, name) for name in layers.__all__}
+    raster = {layer for layer in public if issubclass(layer, layers.RasterLayer)} - {layers.RasterLayer}
+    assert raster == {entry.layer_class for entry in LAYERS}
 
 
 odd = st.sampled_from([1, 3, 5])
@@ -287,6 +302,15 @@ def arguments_of(draw, layer_class, colours):
             "mask_type": draw(st.sampled_from("AB")),
             "use_bias": draw(st.booleans()),
         }
+    if layer_class is GatedConv2D:
+        return {
+            "units": draw(st.integers(colours, 5)),
+            "kernel_size": (draw(odd), draw(odd)),
+            "mask_type": draw(st.sampled_from("AB")),
+        }
+    if layer_class is VerticalConv2D:
+        size, mask_type = draw(st.sampled_from([(1, "B"), (3, "A"), (3, "B"), (5, "A"), (5, "B")]))
+        return {"filters": draw(st.integers(1, 5)), "kernel_size": (size, draw(odd)), "mask_type": mask_type}
     if layer_class is RowLSTM:
         return {"units": draw(st.integers(colours, 5)), "kernel_size": draw(odd)}
     if layer_class is DiagonalBiLSTM:
@@ -297,12 +321,12 @@ def arguments_of(draw, layer_class, colours):
 @st.composite
 def trials(draw, layer_class):
     """A layer's arguments, the shape of its input, the extent of a conditioning map or None, and a seed."""
-    colours = draw(st.integers(1, 4))
-    arguments = draw(arguments_of(layer_class, colours))
+    colours = 1 if layer_class is VerticalConv2D else draw(st.integers(1, 4))
+    arguments = draw(arguments_of(layer_class, colours)) | ({"colours": colours} if colours > 1 else {})
     height, width = draw(st.integers(1, 4)), draw(st.integers(1, 4))
     input_shape = (2, height, width, draw(st.integers(colours, 5)))
     bias_extent = draw(st.sampled_from([None, (2, height, width), (2, 1, 1), (1, height, width)]))
-    return {"colours": colours, **arguments}, input_shape, bias_extent, draw(st.integers(0, 99))
+    return arguments, input_shape, bias_extent, draw(st.integers(0, 99))
 
 
 def layer_and_maps(layer_class, trial):
@@ -382,7 +406,7 @@ def test_configuration_round_trip(entry):
 def test_configuration_holds_every_argument(entry):
     config = entry.make().get_config()
     for name, value in entry.arguments.items():
-        pair = (value, value) if name == "kernel_size" and entry.layer_class is MaskedConv2D else value
+        pair = (value, value) if name == "kernel_size" and issubclass(entry.layer_class, MaskedConv2D) else value
         assert config[name] in (value, pair), name
 
 
@@ -434,6 +458,10 @@ def test_row_by_row_equals_all_at_once_in_mixed_precision(entry):
         (MaskedConv2D, {"filters": 4, "kernel_size": 3, "mask_type": "C"}, "mask_type", "'C'"),
         (MaskedConv2D, {"filters": 4, "kernel_size": 3, "mask_type": None}, "mask_type", "None"),
         (MaskedConv2D, {"filters": 4, "kernel_size": 3, "mask_type": "B", "colours": 0}, "colours", "0"),
+        (GatedConv2D, {"units": 0, "kernel_size": 3, "mask_type": "B"}, "units", "0"),
+        (GatedConv2D, {"units": 2, "kernel_size": 3, "mask_type": "B", "colours": 3}, "units", "2"),
+        (VerticalConv2D, {"filters": 2, "kernel_size": 2, "mask_type": "B"}, "kernel_size", "2"),
+        (VerticalConv2D, {"filters": 2, "kernel_size": (1, 3), "mask_type": "A"}, "kernel_size", "(1, 3)"),
         (RowLSTM, {"units": 0}, "units", "0"),
         (RowLSTM, {"units": True}, "units", "True"),
         (RowLSTM, {"units": 2, "colours": 3}, "units", "2"),
@@ -469,6 +497,11 @@ def test_an_input_with_fewer_features_than_colours_is_refused(entry):
         entry.make()(np.zeros((2, 3, 4, 1), "float32"))
 
 
+def test_an_odd_number_of_features_cannot_be_gated():
+    with pytest.raises(ValueError, match="'odd' halves its features, so their number must be even, got 3"):
+        GatedActivation(name="odd")(np.zeros((1, 2, 2, 3), "float32"))
+
+
 # ----- Layers broken on purpose: each check must be able to fail
 
 
@@ -498,6 +531,20 @@ class OneTapTooFew(MaskedConv2D):
         mask = super().mask()
         mask[-1, self.columns_left - 1] = 0.0
         return mask
+
+
+class GatesDealtOutInTurn(GatedConv2D):
+    """Deals [f, g] out as one map, so that halves of a gate have different colours."""
+
+    def output_colours(self):
+        return np.arange(self.filters) % self.colours
+
+
+class SeesItsOwnRow(VerticalConv2D):
+    """Under mask A, sees the own row."""
+
+    def mask(self):
+        return np.ones(self.kernel.shape, "float32")
 
 
 class NotMovedDown(DiagonalBiLSTM):
@@ -542,6 +589,21 @@ def test_a_broken_mask_is_caught(layer_class, mask_type):
         check_sees_exactly(broken, 3)
     with pytest.raises(AssertionError):
         check_equals_reference(broken, random_map(1, 3, 4, 3))
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda: built(GatesDealtOutInTurn, units=4, kernel_size=(1, 3), mask_type="B"),
+        lambda: build(SeesItsOwnRow(3, 3, "A", dtype="float64"), input_features=3),
+    ],
+    ids=["gates dealt out in turn", "sees its own row"],
+)
+def test_a_broken_layer_of_a_gated_stack_is_caught(broken):
+    with pytest.raises(AssertionError, match=r"\bsees"):
+        check_sees_exactly(broken(), 3)
+    with pytest.raises(AssertionError):
+        check_equals_reference(broken(), random_map(1, 3, 4, 3))
 
 
 @pytest.mark.parametrize("layer_class", [RowLSTM, DiagonalBiLSTM])

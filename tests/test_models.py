@@ -68,6 +68,9 @@ def test_the_leaking_pair_is_named():
 def test_causality_of_a_layer_knows_its_mask():
     pz.check_causality(pz.layers.MaskedConv2D(3, 3, "A", colours=3), input_shape=(3, 4, 3))
     pz.check_causality(pz.layers.MaskedConv2D(3, 3, "B", colours=3), input_shape=(3, 4, 3))
+    pz.check_causality(pz.layers.VerticalConv2D(3, 3, "A"), input_shape=(3, 4, 3))
+    with pytest.raises(pz.CausalityError, match=r"output \(0, 0, 0\) sees input \(0, 1, 0\)"):
+        pz.check_causality(pz.layers.VerticalConv2D(3, 3, "B"), input_shape=(3, 4, 3))
     with pytest.raises(ValueError, match="input_shape"):
         pz.check_causality(pz.layers.RowLSTM(3))
 
@@ -75,6 +78,8 @@ def test_causality_of_a_layer_knows_its_mask():
 RIGHTMOST = {
     # The 7x7 layer reaches 3 columns to the right, each 3x3 layer 1 more a row up; together they end 5 rows up.
     "PixelCNN": [3, 7, 8, 9, 9, 9, None, None],
+    # No blind spot: the vertical stack reaches as far to the right in the row above as in any, 3 columns and 1 a layer.
+    "GatedPixelCNN": [3, 9, 9, 9, 9, 9, None, None],
     # Below the 7x7 layer's reach the triangle goes on, 1 column a row.
     "row": [3, 7, 8, 9, 10, 10, 10, 10],
     # All but the last pixel of the row above: features at that pixel do not hold it (mask A), and those that do, in the
@@ -95,7 +100,7 @@ def test_each_architecture_sees_what_the_paper_says_it_sees(entry):
         logits = keras.ops.convert_to_numpy(model(np.concatenate([image[None], changed])))[:, 7, 4]
         seen |= (np.abs(logits[1:] - logits[:1]).max(axis=(1, 2)) > 1e-12).reshape(8, 11)
     rightmost = [int(np.flatnonzero(row).max()) if row.any() else None for row in seen[::-1]]
-    assert rightmost == RIGHTMOST[entry.arguments.get("recurrence", "PixelCNN")]
+    assert rightmost == RIGHTMOST[entry.arguments.get("recurrence", entry.model_class.__name__)]
 
 
 def test_round_trip_in_a_fresh_process(tmp_path):

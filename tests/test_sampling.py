@@ -89,6 +89,7 @@ def descriptions(draw):
         "body": draw(
             st.one_of(
                 st.builds(lambda *size: (pz.layers.MaskedConv2D, {"kernel_size": size, "mask_type": "B"}), ODD, ODD),
+                st.builds(lambda *size: (pz.layers.GatedConv2D, {"kernel_size": size, "mask_type": "B"}), ODD, ODD),
                 st.builds(lambda size: (pz.layers.RowLSTM, {"kernel_size": size}), ODD),
                 st.just((pz.layers.DiagonalBiLSTM, {})),
             )
@@ -143,6 +144,24 @@ def test_conditioned_models_too():
         ValueError, match=r"conditioning\[0\] must have an entry for each of 4 images, got shape \(3, 3"
     ):
         pz.sampling.generate(model, 4, conditioning=conditioning)
+
+
+def test_vertical_stacks_composed_by_hand():
+    """On features of several colours; read as a bias, beside the image's features, by a raster layer; conditioned."""
+    image, label = keras.Input((4, 3, 2), dtype="int32", name="image"), keras.Input((1, 1, 4), name="label")
+    x = pz.layers.MaskedConv2D(5, 3, "A", colours=2)(keras.layers.Rescaling(0.5)(image))
+    v = pz.layers.VerticalConv2D(6, 3, "A")(x)
+    v = pz.layers.VerticalConv2D(4, 3, "B")(pz.layers.GatedActivation()(keras.layers.Concatenate()([v, v])), bias=label)
+    v = pz.layers.VerticalConv2D(6, (5, 1), "A")(v)
+    y = pz.layers.GatedConv2D(3, (1, 3), "B", colours=2)(x, bias=v)
+    y = keras.layers.Concatenate()([pz.layers.MaskedConv2D(6, 1, "B", colours=2)(v) + v, y])
+    model = scrambled(keras.Model([image, label], pz.layers.Logits(4, colours=2)(y)))
+    conditioning = [np.random.default_rng(0).normal(size=(3, 1, 1, 4)).astype("float32")]
+    images = random_images(pz.models.PixelModel(model.inputs, model.outputs), 3)
+    known = np.random.default_rng(3).random((3, 4, 3)) < 0.4
+    known[:, 1] = True
+    expected = slowly(model, images, known, np.arange(3), conditioning=conditioning)
+    assert (pz.sampling.complete(model, images, known, conditioning=conditioning) == expected).all()
 
 
 OTHER_BACKEND = """
@@ -388,6 +407,35 @@ def test_a_model_without_mask_a_is_refused():
     image, x = image_input(4, 4, 1)
     model = pz.models.PixelModel(image, pz.layers.Logits(2)(pz.layers.MaskedConv2D(3, 3, "B")(x)))
     with pytest.raises(ValueError, match=r"mask_type='A'.*check_causality"):
+        model.generate(1)
+
+
+def test_a_vertical_stack_without_mask_a_is_refused():
+    image, x = image_input(4, 4, 1)
+    above = pz.layers.VerticalConv2D(4, 3, "B", name="open")(x)
+    x = pz.layers.GatedConv2D(2, 3, "A")(x, bias=above)
+    model = scrambled(pz.models.PixelModel(image, pz.layers.Logits(2)(x)))
+    with pytest.raises(ValueError, match=r"layer 'open' sees its own row on both sides.*mask_type='A'"):
+        model.generate(1)
+    with pytest.raises(pz.CausalityError, match="sees"):
+        pz.check_causality(model)
+
+
+def test_a_bias_of_the_own_row_is_refused():
+    image, x = image_input(4, 4, 1)
+    x = pz.layers.MaskedConv2D(4, 3, "A", name="first")(x)
+    model = pz.models.PixelModel(
+        image, pz.layers.Logits(2)(pz.layers.MaskedConv2D(4, 1, "B", name="second")(x, bias=x))
+    )
+    with pytest.raises(ValueError, match="bias= of layer 'second' depends on the image's own row"):
+        model.generate(1)
+
+
+def test_a_gate_that_mixes_colours_is_refused():
+    image, x = image_input(4, 4, 3)
+    x = pz.layers.GatedActivation(name="gate")(pz.layers.MaskedConv2D(8, 3, "A", colours=3)(x))
+    model = pz.models.PixelModel(image, pz.layers.Logits(2, colours=3)(x))
+    with pytest.raises(ValueError, match="layer 'gate' halves 8 features; a half must be a multiple of the 3 colours"):
         model.generate(1)
 
 

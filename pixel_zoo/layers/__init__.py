@@ -1,9 +1,21 @@
 """Raster layers: what a model of the PixelRNN family is made of."""
 
 from pixel_zoo.layers.diagonal_bilstm import DiagonalBiLSTM
+from pixel_zoo.layers.gated_activation import GatedActivation
+from pixel_zoo.layers.gated_conv2d import GatedConv2D
 from pixel_zoo.layers.logits import Logits
 from pixel_zoo.layers.masked_conv2d import MaskedConv2D
 from pixel_zoo.layers.raster_layer import RasterLayer
 from pixel_zoo.layers.row_lstm import RowLSTM
+from pixel_zoo.layers.vertical_conv2d import VerticalConv2D
 
-__all__ = ["DiagonalBiLSTM", "Logits", "MaskedConv2D", "RasterLayer", "RowLSTM"]
+__all__ = [
+    "DiagonalBiLSTM",
+    "GatedActivation",
+    "GatedConv2D",
+    "Logits",
+    "MaskedConv2D",
+    "RasterLayer",
+    "RowLSTM",
+    "VerticalConv2D",
+]

@@ -70,6 +70,12 @@ def sort_features(x, colours_of_features):
     return x if len(widths) == 1 else ops.take(x, order, axis=-1)
 
 
+def unsort_features(x, colours_of_features):
+    """The inverse of `sort_features`."""
+    order, widths = by_colour(colours_of_features)
+    return x if len(widths) == 1 else ops.take(x, np.argsort(order), axis=-1)
+
+
 def colour_slice(x, widths, colour):
     """The features of one colour of a tensor (..., features) sorted by colour; `()`, nothing, stays nothing."""
     if len(widths) == 1 or isinstance(x, tuple):

@@ -69,6 +69,7 @@ class MaskedConv2D(RasterLayer):
         self.use_bias = bool(use_bias)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.rows_above, self.columns_left = self.kernel_size[0] // 2, self.kernel_size[1] // 2
+        self.columns_seen = self.columns_left + 1  # of the own row
 
     @property
     def sees_itself(self):
@@ -132,7 +133,7 @@ class MaskedConv2D(RasterLayer):
             "above": ops.reshape(kernel[:-1], (-1, features)) if self.rows_above else (),
             "left": ops.reshape(own_row[: self.columns_left], (-1, features)) if self.columns_left else (),
             "centre": self._centre_by_colour(own_row[self.columns_left], input_widths, widths),
-            "row": ops.reshape(own_row[: self.columns_left + 1], (-1, features)),
+            "row": ops.reshape(own_row[: self.columns_seen], (-1, features)),
             "bias": ops.cast(ops.take(bias, order), self.compute_dtype) if self.use_bias else (),
         }
 
@@ -187,7 +188,7 @@ class MaskedConv2D(RasterLayer):
         return [*memory, x][-self.columns_left :] if self.columns_left else [], x if self.rows_above else ()
 
     def row(self, weights, context, x):
-        own = ops.concatenate(self._taps(x, self.columns_left + 1), axis=-1) if self.columns_left else x
+        own = ops.concatenate(self._taps(x, self.columns_seen), axis=-1) if self.columns_left else x
         y = _plus(ops.matmul(own, weights["row"]), weights["bias"] if _is_empty(context) else context)
         return y, x if self.rows_above else ()
 

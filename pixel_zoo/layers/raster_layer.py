@@ -41,6 +41,11 @@ class RasterLayer(keras.layers.Layer):
     #: Whether an output sees its own colour of its own pixel. A model whose outputs all do would see what it predicts.
     sees_itself = True
 
+    #: Whether the output depends on the rows above alone. Such a layer has no steps: its rows are run by `row` when
+    #: they are entered. Features stand as they are, not sorted by colour. Its input depends on the rows above alone
+    #: too, or `row` does not read it.
+    of_rows_above = False
+
     def __init__(self, colours=1, **kwargs):
         super().__init__(**kwargs)
         self.colours = positive_integer("colours", colours)
@@ -59,7 +64,7 @@ class RasterLayer(keras.layers.Layer):
         Args:
             x: float tensor (batch, height, width, c_in).
             bias: optional float tensor that broadcasts to the input-to-state map, which it is added to: the
-                conditioning map of a multi-scale or class-conditional model.
+                conditioning map of a multi-scale or class-conditional model, or a map of the rows above.
 
         Returns:
             float tensor (batch, height, width, c_out).

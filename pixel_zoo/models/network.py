@@ -33,7 +33,9 @@ def dtype_name(dtype):
     return keras.dtype_policies.get(dtype or keras.config.dtype_policy()).name
 
 
-def raster_network(image_shape, levels, features, num_blocks, body, head_filters, residual, skip, dropout, dtype):
+def raster_network(
+    image_shape, levels, features, num_blocks, body, head_filters, residual, skip, dropout, dtype, first=None
+):
     """Connect the layers of a model: 7x7 mask A, blocks, head, logits.
 
     ```
@@ -54,6 +56,7 @@ def raster_network(image_shape, levels, features, num_blocks, body, head_filters
         skip: bool, whether blocks are connected to the output.
         dropout: float, rate at which a body's features are dropped in training.
         dtype: str, dtype policy of the layers.
+        first: maps the scaled image to what enters the first block; None: the 7x7 convolution.
 
     Returns:
         (inputs, outputs), the symbolic image and logits.
@@ -65,7 +68,7 @@ def raster_network(image_shape, levels, features, num_blocks, body, head_filters
 
     image = keras.Input(image_shape, dtype="int32", name="image")
     x = keras.layers.Rescaling(2 / (levels - 1), offset=-1.0, dtype=dtype, name="scale")(image)
-    x = convolution(features, "first", 7, "A")(x)
+    x = first(x) if first else convolution(features, "first", 7, "A")(x)
     skips = []
     for block in range(1, positive_integer("num_blocks", num_blocks) + 1):
         y = body(x, f"block{block}")

@@ -5,7 +5,7 @@ import numbers
 
 import keras
 
-from pixel_zoo.layers import RasterLayer
+from pixel_zoo.layers import GatedActivation, RasterLayer
 
 # Layers that do the same at every position and feature, so that they may be applied to any slice of a map.
 _POINTWISE_LAYERS = (
@@ -22,6 +22,7 @@ _POINTWISE_LAYERS = (
     keras.layers.Maximum,
     keras.layers.Minimum,
     keras.layers.Concatenate,
+    GatedActivation,
 )
 # What is left of these when nothing is trained: nothing.
 _IDENTITY_LAYERS = (
@@ -47,20 +48,20 @@ class RasterNode:
     Attributes:
         operation: the Keras layer or operation.
         arguments: its arguments, with symbolic tensors where the graph's values go.
-        inputs: ids of the symbolic tensors that carry the image.
         reads: ids of all symbolic tensors among the arguments.
         output: id of the symbolic tensor that it makes.
-        raster: index among the applications of raster layers, or None for a pointwise operation.
+        raster: index among the applications of raster layers of its list, or None for a pointwise operation.
+        input: id of the map that a raster layer is applied to, or None.
         bias: id of the conditioning map of a raster layer, or None.
         predicts: whether its output at a pixel and colour is known before that value is. What is not, waits for it.
     """
 
     operation: object
     arguments: object
-    inputs: tuple
     reads: tuple
     output: int
     raster: int | None
+    input: int | None
     bias: int | None
     predicts: bool
 
@@ -75,7 +76,8 @@ class RasterGraph:
     Attributes:
         image: id of the symbolic image.
         image_shape: (height, width, colours).
-        nodes: list of `RasterNode`s that carry the image, in an order in which they can run.
+        nodes: list of `RasterNode`s that carry the image, in an order in which they can run pixel by pixel.
+        above: list of those that carry rows above alone, in order: run for a whole row when it is entered.
         conditioning: list of Keras graph nodes that do not, in order: run once, in full.
         output: id of the symbolic logits.
 
@@ -96,8 +98,9 @@ class RasterGraph:
         self.image, self.image_shape = id(image), tuple(image.shape[1:])
         self.colours = image.shape[-1]
         self.model_inputs = list(model.inputs)
-        self.nodes, self.conditioning = [], []
+        self.nodes, self.above, self.conditioning = [], [], []
         self._waits = {self.image: True}  # symbolic tensors that carry the image: does a value have to be known first?
+        self._above = set()  # those that carry rows above alone
         for node in _in_order(model):
             self._add(node)
         self.output = id(model.outputs[0])
@@ -106,39 +109,55 @@ class RasterGraph:
                 "the logits see the very value that they predict, or no image at all: the first layer needs "
                 "mask_type='A'; pixel_zoo.check_causality tells which output sees what"
             )
-        self.raster_layers = [node.operation for node in self.nodes if node.raster is not None]
 
     def _add(self, node):
-        carries = tuple(id(tensor) for tensor in node.input_tensors if id(tensor) in self._waits)
-        if not carries:
+        read = {id(tensor) for tensor in node.input_tensors}
+        if not read & (self._waits.keys() | self._above):
             self.conditioning.append(node)
             return
-        operation, raster, bias = node.operation, None, None
-        waits = any(self._waits[tensor] for tensor in carries)
+        operation = node.operation
+        raster = isinstance(operation, RasterLayer)
+        above = operation.of_rows_above if raster else not read & self._waits.keys()
+        if above:
+            self.above.append(self._raster_node(node, self.above, predicts=True))
+            self._above.add(self.above[-1].output)
+            return
+        waits = any(self._waits.get(tensor, False) for tensor in read) and (not raster or operation.sees_itself)
+        self.nodes.append(self._raster_node(node, self.nodes, predicts=not waits))
+        self._waits[self.nodes[-1].output] = waits
+
+    def _raster_node(self, node, others, predicts):
+        """The node as it joins a list of `others`."""
+        operation, raster, input_, bias = node.operation, None, None, None
         if isinstance(operation, RasterLayer):
-            raster = sum(other.raster is not None for other in self.nodes)
-            bias = self._bias_of(node, carries)
-            waits = waits and operation.sees_itself
+            raster = sum(other.raster is not None for other in others)
+            input_, bias = self._maps_of_layer(node)
         else:
-            self._check_pointwise(node)
-        output = id(node.outputs[0])
-        self._waits[output] = waits
+            self._check_pointwise(node, pixelwise=others is self.nodes)
         reads = tuple(id(tensor) for tensor in _symbolic(node.arguments))
-        self.nodes.append(RasterNode(operation, node.arguments, carries, reads, output, raster, bias, not waits))
+        return RasterNode(operation, node.arguments, reads, id(node.outputs[0]), raster, input_, bias, predicts)
 
-    def _bias_of(self, node, carries):
-        if node.operation.colours != self.colours:
+    def _maps_of_layer(self, node):
+        """Ids of the map that a raster layer is applied to, and of its conditioning map or None."""
+        layer = node.operation
+        arguments = dict(zip(("x", "bias"), node.arguments.args, strict=False)) | node.arguments.kwargs
+        x, bias = arguments["x"], arguments.get("bias")
+        if layer.of_rows_above:
+            if layer.sees_itself and id(x) in self._waits:
+                raise ValueError(
+                    f"layer {layer.name!r} sees its own row on both sides, so what it is applied to must depend on the "
+                    "rows above alone: the first layer of a vertical stack needs mask_type='A'"
+                )
+        elif layer.colours != self.colours:
+            raise ValueError(f"layer {layer.name!r} has colours={layer.colours}, but the image has {self.colours}")
+        if id(bias) in self._waits:
             raise ValueError(
-                f"layer {node.operation.name!r} has colours={node.operation.colours}, but the image has {self.colours}"
+                f"bias= of layer {layer.name!r} depends on the image's own row; only conditioning and maps of the rows "
+                "above may go there"
             )
-        bias = node.arguments.kwargs.get("bias", node.arguments.args[1] if len(node.arguments.args) > 1 else None)
-        if len(carries) > 1:
-            raise ValueError(
-                f"bias= of layer {node.operation.name!r} depends on the image; only conditioning may go there"
-            )
-        return None if bias is None else id(bias)
+        return id(x), None if bias is None else id(bias)
 
-    def _check_pointwise(self, node):
+    def _check_pointwise(self, node, pixelwise):
         operation = node.operation
         known = isinstance(operation, _POINTWISE_LAYERS + _IDENTITY_LAYERS) or (
             type(operation).__module__.startswith("keras.") and type(operation).__name__ in _POINTWISE_OPERATIONS
@@ -150,27 +169,43 @@ class RasterGraph:
                 "so it cannot be run pixel by pixel"
             )
         if isinstance(operation, keras.layers.Concatenate):
-            self._check_concatenate(node)
+            self._check_axis(node)
+        if pixelwise:
+            self._check_colours(node)
 
-    def _check_concatenate(self, node):
+    def _check_axis(self, node):
         if node.operation.axis not in (-1, len(node.outputs[0].shape) - 1):
             raise ValueError(
                 f"layer {node.operation.name!r} must concatenate features (axis=-1), got {node.operation.axis}"
             )
+
+    def _check_colours(self, node):
+        """Raise unless every feature keeps its colour."""
         widths = [tensor.shape[-1] for tensor in node.input_tensors]
-        if any(width % self.colours for width in widths[:-1]):
+        if isinstance(node.operation, GatedActivation) and widths[0] // 2 % self.colours:
+            raise ValueError(
+                f"layer {node.operation.name!r} halves {widths[0]} features; a half must be a multiple of the "
+                f"{self.colours} colours, so that both halves of a gate have one colour: GatedConv2D sees to that"
+            )
+        if isinstance(node.operation, keras.layers.Concatenate) and any(width % self.colours for width in widths[:-1]):
             raise ValueError(
                 f"layer {node.operation.name!r} concatenates maps of {widths} features; all but the last must be "
                 f"multiples of the {self.colours} colours, so that every feature keeps its colour"
             )
 
     def maps_beside_image(self):
-        """Ids of the conditioning tensors that pointwise operations combine with the image's features, in order."""
-        ids = {}
-        for node in self.nodes:
-            if node.raster is None:
-                ids.update(dict.fromkeys(tensor for tensor in node.reads if tensor not in self._waits))
-        return list(ids)
+        """Ids of the tensors known when a row is entered that are combined with the image's features, in order."""
+        reads = [(node.input,) if node.raster is not None else node.reads for node in self.nodes]
+        return _unique(tensor for read in reads for tensor in read if tensor not in self._waits)
+
+    def conditioning_maps(self):
+        """Ids of the conditioning tensors that nodes read, in order."""
+        reads = [tensor for node in (*self.above, *self.nodes) for tensor in node.reads]
+        return _unique(tensor for tensor in reads if tensor not in self._waits and tensor not in self._above)
+
+    def maps_read_below(self):
+        """Ids of the tensors which rows below read that depend on the rows above alone, in order."""
+        return _unique(node.input for node in self.above if node.input in self._waits)
 
 
 def run_pointwise(operation, args, kwargs):
@@ -205,3 +240,7 @@ def _symbolic(arguments):
 def _is_array(arg):
     constant = isinstance(arg, (keras.KerasTensor, numbers.Number, str, bool, type(None)))
     return not constant and getattr(arg, "shape", ()) != ()
+
+
+def _unique(items):
+    return list(dict.fromkeys(items))

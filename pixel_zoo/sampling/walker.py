@@ -4,9 +4,17 @@ import keras
 from keras import ops
 
 from pixel_zoo import backend
-from pixel_zoo.layers.colours import by_colour, colour_slice, feature_colours, join, sort_features
+from pixel_zoo.layers.colours import (
+    by_colour,
+    colour_slice,
+    feature_colours,
+    join,
+    sort_features,
+    unsort_features,
+)
 from pixel_zoo.likelihoods import likelihood_of_logits
 from pixel_zoo.sampling.raster_graph import RasterGraph, run_pointwise
+from pixel_zoo.sampling.rows_above import RowsAbove, enter_row
 
 
 class Walker:
@@ -14,7 +22,8 @@ class Walker:
 
     At the start of a row every raster layer computes, for all columns at once, what it takes from the rows above. Then
     each pixel adds only its left neighbours and itself. A row that is wholly known in every image of the batch runs in
-    parallel. What does not depend on the image is computed once, in full, before.
+    parallel. What depends on the rows above alone runs at the start of a row (`RowsAbove`); what does not depend on the
+    image at all is computed once, in full, before.
 
     Called, it does whole images in one graph, as a server wants it. Whoever wants a say between rows calls `start`,
     then for each row, from the top, `sample_row` or `known_row`.
@@ -28,6 +37,8 @@ class Walker:
 
     def __init__(self, model, sampler):
         self.graph = RasterGraph(model)
+        self.rows_above = RowsAbove(self.graph)
+        self.layer_nodes = [node for node in self.graph.nodes if node.raster is not None]
         self.sampler = sampler
         self.likelihood = likelihood_of_logits(model.outputs[0].shape)
 
@@ -80,10 +91,11 @@ class Walker:
             (weights, states, maps): what every row takes, what the first row takes from above, and the conditioning
             maps, a structure of tensors with the rows along axis 0.
         """
-        weights = [layer.prepare() for layer in self.graph.raster_layers]
         width = self.graph.image_shape[1]
+        above, states_above = self.rows_above.start(batch, width)
+        weights = [node.operation.prepare() for node in self.layer_nodes]
         states = [layer.initial_state(w, batch, width) for layer, w in self._with_layers(weights)]
-        return weights, states, self._conditioning(conditioning, batch)
+        return (above, weights), (states_above, states), self._conditioning(conditioning, batch)
 
     def sample_row(self, weights, states, noise, temperature, maps, given=None, known=None):
         """A row from left to right.
@@ -101,55 +113,65 @@ class Walker:
             (states, values, log_prob): for the row below; int32 tensor (width, batch, colours); float32 tensor
             (batch,) of nats.
         """
-        contexts = self._enter_row(weights, states, maps)
-        pixels = {"contexts": contexts, "noise": noise, "beside": maps["beside"]}
+        _, weights_of_steps = weights
+        maps, contexts = self._enter_row(weights, states, maps)
+        pixels = {"contexts": contexts, "noise": noise, "beside": self._maps_beside_image(maps)}
         if known is not None:
             pixels |= {"given": given, "known": known}
-        memories = [layer.initial_memory(w, ops.shape(temperature)[0]) for layer, w in self._with_layers(weights)]
+        batch = ops.shape(temperature)[0]
+        memories = [layer.initial_memory(w, batch) for layer, w in self._with_layers(weights_of_steps)]
 
         def pixel(carry, pixel):
             memories, total = carry
-            memories, records, values, log_prob = self._pixel(weights, memories, pixel, temperature)
-            return (memories, total + log_prob), (values, records)
+            memories, left, values, log_prob = self._pixel(weights_of_steps, memories, pixel, temperature)
+            return (memories, total + log_prob), (values, left)
 
-        (_, log_prob), (values, records) = backend.scan(pixel, (memories, ops.zeros_like(temperature)), pixels)
-        return self._leave_row(weights, states, contexts, records), values, log_prob
+        (_, log_prob), (values, left) = backend.scan(pixel, (memories, ops.zeros_like(temperature)), pixels)
+        return self._leave_row(weights, states, maps, contexts, *left), values, log_prob
 
     def known_row(self, weights, states, given, maps):
         """A row of which every value of every image is known, all pixels at once: as `sample_row`."""
-        contexts = self._enter_row(weights, states, maps)
-        features = self._beside(maps["beside"])
+        _, weights_of_steps = weights
+        maps, contexts = self._enter_row(weights, states, maps)
+        features = self._beside(self._maps_beside_image(maps))
         features[self.graph.image] = self._split(given)
         records = []
         for node in self.graph.nodes:
             if node.raster is None:
                 features[node.output] = [_pointwise(node, features, c) for c in range(self.graph.colours)]
             else:
-                x = join(features[node.inputs[0]])
-                y, record = node.operation.row(weights[node.raster], contexts[node.raster], x)
+                x = join(features[node.input])
+                y, record = node.operation.row(weights_of_steps[node.raster], contexts[node.raster], x)
                 features[node.output] = self._split(y)
                 records.append(record)
         values, logits = features[self.graph.image], features[self.graph.output]
         log_probs = [self._log_prob(values[c][..., 0], logits[c]) for c in range(self.graph.colours)]
-        return self._leave_row(weights, states, contexts, records), given, ops.sum(sum(log_probs), axis=0)
+        states = self._leave_row(weights, states, maps, contexts, records, self._read_below(features))
+        return states, given, ops.sum(sum(log_probs), axis=0)
 
     def _with_layers(self, weights):
-        return zip(self.graph.raster_layers, weights, strict=True)
+        return zip((node.operation for node in self.layer_nodes), weights, strict=True)
 
-    def _enter_row(self, weights, states, maps):
-        return [
-            layer.enter_row(w, state, bias)
-            for (layer, w), state, bias in zip(self._with_layers(weights), states, maps["biases"], strict=True)
-        ]
+    def _enter_row(self, weights, states, conditioning):
+        """All maps that are known when the row is entered, by tensor, and the contexts of raster layers."""
+        (above, weights), (states_above, states) = weights, states
+        known = dict(zip(self.graph.conditioning_maps(), conditioning, strict=True))
+        maps = self.rows_above.enter_row(above, states_above, known)
+        nodes = zip(self.layer_nodes, weights, states, strict=True)
+        return maps, [enter_row(node, w, state, maps) for node, w, state in nodes]
 
-    def _leave_row(self, weights, states, contexts, records):
-        return [
-            layer.leave_row(w, *rest)
-            for (layer, w), *rest in zip(self._with_layers(weights), states, contexts, records, strict=True)
-        ]
+    def _leave_row(self, weights, states, maps, contexts, records, read_below):
+        (above, weights), (states_above, states) = weights, states
+        maps = maps | {
+            tensor: unsort_features(row, feature_colours(row.shape[-1], self.graph.colours))
+            for tensor, row in zip(self.graph.maps_read_below(), read_below, strict=True)
+        }
+        layers = zip(self._with_layers(weights), states, contexts, records, strict=True)
+        states = [layer.leave_row(w, *rest) for (layer, w), *rest in layers]
+        return self.rows_above.leave_row(above, states_above, maps), states
 
     def _conditioning(self, inputs, batch):
-        """Conditioning maps as rows (height, width, batch, features): biases of raster layers, and beside the image."""
+        """Conditioning maps as rows (height, width, batch, features)."""
         others = [tensor for tensor in self.graph.model_inputs if id(tensor) != self.graph.image]
         values = {id(tensor): value for tensor, value in zip(others, inputs, strict=True)}
         for node in self.graph.conditioning:
@@ -160,18 +182,10 @@ class Walker:
         def rows(value):
             return to_rows(ops.broadcast_to(value, (batch, *self.graph.image_shape[:2], value.shape[-1])))
 
-        biases = [
-            () if node.bias is None else keras.tree.map_structure(rows, node.operation.prepare_bias(values[node.bias]))
-            for node in self._raster_nodes()
-        ]
-        beside = [
-            sort_features(rows(values[tensor]), feature_colours(values[tensor].shape[-1], self.graph.colours))
-            for tensor in self.graph.maps_beside_image()
-        ]
-        return {"biases": biases, "beside": beside}
+        return [rows(values[tensor]) for tensor in self.graph.conditioning_maps()]
 
     def _pixel(self, weights, memories, pixel, temperature):
-        """One pixel, its colours in turn."""
+        """One pixel, its colours in turn: (memories, (records, maps read below), values, log_prob)."""
         bases = [
             layer.enter_pixel(w, context, memory)
             for (layer, w), context, memory in zip(self._with_layers(weights), pixel["contexts"], memories, strict=True)
@@ -187,13 +201,13 @@ class Walker:
             log_prob = log_prob + self._log_prob(value, logits)
             features[self.graph.image].append(ops.expand_dims(value, -1))
             self._advance(weights, features, bases, outputs, colour, predicts=False)
-        inputs = [features[node.inputs[0]] for node in self._raster_nodes()]
-        left = [
+        inputs = [features[node.input] for node in self.layer_nodes]
+        passed_on = [
             layer.leave_pixel(w, *rest)
             for (layer, w), *rest in zip(self._with_layers(weights), memories, inputs, outputs, strict=True)
         ]
-        memories, records = (list(part) for part in zip(*left, strict=True))
-        return memories, records, join(features[self.graph.image]), log_prob
+        memories, records = (list(part) for part in zip(*passed_on, strict=True))
+        return memories, (records, self._read_below(features)), join(features[self.graph.image]), log_prob
 
     def _advance(self, weights, features, bases, outputs, colour, predicts):
         """Compute one colour of all nodes that come before its value is known, or of all that come after."""
@@ -203,7 +217,7 @@ class Walker:
             if node.raster is None:
                 features[node.output].append(_pointwise(node, features, colour))
             else:
-                inputs = features[node.inputs[0]]
+                inputs = features[node.input]
                 output = node.operation.step(weights[node.raster], bases[node.raster], inputs, colour)
                 outputs[node.raster].append(output)
                 features[node.output].append(output[0])
@@ -220,8 +234,13 @@ class Walker:
     def _squeeze(self, logits):
         return logits[..., 0] if self.likelihood.levels == 2 else logits
 
-    def _raster_nodes(self):
-        return [node for node in self.graph.nodes if node.raster is not None]
+    def _read_below(self, features):
+        return [join(features[tensor]) for tensor in self.graph.maps_read_below()]
+
+    def _maps_beside_image(self, maps):
+        """Rows that are combined with the image's features, sorted by colour as those are."""
+        rows = [maps[tensor] for tensor in self.graph.maps_beside_image()]
+        return [sort_features(row, feature_colours(row.shape[-1], self.graph.colours)) for row in rows]
 
     def _beside(self, maps):
         return {tensor: self._split(x) for tensor, x in zip(self.graph.maps_beside_image(), maps, strict=True)}

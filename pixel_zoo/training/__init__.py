@@ -2,9 +2,20 @@
 
 from pixel_zoo.training.checkpoint import Checkpoint
 from pixel_zoo.training.evaluate import evaluate
+from pixel_zoo.training.inspect import inspect
 from pixel_zoo.training.memory import KeepFreedMemory
 from pixel_zoo.training.recipe import Recipe, load_recipes, override
 from pixel_zoo.training.stop_after import StopAfter
 from pixel_zoo.training.train import train
 
-__all__ = ["Checkpoint", "KeepFreedMemory", "Recipe", "StopAfter", "evaluate", "load_recipes", "override", "train"]
+__all__ = [
+    "Checkpoint",
+    "KeepFreedMemory",
+    "Recipe",
+    "StopAfter",
+    "evaluate",
+    "inspect",
+    "load_recipes",
+    "override",
+    "train",
+]

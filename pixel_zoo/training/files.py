@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one."""
+"""Writing files so that a reader never meets half of one, and directories that hold nothing else."""
 
 import contextlib
 import os
@@ -28,3 +28,38 @@ def replacing(path):
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def new_directory(path):
+    """Make the directory `path`, unless it holds anything already.
+
+    Args:
+        path: the directory; parents that are missing are made too.
+
+    Returns:
+        `path` as a `pathlib.Path`.
+
+    Raises:
+        FileExistsError, NotADirectoryError, PermissionError: it holds files, or can't be written.
+
+    Example:
+
+    >>> import tempfile
+    >>> new_directory(pathlib.Path(tempfile.mkdtemp(), "runs", "first")).name
+    'first'
+    """
+    path = pathlib.Path(path)
+    if path.is_dir() and any(path.iterdir()):
+        raise FileExistsError(f"output: {str(path)!r} already holds files; name a new or empty directory")
+    return writable_directory(path)
+
+
+def writable_directory(path):
+    """Make the directory `path` if need be, and raise an OSError unless files can be written into it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        (path / ".unfinished").touch()
+        (path / ".unfinished").unlink()
+    except OSError as error:
+        raise type(error)(f"output: {str(path)!r} can't be written: {error.strerror}") from error
+    return path

@@ -1,4 +1,4 @@
-"""Pictures of a run: grids of images, completions, the curve of the loss."""
+"""Pictures of a run: grids of images, completions, images row by row, the curve of the loss."""
 
 import csv
 
@@ -33,7 +33,7 @@ def grid(images, columns, levels):
     >>> grid(np.zeros((6, 8, 8, 1), int), columns=3, levels=17).shape
     (134, 200, 3)
     """
-    return _lay_out(_colours(images, levels), columns)
+    return _lay_out(to_colours(images, levels), columns)
 
 
 def completions(originals, known, completed, levels):
@@ -55,12 +55,42 @@ def completions(originals, known, completed, levels):
     >>> completions(originals, known, originals[:, None], levels=17).shape
     (134, 200, 3)
     """
-    shown = _colours(originals, levels)
+    shown = to_colours(originals, levels)
     repeats = shown.shape[2] // known.shape[1]  # channels that stand side by side
     occluded = np.where(np.tile(known, (1, repeats))[..., None], shown, np.uint8(UNKNOWN))
-    filled = [_colours(column, levels) for column in np.moveaxis(completed, 1, 0)]
+    filled = [to_colours(column, levels) for column in np.moveaxis(completed, 1, 0)]
     rows = np.stack([shown, occluded, *filled], axis=1)
     return _lay_out(rows.reshape(-1, *shown.shape[1:]), columns=rows.shape[1])
+
+
+def rows_appearing(images, columns, levels):
+    """Pictures of images as they are drawn, from nothing to the last row; what is not drawn yet is tinted.
+
+    Args:
+        images, columns, levels: as of `grid`.
+
+    Returns:
+        uint8 array of shape (height of an image + 1, rows, columns, 3).
+
+    Example:
+
+    >>> rows_appearing(np.zeros((6, 8, 8, 1), int), columns=3, levels=17).shape
+    (9, 134, 200, 3)
+    """
+    colours = to_colours(images, levels)
+    height = colours.shape[1]
+    drawn = np.arange(height)[:, None, None]
+    return np.stack(
+        [_lay_out(np.where(drawn < rows, colours, np.uint8(UNKNOWN)), columns) for rows in range(height + 1)]
+    )
+
+
+def save_animation(pictures, path, seconds=4.0):
+    """Write pictures (n, rows, columns, 3) as a GIF that takes `seconds`, rests on the last one, and starts again."""
+    frames = [Image.fromarray(picture) for picture in pictures]
+    milliseconds = [round(1000 * seconds / len(frames))] * (len(frames) - 1) + [2000]
+    with replacing(path) as temporary:
+        frames[0].save(temporary, save_all=True, append_images=frames[1:], duration=milliseconds, loop=0)
 
 
 def save(picture, path):
@@ -91,7 +121,7 @@ def save_loss_curve(log, path):
         figure.savefig(temporary, dpi=150)
 
 
-def _colours(images, levels):
+def to_colours(images, levels):
     """Integers 0..levels-1 (n, height, width, channels) as uint8 colours (n, height, width or a multiple of it, 3)."""
     images = np.asarray(images)
     if images.ndim != 4:

@@ -20,7 +20,7 @@ from pixel_zoo.training import pictures
 from pixel_zoo.training.checkpoint import Checkpoint
 from pixel_zoo.training.distribution import distribution
 from pixel_zoo.training.feed import feed
-from pixel_zoo.training.files import replacing
+from pixel_zoo.training.files import replacing, writable_directory
 from pixel_zoo.training.memory import KeepFreedMemory
 from pixel_zoo.training.patience import Patience
 from pixel_zoo.training.profile import Profile
@@ -248,13 +248,7 @@ def _directory(path, resume):
     if path.is_dir() and any(path.iterdir()) and not going_on:
         choice = "resume that run (--resume), or " if (path / "config.json").exists() else ""
         raise FileExistsError(f"output: {str(path)!r} already holds files; {choice}name a new or empty directory")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        (path / ".unfinished").touch()
-        (path / ".unfinished").unlink()
-    except OSError as error:
-        raise type(error)(f"output: {str(path)!r} can't be written: {error.strerror}") from error
-    return path
+    return writable_directory(path)
 
 
 def _configure(path, recipe, model):

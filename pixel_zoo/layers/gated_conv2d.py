@@ -1,0 +1,65 @@
+"""The gated convolution of Gated PixelCNN's horizontal stack."""
+
+import keras
+import numpy as np
+
+from pixel_zoo.layers.checks import check_groups, positive_integer
+from pixel_zoo.layers.colours import by_colour, colour_slice, feature_colours, join
+from pixel_zoo.layers.gated_activation import gated
+from pixel_zoo.layers.masked_conv2d import MaskedConv2D
+
+
+@keras.saving.register_keras_serializable(package="pixel_zoo")
+class GatedConv2D(MaskedConv2D):
+    """Masked convolution with gated activation (van den Oord et al. 2016, arXiv 1606.05328, equations 2 and 4).
+
+    ```
+    y = tanh(W_f * x + bias_f) * sigmoid(W_g * x + bias_g)
+    ```
+
+    The two kernels stand side by side in one, [f, g]; unit k, and with it both halves of its gate, belongs to colour
+    k % colours.
+
+    Args:
+        units: int, number of output features.
+        kernel_size, mask_type: as of `MaskedConv2D`; (1, n) in the horizontal stack.
+        colours: int, number of colour channels of the image.
+
+    Input: float tensor (batch, height, width, c_in); `bias`: (batch, height, width, 2 * units), [f, g]. Output: float
+    tensor (batch, height, width, units).
+
+    Raises:
+        ValueError: as `MaskedConv2D`, and for less than one unit for each colour.
+
+    Example:
+    >>> import numpy as np
+    >>> GatedConv2D(16, (1, 3), "B")(np.zeros((2, 8, 8, 32), "float32")).shape[1:] == (8, 8, 16)
+    True
+    """
+
+    def __init__(self, units, kernel_size, mask_type, colours=1, **kwargs):
+        self.units = positive_integer("units", units)
+        super().__init__(2 * self.units, kernel_size, mask_type, colours=colours, **kwargs)
+        check_groups("units", units, colours)
+
+    def output_colours(self):
+        return np.tile(feature_colours(self.units, self.colours), 2)
+
+    def compute_output_shape(self, x_shape, bias_shape=None):
+        return (*x_shape[:-1], self.units)
+
+    def call(self, x, bias=None):
+        return gated(super().call(x, bias=bias))
+
+    def step(self, weights, base, inputs, colour):
+        (features,) = super().step(weights, base, inputs, colour)
+        return (gated(features),)
+
+    def row(self, weights, context, x):
+        y, record = super().row(weights, context, x)
+        _, widths = by_colour(self.output_colours())
+        return join([gated(colour_slice(y, widths, colour)) for colour in range(self.colours)]), record
+
+    def get_config(self):
+        base = super().get_config()
+        return {key: value for key, value in base.items() if key != "filters"} | {"units": self.units}

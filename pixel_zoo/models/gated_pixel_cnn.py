@@ -1,0 +1,104 @@
+"""Gated PixelCNN."""
+
+import keras
+
+from pixel_zoo.layers import GatedActivation, GatedConv2D, VerticalConv2D
+from pixel_zoo.layers.checks import positive_integer
+from pixel_zoo.models.network import check_dropout, check_image_shape, dtype_name, raster_network
+from pixel_zoo.models.pixel_model import ConfiguredModel
+
+
+@keras.saving.register_keras_serializable(package="pixel_zoo")
+class GatedPixelCNN(ConfiguredModel):
+    """Gated PixelCNN (van den Oord et al. 2016, *Conditional Image Generation with PixelCNN Decoders*, 1606.05328).
+
+    Two stacks (section 2.2, figure 2): the vertical one sees the rows above, the horizontal one the row to the left and
+    the vertical one; together they have no blind spot. Every layer is gated (equation 2):
+
+    ```
+    vertical:    v -> 3x3 (2p) ----------------> tanh * sigmoid (p)
+                        |
+                     1x1 (2p)
+                        v
+    horizontal:  h -> 1x3 mask B (2p) -> + ----> tanh * sigmoid (p) -> 1x1 (p) -> + h
+    ```
+
+    The first layer has 7x7 and 1x7 kernels under mask A and no residual connection. Skip connections lead from every
+    horizontal layer to the output, as in PixelCNN.
+
+    Args:
+        image_shape: (height, width, colours).
+        levels: int, number of values 0..levels-1 of a colour: 2 for binary images (one sigmoid), 256 in the paper.
+        filters: int, p, features of both stacks.
+        num_blocks: int, layers after the first.
+        head_filters: int, maps of the two 1x1 convolutions before the logits.
+        dropout: float in [0, 1), rate at which features of a horizontal layer are dropped in training.
+        dtype: str, Keras dtype policy of the layers, or None for the global one; logits stay in float32.
+        name: str or None.
+
+    Input: integers 0..levels-1 (batch, height, width, colours). Output: float32 logits (batch, height, width,
+    colours, levels), or (batch, height, width, colours) for 2 levels.
+
+    Raises:
+        ValueError: naming the argument that is wrong.
+
+    Example:
+    >>> import numpy as np
+    >>> model = GatedPixelCNN((8, 8, 1), levels=17, filters=8, num_blocks=2)
+    >>> model(np.zeros((1, 8, 8, 1), "uint8")).shape[1:] == (8, 8, 1, 17)
+    True
+    """
+
+    def __init__(
+        self,
+        image_shape=(28, 28, 1),
+        levels=2,
+        filters=32,
+        num_blocks=7,
+        head_filters=32,
+        dropout=0.0,
+        dtype=None,
+        name=None,
+        **kwargs,
+    ):
+        image_shape, dropout = check_image_shape(image_shape), check_dropout(dropout)
+        dtype = dtype_name(dtype)
+        colours = image_shape[-1]
+        positive_integer("filters", filters)
+        vertical = None
+
+        def both_stacks(x, name, kernel_size, mask_type):
+            """A layer of both stacks; the vertical one goes on by itself, what is returned is the horizontal one."""
+            nonlocal vertical
+            above = VerticalConv2D(2 * filters, kernel_size, mask_type, dtype=dtype, name=f"{name}_vertical")
+            above = above(x if vertical is None else vertical)
+            vertical = GatedActivation(dtype=dtype, name=f"{name}_vertical_gate")(above)
+            above = VerticalConv2D(2 * filters, 1, "B", dtype=dtype, name=f"{name}_to_horizontal")(above)
+            horizontal = GatedConv2D(
+                filters, (1, kernel_size), mask_type, colours=colours, dtype=dtype, name=f"{name}_horizontal"
+            )
+            return horizontal(x, bias=above)
+
+        inputs, outputs = raster_network(
+            image_shape,
+            levels,
+            filters,
+            num_blocks,
+            lambda x, name: both_stacks(x, name, 3, "B"),
+            head_filters,
+            residual=True,
+            skip=True,
+            dropout=dropout,
+            dtype=dtype,
+            first=lambda image: both_stacks(image, "first", 7, "A"),
+        )
+        config = {
+            "image_shape": image_shape,
+            "levels": levels,
+            "filters": filters,
+            "num_blocks": num_blocks,
+            "head_filters": head_filters,
+            "dropout": dropout,
+            "dtype": dtype,
+        }
+        super().__init__(inputs, outputs, config, name=name, **kwargs)

@@ -1,0 +1,98 @@
+"""Pictures of what a model does: the numbers behind them are the model's own, and the files are what they claim."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_models import random_images, scrambled
+
+import pixel_zoo as pz
+from pixel_zoo.training import inspect, pictures
+from pixel_zoo.training.inspect import ROUNDING, distribution, receptive_field, surprise
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Small, of two colours and three levels; each block sees one row and one column further."""
+    return scrambled(pz.models.PixelCNN((6, 5, 2), levels=3, filters=4, num_blocks=1, head_filters=4))
+
+
+@pytest.fixture(scope="module")
+def images(model):
+    return random_images(model, 3)
+
+
+def test_surprise_sums_to_the_negative_log_likelihood(model, images):
+    nats = surprise(model, images)
+    assert nats.shape == images.shape and (nats >= 0).all()
+    np.testing.assert_allclose(nats.sum(axis=(1, 2, 3)), -model.log_likelihood(images), rtol=1e-5)
+
+
+@pytest.mark.parametrize("levels", [2, 3])
+def test_a_distribution_holds_the_surprise_of_each_value(levels):
+    model = scrambled(pz.models.PixelCNN((3, 4, 2), levels=levels, filters=4, num_blocks=1, head_filters=4))
+    images = random_images(model, 1).repeat(levels, axis=0)
+    images[:, 1, 2, 1] = np.arange(levels)
+    probabilities = distribution(model, images, (1, 2, 1))
+    np.testing.assert_allclose(probabilities.sum(axis=-1), 1, rtol=1e-5)
+    np.testing.assert_allclose(-np.log(np.diag(probabilities)), surprise(model, images)[:, 1, 2, 1], rtol=1e-4)
+
+
+def test_the_receptive_field_is_what_the_architecture_sees(model, images):
+    """From the middle column all columns of four rows above (7x7 under mask A, then 3x3), and what is to the left."""
+    seen = receptive_field(model, images[0], (4, 2, 0), batch_size=7)
+    assert seen.shape == (6, 5) and seen.max() <= 1
+    expected = np.zeros((6, 5), bool)
+    expected[:4] = True
+    expected[4, :2] = True
+    assert ((seen > ROUNDING) == expected).all()
+    of_the_second_colour = [receptive_field(model, image, (4, 2, 1))[4, 2] for image in images]
+    assert max(of_the_second_colour) > ROUNDING  # it sees the first colour of its own pixel
+
+
+def test_a_blind_spot_shows():
+    blind, whole = (
+        scrambled(architecture((8, 11, 1), filters=4, num_blocks=2))
+        for architecture in (pz.models.PixelCNN, pz.models.GatedPixelCNN)
+    )
+    image = random_images(blind, 1)[0]
+    assert receptive_field(blind, image, (7, 4, 0))[6, 9] <= ROUNDING
+    assert receptive_field(whole, image, (7, 4, 0))[6, 9] > ROUNDING
+
+
+def test_inspect_writes_pictures(model, images, tmp_path, monkeypatch):
+    drawn = random_images(model, 16, seed=5)
+    monkeypatch.setattr(pz.models.PixelModel, "generate", lambda self, count, seed: drawn)
+    inspect(model, images, tmp_path / "new", pixel=(4, 2, 1))
+    assert {path.name for path in (tmp_path / "new").iterdir()} == {
+        *("surprise.png", "distribution.png", "receptive_field.png", "generation.gif")
+    }
+    with Image.open(tmp_path / "new" / "generation.gif") as animation:
+        assert animation.n_frames == 7
+        animation.seek(6)
+        last = np.asarray(animation.convert("RGB"), int)
+    assert abs(last - pictures.grid(drawn, columns=4, levels=3)).max() <= 8  # a GIF has 256 colours
+    for name in ("surprise", "distribution", "receptive_field"):
+        with Image.open(tmp_path / "new" / f"{name}.png") as picture:
+            assert min(picture.size) > 300 and len(picture.getcolors(maxcolors=2**20)) > 8
+    with pytest.raises(FileExistsError, match="already holds files"):
+        inspect(model, images, tmp_path / "new")
+
+
+def test_rows_appear_one_by_one():
+    frames = pictures.rows_appearing(np.full((1, 64, 64, 1), 1), columns=1, levels=2)
+    assert [int((frame[2:66, 10] == 255).all(axis=-1).sum()) for frame in frames] == list(range(65))
+    assert (frames[0][2:66, 2:66] == pictures.UNKNOWN).all()
+
+
+@pytest.mark.parametrize(
+    ("pixel", "got"), [((6, 0, 0), r"\(6, 0, 0\)"), ((0, -1), r"\(0, -1\)"), ((0, 0, 2), r"2\)"), ((1,), r"\(1,\)")]
+)
+def test_a_pixel_outside_is_named(model, images, tmp_path, pixel, got):
+    with pytest.raises(ValueError, match=rf"pixel must be \(row, column, colour\) in 0..5, 0..4, 0..1, got .*{got}"):
+        inspect(model, images, tmp_path / "new", pixel=pixel)
+    assert not (tmp_path / "new").exists()
+
+
+def test_images_of_another_shape_are_named(model, tmp_path):
+    with pytest.raises(ValueError, match=r"images must have shape \(batch, 6, 5, 2\), got \(3, 6, 5, 1\)"):
+        inspect(model, np.zeros((3, 6, 5, 1), int), tmp_path / "new")
