@@ -145,9 +145,12 @@ def test_bad_input_is_one_line(folder, tmp_path, capsys):
     assert "minutes" in refused(capsys, "train", recipes, "--model", "tiny", "--output", new, "--minutes", 0)
     assert not new.exists()
 
-    before = {path.name: path.read_bytes() for path in (folder / "run").iterdir()}
+    def files():
+        return {path: path.read_bytes() for path in (folder / "run").rglob("*") if path.is_file()}
+
+    before = files()
     assert "already holds files" in refused(capsys, "train", recipes, "--model", "tiny", "--output", folder / "run")
-    assert {path.name: path.read_bytes() for path in (folder / "run").iterdir()} == before
+    assert files() == before
 
     cut = tmp_path / "cut.keras"
     cut.write_bytes(model.read_bytes()[:2000])

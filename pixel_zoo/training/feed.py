@@ -36,7 +36,7 @@ def _batches(recipe, split, share, **options):
 
 
 class Batches(keras.utils.PyDataset):
-    """The batches that `pixel_zoo.data.pipeline` makes, without TensorFlow.
+    """The batches that `pixel_zoo.data.pipeline` makes, without TensorFlow. Batch 0 begins a pass.
 
     Args:
         images: array (N, H, W, C).
@@ -45,8 +45,8 @@ class Batches(keras.utils.PyDataset):
     Example:
 
     >>> batches = Batches(data.arrays("digits", "train"), 100, seed=1)
-    >>> len(batches), batches[12][0].shape
-    (13, (97, 8, 8, 1))
+    >>> len(batches), batches[0][0].shape
+    (13, (100, 8, 8, 1))
     """
 
     def __init__(self, images, batch_size, seed=None, drop_remainder=False, position=None, multiple_of=1, share=(0, 1)):
