@@ -1,5 +1,6 @@
 """Export to a SavedModel for TensorFlow Serving."""
 
+import functools
 import os
 import pathlib
 import shutil
@@ -24,8 +25,8 @@ def export(model, path, version=1, jit_compile=False):
     | `complete` | `image`, `known` bool [n,H,W], `seed`, `temperature` | as `sample` |
 
     Images are int32 for models of more than 256 levels. The signatures need TensorFlow alone; the same seeds give the
-    same images as `generate` and `complete`. Values outside the levels and temperatures below 0 are answered with
-    INVALID_ARGUMENT; what an image holds where it is not known is not looked at.
+    same images as `generate` and `complete`. Other shapes, values outside the levels and temperatures below 0 are
+    answered with INVALID_ARGUMENT; what an image holds where it is not known is not looked at.
 
     Args:
         model: a functional model of raster layers, such as `pixel_zoo.models.PixelCNN`.
@@ -107,7 +108,11 @@ def _signatures(model, jit_compile):
         return walk(seed, temperature, images, known)
 
     def concrete(function, *specs):
-        return tf.function(function, autograph=False).get_concrete_function(*specs)
+        @functools.wraps(function)
+        def checked(*tensors):  # a server's session takes what it is fed, of any shape
+            return function(*(tf.ensure_shape(x, spec.shape) for x, spec in zip(tensors, specs, strict=True)))
+
+        return tf.function(checked, autograph=False).get_concrete_function(*specs)
 
     return {
         "score": concrete(score, image),
