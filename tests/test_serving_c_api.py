@@ -123,6 +123,22 @@ def test_nothing_but_operations_of_servers_is_in_the_graph(served, process):
         assert not [name for name in reached if word in name]
 
 
+def test_warm_up_requests_are_of_every_signature_and_answered(served):
+    """They are what TensorFlow Serving reads: PredictionLogs, of its own protos, in a file of its name."""
+    import tensorflow as tf
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    model, path, call = served
+    asked = requests(model)
+    records = tf.data.TFRecordDataset(str(path / "assets.extra" / "tf_serving_warmup_requests")).as_numpy_iterator()
+    logs = [prediction_log_pb2.PredictionLog.FromString(record).predict_log.request for record in records]
+    assert sorted(log.model_spec.signature_name for log in logs) == sorted(asked)
+    for log in logs:
+        name = log.model_spec.signature_name
+        answer = call(name, {key: tf.make_ndarray(value) for key, value in log.inputs.items()})
+        assert answer["log_likelihood"].shape == (1,) and log.inputs.keys() == asked[name].keys()
+
+
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     """The arguments of a session of a model as quick as can be."""
