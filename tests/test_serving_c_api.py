@@ -2,6 +2,7 @@
 
 import multiprocessing
 import multiprocessing.pool
+import pathlib
 
 import c_session
 import keras
@@ -21,6 +22,7 @@ SHAPE, LEVELS = (3, 4, 2), 3
 # One model of each graph there is: what differs within a class, and deeper ones, are more of the same operations.
 KINDS = {(entry.model_class, entry.arguments.get("recurrence")): entry for entry in MODELS}
 COUNT = 5
+EXPORTED = sorted((pathlib.Path(__file__).parents[1] / "exported").glob("*/[0-9]*/"))
 
 
 @pytest.fixture(scope="module")
@@ -123,20 +125,40 @@ def test_nothing_but_operations_of_servers_is_in_the_graph(served, process):
         assert not [name for name in reached if word in name]
 
 
-def test_warm_up_requests_are_of_every_signature_and_answered(served):
-    """They are what TensorFlow Serving reads: PredictionLogs, of its own protos, in a file of its name."""
+def warm_up_requests(path):
+    """The requests that TensorFlow Serving warms up with, read as it does: signature and inputs of each."""
     import tensorflow as tf
     from tensorflow_serving.apis import prediction_log_pb2
 
-    model, path, call = served
-    asked = requests(model)
     records = tf.data.TFRecordDataset(str(path / "assets.extra" / "tf_serving_warmup_requests")).as_numpy_iterator()
     logs = [prediction_log_pb2.PredictionLog.FromString(record).predict_log.request for record in records]
-    assert sorted(log.model_spec.signature_name for log in logs) == sorted(asked)
-    for log in logs:
-        name = log.model_spec.signature_name
-        answer = call(name, {key: tf.make_ndarray(value) for key, value in log.inputs.items()})
-        assert answer["log_likelihood"].shape == (1,) and log.inputs.keys() == asked[name].keys()
+    return [
+        (log.model_spec.signature_name, {key: tf.make_ndarray(value) for key, value in log.inputs.items()})
+        for log in logs
+    ]
+
+
+def test_warm_up_requests_are_of_every_signature_and_answered(served):
+    model, path, call = served
+    asked = requests(model)
+    warm_up = warm_up_requests(path)
+    assert sorted(name for name, _ in warm_up) == sorted(asked)
+    for name, inputs in warm_up:
+        assert inputs.keys() == asked[name].keys()
+        assert call(name, inputs)["log_likelihood"].shape == (1,)
+
+
+@pytest.mark.parametrize("path", EXPORTED, ids=lambda path: path.parent.name)
+def test_a_pretrained_model_is_served_as_it_was_saved(path, process):
+    """Every request it warms up with is answered, and an image scored as by its .keras file."""
+    arguments = saved_models.session_arguments(path)
+    for name, inputs in warm_up_requests(path):
+        process.apply(c_session.run, (arguments, name, inputs))
+        if name == "score":
+            model = keras.models.load_model(path.parent.with_suffix(".keras"))
+            inputs |= {"image": random_images(model, 1)}
+            nats = process.apply(c_session.run, (arguments, name, inputs))["log_likelihood"]
+            np.testing.assert_allclose(nats, model.log_likelihood(inputs["image"]), rtol=1e-4)
 
 
 @pytest.fixture(scope="module")

@@ -213,8 +213,9 @@ def test_bad_arguments_are_named(arguments, said):
 
 
 def test_only_a_client_needs_what_it_is_made_of(monkeypatch):
-    absent = "import sys; sys.modules.update(grpc=None, httpx=None, tensorflow_serving=None); import pixel_zoo"
-    subprocess.run([sys.executable, "-c", absent], check=True, env=os.environ | {"KERAS_BACKEND": "jax"})
+    absent = dict.fromkeys(["grpc", "httpx", "tensorflow", "tensorflow_serving"])
+    program = f"import sys; sys.modules.update({absent}); import pixel_zoo"
+    subprocess.run([sys.executable, "-c", program], check=True, env=os.environ | {"KERAS_BACKEND": "jax"})
     for package, address in [("httpx", "http://host:1"), ("grpc", "host:1")]:
         monkeypatch.setitem(sys.modules, package, None)
         with pytest.raises(ImportError, match=rf"needs {package}.*pip install 'pixel-zoo\[serving\]'"):
