@@ -142,22 +142,32 @@ def evaluate(model: Model, data: Data, data_option: DataOption = None, split: Sp
 
 @app.command()
 def sample(
-    model: Model,
+    model: Annotated[str, typer.Argument(help="A .keras file, or the name of a pretrained or a served model.")],
     output: Picture,
     num_images: Annotated[int, typer.Option(help="How many images.")] = 16,
     seed: Seed = 0,
     temperature: Temperature = 1.0,
     top_k: TopK = None,
     top_p: TopP = None,
+    server: Annotated[
+        str | None, typer.Option(help="Ask TensorFlow Serving: host:port for gRPC, http://host:port for REST.")
+    ] = None,
 ):
     """Draw images from a model, as one picture."""
     _check_picture(output)
-    loaded = _load(model)
+    if server is not None and (top_k, top_p) != (None, None):
+        raise ValueError("top_k, top_p: a served model draws from all values; leave them out, or --server")
+    how = {"seed": seed, "temperature": temperature}
+    if server is None:
+        loaded = _load(model)
+        images, levels = loaded.generate(num_images, **how, top_k=top_k, top_p=top_p), loaded.levels
+    else:
+        images = _sample_served(server, model, num_images, **how)
+        levels = max(2, images.max() + 1)  # a server doesn't tell: white is the highest value drawn
     from pixel_zoo.training import pictures
 
-    images = loaded.generate(num_images, seed=seed, temperature=temperature, top_k=top_k, top_p=top_p)
     columns = max(1, round(num_images**0.5))
-    pictures.save(pictures.grid(images, columns, loaded.levels), output)
+    pictures.save(pictures.grid(images, columns, levels), output)
     print(output)
 
 
@@ -315,6 +325,15 @@ def _load(name):
         return keras.models.load_model(path)
     except Exception as error:  # a damaged archive fails in many ways, deep in zip, HDF5 or JSON
         raise ValueError(f"model: {name!r} can't be loaded: {error}") from error
+
+
+def _sample_served(server, model, num_images, **how):
+    """Draw images from a model on a server."""
+    _import_keras()
+    from pixel_zoo.serving import Client
+
+    with Client(server, model) as client:
+        return client.sample(num_images, **how)
 
 
 def _check_picture(path):

@@ -65,6 +65,32 @@ def _tensorflow_scan(function, init, xs, reverse):
     return carry, keras.tree.pack_sequence_as(y_specs, [array.stack() for array in arrays])
 
 
+def slice_update(x, start, update):
+    """`keras.ops.slice_update`, for a start that is known before it runs, as an operation that every server has.
+
+    On TensorFlow, Keras takes one of XLA's. Where XLA has not compiled what is around it, that operation starts a
+    compiler of its own for each new shape, which servers may come without.
+
+    Args:
+        x: tensor.
+        start: tuple of ints, one for each axis.
+        update: tensor of the same rank and dtype.
+
+    Returns:
+        `x` with `update` written over it from `start` on.
+
+    Example:
+    >>> [int(value) for value in slice_update(np.zeros(4, "int32"), (1,), np.array([7, 8], "int32"))]
+    [0, 7, 8, 0]
+    """
+    if keras.backend.backend() != "tensorflow":
+        return ops.slice_update(x, start, update)
+    import tensorflow as tf
+
+    stop = tf.shape(update) + start
+    return tf.raw_ops.TensorStridedSliceUpdate(input=x, begin=start, end=stop, strides=[1] * len(start), value=update)
+
+
 def on_accelerator():
     """Whether computations run on a GPU or TPU, where many small steps cost more than few large ones.
 

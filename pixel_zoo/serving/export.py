@@ -1,5 +1,6 @@
 """Export to a SavedModel for TensorFlow Serving."""
 
+import functools
 import os
 import pathlib
 import shutil
@@ -12,6 +13,7 @@ from pixel_zoo import backend
 from pixel_zoo.layers.checks import positive_integer
 from pixel_zoo.likelihoods import bits_per_dim, likelihood_of_logits, log_likelihood
 from pixel_zoo.sampling import Sampler, Walker
+from pixel_zoo.serving.warm_up import BATCH_SIZES, write_warm_up
 
 
 def export(model, path, version=1, jit_compile=False):
@@ -24,8 +26,8 @@ def export(model, path, version=1, jit_compile=False):
     | `complete` | `image`, `known` bool [n,H,W], `seed`, `temperature` | as `sample` |
 
     Images are int32 for models of more than 256 levels. The signatures need TensorFlow alone; the same seeds give the
-    same images as `generate` and `complete`. Values outside the levels and temperatures below 0 are answered with
-    INVALID_ARGUMENT; what an image holds where it is not known is not looked at.
+    same images as `generate` and `complete`. Other shapes, values outside the levels and temperatures below 0 are
+    answered with INVALID_ARGUMENT; what an image holds where it is not known is not looked at.
 
     Args:
         model: a functional model of raster layers, such as `pixel_zoo.models.PixelCNN`.
@@ -33,8 +35,8 @@ def export(model, path, version=1, jit_compile=False):
         version: int, the version to write, as directory `path/version`.
         jit_compile: bool, whether `sample` and `complete` are compiled with XLA. Most models draw faster then, but a
             server compiles them anew for each batch size that comes, which takes seconds, for deep models a minute:
-            let it batch to a few sizes, and warm them up. On a CPU, TensorFlow Serving must be started with
-            `--xla_cpu_compilation_enabled`.
+            let it batch to those that it warms up with, 1, 4, 16 and 64. On a CPU, TensorFlow Serving must be started
+            with `--xla_cpu_compilation_enabled`.
 
     Returns:
         pathlib.Path of `path/version`.
@@ -62,6 +64,7 @@ def export(model, path, version=1, jit_compile=False):
         module = tf.Module()
         module.weights = [variable.value for variable in model.variables]
         tf.saved_model.save(module, temporary, signatures={**signatures, "serving_default": signatures["score"]})
+        write_warm_up(temporary, BATCH_SIZES if jit_compile else BATCH_SIZES[:1])
         os.chmod(temporary, 0o755)
         os.replace(temporary, target)
     except BaseException:
@@ -107,7 +110,11 @@ def _signatures(model, jit_compile):
         return walk(seed, temperature, images, known)
 
     def concrete(function, *specs):
-        return tf.function(function, autograph=False).get_concrete_function(*specs)
+        @functools.wraps(function)
+        def checked(*tensors):  # a server's session takes what it is fed, of any shape
+            return function(*(tf.ensure_shape(x, spec.shape) for x, spec in zip(tensors, specs, strict=True)))
+
+        return tf.function(checked, autograph=False).get_concrete_function(*specs)
 
     return {
         "score": concrete(score, image),
