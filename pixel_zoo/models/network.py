@@ -33,7 +33,9 @@ def dtype_name(dtype):
     return keras.dtype_policies.get(dtype or keras.config.dtype_policy()).name
 
 
-def raster_network(image_shape, levels, features, num_blocks, body, head_filters, residual, skip, dropout, dtype):
+def raster_network(
+    image_shape, levels, features, num_blocks, body, head_filters, residual, skip, dropout, conditioning, dtype
+):
     """Connect the layers of a model: 7x7 mask A, blocks, head, logits.
 
     ```
@@ -53,10 +55,11 @@ def raster_network(image_shape, levels, features, num_blocks, body, head_filters
         residual: bool, whether a block adds to its input.
         skip: bool, whether blocks are connected to the output.
         dropout: float, rate at which a body's features are dropped in training.
+        conditioning: `Conditioning`, what the model is given beside the image.
         dtype: str, dtype policy of the layers.
 
     Returns:
-        (inputs, outputs), the symbolic image and logits.
+        (inputs, outputs): the symbolic image, or a dictionary of it and what it is given with; the symbolic logits.
     """
     colours, levels = image_shape[-1], check_levels(levels)
 
@@ -83,4 +86,4 @@ def raster_network(image_shape, levels, features, num_blocks, body, head_filters
     x = keras.layers.ReLU(dtype=dtype, name="logits_relu")(x)
     # Logits and softmax stay in float32 under a mixed policy.
     logits_dtype = "float32" if dtype.startswith("mixed") else dtype
-    return image, Logits(levels, colours=colours, dtype=logits_dtype, name="logits")(x)
+    return conditioning.beside(image), Logits(levels, colours=colours, dtype=logits_dtype, name="logits")(x)

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from pixel_zoo import backend
+from pixel_zoo.inputs import other_inputs
 from pixel_zoo.sampling.arguments import (
     check_conditioning,
     check_count,
@@ -69,7 +70,7 @@ def generate(
     check_sampling(temperature, top_k, top_p)
     check_running(batch_size, jit_compile, progress)
     walk = _walk(model, top_k, top_p, _use_xla(jit_compile, num_images, batch_size))
-    check_conditioning(conditioning, model, num_images)
+    check_conditioning(conditioning, other_inputs(model), num_images)
     per_image = {"seeds": seeds, "conditioning": list(conditioning)}
     return walk(per_image, temperature, batch_size, progress, return_log_likelihood)
 
@@ -129,7 +130,7 @@ def complete(
         )
     images = check_images(shown, walk.image_shape, walk.levels)
     check_count("the number of images", len(images))
-    check_conditioning(conditioning, model, len(images))
+    check_conditioning(conditioning, other_inputs(model), len(images))
     per_image = {
         "images": images.astype("int32"),
         "known": check_known(known, images),

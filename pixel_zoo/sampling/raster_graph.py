@@ -5,6 +5,7 @@ import numbers
 
 import keras
 
+from pixel_zoo.inputs import image_input
 from pixel_zoo.layers import RasterLayer
 
 # Layers that do the same at every position and feature, so that they may be applied to any slice of a map.
@@ -86,7 +87,7 @@ class RasterGraph:
     def __init__(self, model):
         if not isinstance(model, keras.models.Model) or not hasattr(model, "_nodes_by_depth"):
             raise TypeError(f"model must be a functional Keras model of raster layers, got {type(model).__name__}")
-        image = _image_input(model)
+        image = image_input(model)
         if None in image.shape[1:] or len(image.shape) != 4:
             raise ValueError(
                 f"the image input must have a static shape (height, width, colours), got {image.shape[1:]}"
@@ -180,15 +181,6 @@ def run_pointwise(operation, args, kwargs):
     if isinstance(operation, keras.layers.Concatenate):
         return keras.ops.concatenate(args[0], axis=-1)
     return operation(*args, **kwargs)
-
-
-def _image_input(model):
-    if len(model.inputs) == 1:
-        return model.inputs[0]
-    images = [tensor for tensor in model.inputs if tensor.name == "image"]
-    if len(images) != 1:
-        raise ValueError(f"one of several inputs must be named 'image', got {[tensor.name for tensor in model.inputs]}")
-    return images[0]
 
 
 def _in_order(model):

@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from pixel_zoo import backend
+from pixel_zoo.inputs import join_inputs, other_inputs
 from pixel_zoo.layers.checks import positive_integer
 from pixel_zoo.likelihoods import bits_per_dim, likelihood_of_logits, log_likelihood
 from pixel_zoo.sampling import Sampler, Walker
@@ -23,9 +24,13 @@ def export(model, path, version=1, jit_compile=False):
     | `sample` | `seed` int64 [n], `temperature` float32 [n] | `image` uint8 [n,H,W,C], `log_likelihood` float32 [n] |
     | `complete` | `image`, `known` bool [n,H,W], `seed`, `temperature` | as `sample` |
 
+    Each takes what the model is given beside the image too: `label` int64 [n], `vector` float32 [n,d], or whatever the
+    inputs of a model composed by hand are called (int64 or float32).
+
     Images are int32 for models of more than 256 levels. The signatures need TensorFlow alone; the same seeds give the
-    same images as `generate` and `complete`. Values outside the levels and temperatures below 0 are answered with
-    INVALID_ARGUMENT; what an image holds where it is not known is not looked at.
+    same images as `generate` and `complete`. Values outside the levels, labels outside the
+    classes and temperatures below 0 are answered with INVALID_ARGUMENT; what an image holds where it is not known is
+    not looked at.
 
     Args:
         model: a functional model of raster layers, such as `pixel_zoo.models.PixelCNN`.
@@ -82,38 +87,66 @@ def _signatures(model, jit_compile):
     known = tf.TensorSpec((None, height, width), tf.bool, name="known")
     seed = tf.TensorSpec((None,), tf.int64, name="seed")
     temperature = tf.TensorSpec((None,), tf.float32, name="temperature")
+    others = [_spec_of_other(tensor) for tensor in other_inputs(model)]
 
     # What checks the request stays outside: XLA would leave it out.
     compiled_walker = backend.compiled(walker, model.variables, xla=jit_compile)
 
-    def walk(seed, temperature, *images_and_known):
+    def walk(seed, temperature, given, images=None, known=None):
         _check_temperature(temperature)
         noise = backend.uniform_noise(_seed_words(seed), image_shape)
-        values, nats = compiled_walker(noise, temperature, *images_and_known)
+        values, nats = compiled_walker(noise, temperature, images, known, _checked(model, given))
         return {"image": tf.cast(values, image_dtype), "log_likelihood": nats}
 
-    def score(image):
+    def score(image, *given):
         images = tf.cast(image, tf.int32)
         _check_values(images, levels)
-        nats = log_likelihood(images, model(images, training=False))
+        nats = log_likelihood(images, model(join_inputs(model, images, _checked(model, given)), training=False))
         return {"log_likelihood": nats, "bits_per_dim": bits_per_dim(-nats, image_shape)}
 
-    def sample(seed, temperature):
-        return walk(seed, temperature)
+    def sample(seed, temperature, *given):
+        return walk(seed, temperature, given)
 
-    def complete(image, known, seed, temperature):
+    def complete(image, known, seed, temperature, *given):
         images = tf.where(known[..., None], tf.cast(image, tf.int32), 0)
         _check_values(images, levels)
-        return walk(seed, temperature, images, known)
+        return walk(seed, temperature, given, images, known)
 
     def concrete(function, *specs):
         return tf.function(function, autograph=False).get_concrete_function(*specs)
 
     return {
-        "score": concrete(score, image),
-        "sample": concrete(sample, seed, temperature),
-        "complete": concrete(complete, image, known, seed, temperature),
+        "score": concrete(score, image, *others),
+        "sample": concrete(sample, seed, temperature, *others),
+        "complete": concrete(complete, image, known, seed, temperature, *others),
     }
+
+
+def _spec_of_other(tensor):
+    """How a request holds a symbolic input beside the image."""
+    import tensorflow as tf
+
+    dtype = tf.as_dtype(tensor.dtype)
+    return tf.TensorSpec(tensor.shape, tf.int64 if dtype.is_integer else dtype, name=tensor.name)
+
+
+def _checked(model, given):
+    """The values of a model's inputs beside the image, labels checked."""
+    classes = getattr(model, "num_classes", None)  # of a bare functional model nothing is known
+    names = [tensor.name for tensor in other_inputs(model)]
+    return [
+        value if classes is None or name != "label" else _check_label(value, classes)
+        for name, value in zip(names, given, strict=True)
+    ]
+
+
+def _check_label(label, num_classes):
+    """The labels, cut to the classes: what reads them might fail first, and would not name them."""
+    import tensorflow as tf
+
+    inside = tf.reduce_all((label >= 0) & (label < num_classes))
+    tf.debugging.Assert(inside, [f"label: must be 0..{num_classes - 1}, got", ops.min(label), ops.max(label)])
+    return tf.clip_by_value(label, 0, num_classes - 1)
 
 
 def _seed_words(seed):
