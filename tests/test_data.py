@@ -88,6 +88,34 @@ print(data.content_hash("digits", "test"))
     assert done.stdout.strip() == data.content_hash("digits", "test"), done.stderr
 
 
+# --- labels ---
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+@pytest.mark.parametrize("name", ["digits", "mnist", "cifar10"])
+def test_labels_are_what_info_says(name, split):
+    images, labels = images_of(name, split), data.labels(name, split)
+    assert labels.shape == (len(images),)
+    assert labels.dtype == np.int64
+    assert np.unique(labels).tolist() == list(range(data.info(name).classes))
+    assert not labels.flags.writeable
+
+
+@pytest.mark.parametrize("name, least", [("digits", 0.9), ("mnist", 0.75), ("cifar10", 0.25)])
+def test_labels_are_in_the_order_of_the_images(name, least):
+    """The nearest mean image of a class tells many labels; in another order it would tell a tenth."""
+    images = images_of(name, "test").reshape(data.info(name).splits["test"], -1).astype("float32")
+    labels = data.labels(name, "test")
+    means = np.stack([images[labels == label].mean(axis=0) for label in range(10)])
+    nearest = (np.square(means).sum(axis=1) - 2 * images @ means.T).argmin(axis=1)
+    assert (nearest == labels).mean() > least
+
+
+def test_a_set_without_labels_says_which_have_them():
+    with pytest.raises(ValueError, match="labels: binarized_mnist has none; these have: cifar10, digits, mnist"):
+        data.labels("binarized_mnist", "test")
+
+
 # --- pipeline ---
 
 
@@ -105,6 +133,16 @@ def test_pipeline_batches_everything_and_knows_its_length():
     assert len(batches) == 13
     assert batches.element_spec.dtype == "uint8"
     assert batches.element_spec.shape.as_list() == [None, 8, 8, 1]
+
+
+@on_tensorflow
+@pytest.mark.parametrize("seed", [None, 0])
+def test_labels_stay_with_their_images(seed):
+    ((batch,),) = data.pipeline("digits", "train", batch_size=1297, seed=seed, labels=True)
+    assert batch["label"].dtype == "int64"
+    pairs = zip(map(bytes, batch["image"].numpy()), batch["label"].numpy(), strict=True)
+    stored = zip(map(bytes, data.arrays("digits", "train")), data.labels("digits", "train"), strict=True)
+    assert sorted(pairs) == sorted(stored)
 
 
 @on_tensorflow

@@ -18,6 +18,8 @@ class DataSet:
         description: what the images are, which binarisation where there is one, and where the splits come from.
         source: who published the images.
         read: split -> uint8 array (splits[split], *image_shape).
+        classes: the labels of the images are the integers 0 .. classes - 1; None where they have none.
+        read_labels: split -> integers (splits[split],), in the order of `read`; None where there are none.
 
     Example:
 
@@ -34,3 +36,5 @@ class DataSet:
     description: str
     source: str
     read: Callable[[str], np.ndarray] = dataclasses.field(repr=False)
+    classes: int | None = None
+    read_labels: Callable[[str], np.ndarray] | None = dataclasses.field(default=None, repr=False)

@@ -13,24 +13,40 @@ def read_digits(split):
     """A split of scikit-learn's digits: uint8 (N, 8, 8, 1), values 0 .. 16."""
     from sklearn.datasets import load_digits
 
-    images = load_digits().images.astype(np.uint8)[..., np.newaxis]
+    return _digits_split(load_digits().images.astype(np.uint8)[..., np.newaxis], split)
+
+
+def read_digit_labels(split):
+    """Which digit each image of `read_digits` shows: integers (N,), 0 .. 9."""
+    from sklearn.datasets import load_digits
+
+    return _digits_split(load_digits().target, split)
+
+
+def _digits_split(rows, split):
     # The file goes through its writers one after the other; permuted, each split holds all of them.
-    images = images[permutation(len(images), seed=0)]
-    train, validation, test = np.split(images, np.cumsum(list(DIGITS_SPLITS.values()))[:-1])
+    rows = rows[permutation(len(rows), seed=0)]
+    train, validation, test = np.split(rows, np.cumsum(list(DIGITS_SPLITS.values()))[:-1])
     return {"train": train, "validation": validation, "test": test}[split]
 
 
-def tfds_reader(builder, **slices):
-    """A function split -> uint8 (N, H, W, C) that reads a set of TensorFlow Datasets, and downloads it where it must.
+def tfds_reader(builder, feature="image", **slices):
+    """A function split -> array (N, ...) that reads a set of TensorFlow Datasets, and downloads it where it must.
 
     Args:
         builder: its name there with a version; within a major version the images stay the same.
+        feature: what is read of each example: "image", uint8 (H, W, C), or "label", an integer.
         slices: for each split that is a slice there, what TFDS calls it.
     """
 
     def read(split):
+        import tensorflow_datasets as tfds
+
         # A batch size of -1 is the whole split as one tensor.
-        return _prepared(builder).as_dataset(split=slices.get(split, split), batch_size=-1)["image"].numpy()
+        examples = _prepared(builder).as_dataset(
+            split=slices.get(split, split), batch_size=-1, decoders=tfds.decode.PartialDecoding({feature: True})
+        )
+        return examples[feature].numpy()
 
     return read
 

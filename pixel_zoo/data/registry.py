@@ -1,7 +1,10 @@
 """The data sets there are."""
 
 from pixel_zoo.data.data_set import DataSet
-from pixel_zoo.data.readers import DIGITS_SPLITS, read_digits, tfds_reader
+from pixel_zoo.data.readers import DIGITS_SPLITS, read_digit_labels, read_digits, tfds_reader
+
+_MNIST_SLICES = {"train": "train[:55000]", "validation": "train[55000:]"}
+_CIFAR10_SLICES = {"train": "train[:45000]", "validation": "train[45000:]"}
 
 _DATA_SETS = {
     data_set.name: data_set
@@ -15,6 +18,8 @@ _DATA_SETS = {
             "32 x 32 bitmap. The 1,797 come with scikit-learn: nothing is downloaded. Split by a fixed permutation.",
             source="Alpaydin & Kaynak 1998, UCI Optical Recognition of Handwritten Digits (scikit-learn's load_digits)",
             read=read_digits,
+            classes=10,
+            read_labels=read_digit_labels,
         ),
         DataSet(
             name="binarized_mnist",
@@ -35,7 +40,9 @@ _DATA_SETS = {
             description="Handwritten digits in grey levels 0 to 255, not binarised. Validation is the last 5,000 of "
             "the 60,000 training images, in the order of TFDS.",
             source="LeCun, Cortes & Burges 2010 (TFDS mnist)",
-            read=tfds_reader("mnist:3.*.*", train="train[:55000]", validation="train[55000:]"),
+            read=tfds_reader("mnist:3.*.*", **_MNIST_SLICES),
+            classes=10,
+            read_labels=tfds_reader("mnist:3.*.*", "label", **_MNIST_SLICES),
         ),
         DataSet(
             name="cifar10",
@@ -45,7 +52,9 @@ _DATA_SETS = {
             description="Colour photographs of ten kinds of things, RGB values 0 to 255. Validation is the last 5,000 "
             "of the 50,000 training images, in the order of TFDS.",
             source="Krizhevsky 2009 (TFDS cifar10)",
-            read=tfds_reader("cifar10:3.*.*", train="train[:45000]", validation="train[45000:]"),
+            read=tfds_reader("cifar10:3.*.*", **_CIFAR10_SLICES),
+            classes=10,
+            read_labels=tfds_reader("cifar10:3.*.*", "label", **_CIFAR10_SLICES),
         ),
     )
 }
