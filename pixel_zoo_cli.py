@@ -61,6 +61,9 @@ Picture = Annotated[pathlib.Path, typer.Option(help="The .png file to write; it 
 Seed = Annotated[int, typer.Option(help="Seed of the first image; the next ones count up from it.")]
 Temperature = Annotated[float, typer.Option(help="Below 1 likelier images, 0 the likeliest value of every pixel.")]
 TopK = Annotated[int | None, typer.Option(help="Draw from the k likeliest values only.")]
+Label = Annotated[
+    list[int] | None, typer.Option(help="For a class-conditional model: one for all images, or repeated, one for each.")
+]
 TopP = Annotated[float | None, typer.Option(help="Draw from the likeliest values that hold this much probability.")]
 
 
@@ -122,13 +125,16 @@ def sample(
     temperature: Temperature = 1.0,
     top_k: TopK = None,
     top_p: TopP = None,
+    label: Label = None,
 ):
     """Draw images from a model, as one picture."""
     _check_picture(output)
     loaded = _load(model)
     from pixel_zoo.training import pictures
 
-    images = loaded.generate(num_images, seed=seed, temperature=temperature, top_k=top_k, top_p=top_p)
+    images = loaded.generate(
+        num_images, seed=seed, temperature=temperature, top_k=top_k, top_p=top_p, labels=_labels(label)
+    )
     columns = max(1, round(num_images**0.5))
     pictures.save(pictures.grid(images, columns, loaded.levels), output)
     print(output)
@@ -146,20 +152,30 @@ def complete(
     temperature: Temperature = 1.0,
     top_k: TopK = None,
     top_p: TopP = None,
+    label: Label = None,
 ):
-    """Complete occluded images of a data set: original, what is given, completions."""
+    """Complete occluded images of a data set: original, what is given, completions. Labels are those of the set."""
     _check_picture(output)
     loaded = _load(model)
     import numpy as np
 
-    from pixel_zoo.data import arrays
+    from pixel_zoo.data import arrays, labels
     from pixel_zoo.training import pictures
 
     images = arrays(data, split)
-    images = images[np.linspace(0, len(images) - 1, IMAGES_SHOWN).astype(int)]  # spread: some splits are sorted
+    shown = np.linspace(0, len(images) - 1, IMAGES_SHOWN).astype(int)  # spread: some splits are sorted
+    images, given_labels = images[shown], _labels(label)
+    if given_labels is None and loaded.num_classes is not None:
+        given_labels = labels(data, split)[shown]
     given = known_pixels(known, *images.shape[1:3])
     completed = loaded.complete(
-        images.repeat(num_completions, axis=0), given, seed=seed, temperature=temperature, top_k=top_k, top_p=top_p
+        images.repeat(num_completions, axis=0),
+        given,
+        seed=seed,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        labels=given_labels if np.ndim(given_labels) == 0 else np.repeat(given_labels, num_completions),
     )
     completed = completed.reshape(len(images), num_completions, *images.shape[1:])
     pictures.save(pictures.completions(images, given, completed, loaded.levels), output)
@@ -197,6 +213,11 @@ def list_():
     console.print(sets)
     console.print("Architectures:", ", ".join(model_names()))
     console.print("Pretrained:", ", ".join(pixel_zoo.list_pretrained()) or "none")
+
+
+def _labels(label):
+    """What `--label` gives: None, one for all images, or one for each."""
+    return label[0] if label is not None and len(label) == 1 else label
 
 
 def known_pixels(known, height, width):

@@ -30,8 +30,8 @@ def check_causality(model, input_shape=None, batch_size=64, seed=0):
     """Check that every output depends on earlier inputs only: pixels in raster order, colours inside a pixel.
 
     For each position the values there and after it are drawn anew: no output up to that position may change. A model's
-    output must not see its own value either; a layer's output may, unless it has mask A. What a model is given beside the
-    image, such as a label, stays the same: all outputs may see it.
+    output must not see its own value either; a layer's output may, unless it has mask A. What a model is given beside
+    the image, such as a label, stays the same: all outputs may see it.
 
     Args:
         model: a functional model from integer images (height, width, colours) to logits, or a `RasterLayer`.

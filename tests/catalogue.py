@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from pixel_zoo import layers, models
 
 
@@ -56,6 +58,23 @@ class ModelEntry(NamedTuple):
         return f"{self.model_class.__name__}({arguments})"
 
 
+def given_with(model, count, seed=0):
+    """What `count` images are given with, as the model's methods take it: labels, vectors, or nothing."""
+    draw = np.random.default_rng(seed)
+    given = {}
+    if model.num_classes is not None:
+        given["labels"] = draw.integers(0, model.num_classes, count)
+    if model.conditioning_dim is not None:
+        given["vectors"] = draw.normal(size=(count, model.conditioning_dim)).astype("float32")
+    return given
+
+
+def inputs(images, labels=None, vectors=None):
+    """What a model is called with and `fit` is fed: images, or a dictionary of them and what they are given with."""
+    others = {name: value for name, value in (("label", labels), ("vector", vectors)) if value is not None}
+    return {"image": images, **others} if others else images
+
+
 SMALL = {"num_blocks": 2, "head_filters": 6}
 
 MODELS = [
@@ -63,4 +82,7 @@ MODELS = [
     ModelEntry(models.PixelCNN, {"filters": 4, "residual": False, "skip": False, **SMALL}),
     ModelEntry(models.PixelRNN, {"recurrence": "row", "units": 4, **SMALL}),
     ModelEntry(models.PixelRNN, {"recurrence": "diagonal", "units": 4, "residual": False, **SMALL}),
+    ModelEntry(models.PixelCNN, {"filters": 4, "num_classes": 3, "conditioning_dim": 2, **SMALL}),
+    ModelEntry(models.PixelRNN, {"recurrence": "row", "units": 4, "num_classes": 3, **SMALL}),
+    ModelEntry(models.PixelRNN, {"recurrence": "diagonal", "units": 4, "conditioning_dim": 2, **SMALL}),
 ]

@@ -78,7 +78,17 @@ class PixelCNN(ConfiguredModel):
             return keras.layers.ReLU(dtype=dtype, name=f"{name}_conv_relu")(x)
 
         inputs, outputs = raster_network(
-            image_shape, levels, 2 * filters, num_blocks, body, head_filters, residual, skip, dropout, conditioning, dtype
+            image_shape,
+            levels,
+            2 * filters,
+            num_blocks,
+            body,
+            head_filters,
+            residual,
+            skip,
+            dropout,
+            conditioning,
+            dtype,
         )
         config = {
             "image_shape": image_shape,

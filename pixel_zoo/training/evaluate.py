@@ -9,7 +9,7 @@ from pixel_zoo import data
 
 
 def evaluate(model, name, split="test", *, batch_size=64):
-    """Score every image of a split.
+    """Score every image of a split; a class-conditional model scores each given its label.
 
     Args:
         model: a model of `pixel_zoo.models`.
@@ -23,7 +23,8 @@ def evaluate(model, name, split="test", *, batch_size=64):
         width x channels)), `images_per_second` (scoring alone, compiled).
 
     Raises:
-        ValueError: there is no such data set or split, or its images are not of the model's shape and levels.
+        ValueError: there is no such data set or split, its images are not of the model's shape and levels, or its
+            labels not the model's.
 
     Example:
 
@@ -40,9 +41,15 @@ def evaluate(model, name, split="test", *, batch_size=64):
             f"the model takes {tuple(model.image_shape)} and {model.levels}"
         )
     images = data.arrays(name, split)
-    model.log_likelihood(images[:batch_size], batch_size=batch_size)  # compiles, so that the clock below does not
+    labels = None
+    if model.num_classes is not None:
+        if info.classes != model.num_classes:
+            raise ValueError(f"data: {name!r} has {info.classes or 'no'} classes, the model {model.num_classes}")
+        labels = data.labels(name, split)
+    some_labels = None if labels is None else labels[:batch_size]
+    model.log_likelihood(images[:batch_size], some_labels, batch_size=batch_size)  # compiles; the clock below does not
     start = time.perf_counter()
-    nats = -model.log_likelihood(images, batch_size=batch_size).astype("float64")
+    nats = -model.log_likelihood(images, labels, batch_size=batch_size).astype("float64")
     seconds = time.perf_counter() - start
     return {
         "data": name,

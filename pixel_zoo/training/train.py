@@ -84,7 +84,8 @@ def train(recipe, output, *, minutes=None, profile=False, verbose="auto"):
 
     if (output / "best.keras").exists():
         model.load_weights(output / "best.keras")
-        samples = model.generate(num_images=16, seed=recipe.seed)
+        given = {} if model.num_classes is None else {"labels": [image % model.num_classes for image in range(16)]}
+        samples = model.generate(num_images=16, seed=recipe.seed, **given)
         pictures.save(pictures.grid(samples, columns=4, levels=model.levels), output / "samples.png")
         pictures.save_loss_curve(output / "log.csv", output / "loss.png")
     if not math.isfinite(history["loss"][-1]):
@@ -119,14 +120,19 @@ def build_optimizer(recipe, steps_per_epoch):
 
 def _feed(recipe):
     """What `fit` takes as its data, and steps an epoch: pipelines for TensorFlow, arrays for any other backend."""
+    labels = recipe.model_options.get("num_classes") is not None
     if keras.backend.backend() == "tensorflow":
-        images = data.pipeline(recipe.data, "train", recipe.batch_size, seed=recipe.seed)
-        validation = data.pipeline(recipe.data, "validation", recipe.batch_size)
+        images = data.pipeline(recipe.data, "train", recipe.batch_size, seed=recipe.seed, labels=labels)
+        validation = data.pipeline(recipe.data, "validation", recipe.batch_size, labels=labels)
         return {"x": images, "validation_data": validation, "shuffle": False}, len(images)
-    images = data.arrays(recipe.data, "train")
-    validation = (data.arrays(recipe.data, "validation"),)
-    steps_per_epoch = math.ceil(len(images) / recipe.batch_size)
-    return {"x": images, "validation_data": validation, "batch_size": recipe.batch_size}, steps_per_epoch
+
+    def of_split(split):
+        images = data.arrays(recipe.data, split)
+        return {"image": images, "label": data.labels(recipe.data, split)} if labels else images
+
+    steps_per_epoch = math.ceil(data.info(recipe.data).splits["train"] / recipe.batch_size)
+    fed = {"x": of_split("train"), "validation_data": (of_split("validation"),), "batch_size": recipe.batch_size}
+    return fed, steps_per_epoch
 
 
 def _new_directory(path):
