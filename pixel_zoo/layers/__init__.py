@@ -1,9 +1,10 @@
 """Raster layers: what a model of the PixelRNN family is made of."""
 
+from pixel_zoo.layers.copying_logits import CopyingLogits
 from pixel_zoo.layers.diagonal_bilstm import DiagonalBiLSTM
 from pixel_zoo.layers.logits import Logits
 from pixel_zoo.layers.masked_conv2d import MaskedConv2D
 from pixel_zoo.layers.raster_layer import RasterLayer
 from pixel_zoo.layers.row_lstm import RowLSTM
 
-__all__ = ["DiagonalBiLSTM", "Logits", "MaskedConv2D", "RasterLayer", "RowLSTM"]
+__all__ = ["CopyingLogits", "DiagonalBiLSTM", "Logits", "MaskedConv2D", "RasterLayer", "RowLSTM"]

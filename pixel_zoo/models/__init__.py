@@ -1,7 +1,8 @@
 """Models of the PixelRNN family."""
 
+from pixel_zoo.models.multi_scale import MultiScalePixelRNN
 from pixel_zoo.models.pixel_cnn import PixelCNN
 from pixel_zoo.models.pixel_model import PixelModel
 from pixel_zoo.models.pixel_rnn import PixelRNN
 
-__all__ = ["PixelCNN", "PixelModel", "PixelRNN"]
+__all__ = ["MultiScalePixelRNN", "PixelCNN", "PixelModel", "PixelRNN"]

@@ -2,7 +2,7 @@
 
 import keras
 
-from pixel_zoo.layers import Logits, MaskedConv2D
+from pixel_zoo.layers import MaskedConv2D
 from pixel_zoo.layers.checks import positive_integer
 
 
@@ -31,6 +31,11 @@ def check_dropout(dropout):
 def dtype_name(dtype):
     """The name of a dtype policy; None stands for the global one."""
     return keras.dtype_policies.get(dtype or keras.config.dtype_policy()).name
+
+
+def scaled(image, levels, dtype, name):
+    """The symbolic integer image with its values 0..levels-1 scaled to [-1, 1]."""
+    return keras.layers.Rescaling(2 / (check_levels(levels) - 1), offset=-1.0, dtype=dtype, name=name)(image)
 
 
 def raster_network(
@@ -67,7 +72,7 @@ def raster_network(
         return MaskedConv2D(filters, kernel_size, mask_type, colours=colours, dtype=dtype, name=name)
 
     image = keras.Input(image_shape, dtype="int32", name="image")
-    x = keras.layers.Rescaling(2 / (levels - 1), offset=-1.0, dtype=dtype, name="scale")(image)
+    x = scaled(image, levels, dtype, name="scale")
     x = convolution(features, "first", 7, "A")(x)
     skips = []
     for block in range(1, positive_integer("num_blocks", num_blocks) + 1):
@@ -86,4 +91,4 @@ def raster_network(
     x = keras.layers.ReLU(dtype=dtype, name="logits_relu")(x)
     # Logits and softmax stay in float32 under a mixed policy.
     logits_dtype = "float32" if dtype.startswith("mixed") else dtype
-    return conditioning.beside(image), Logits(levels, colours=colours, dtype=logits_dtype, name="logits")(x)
+    return conditioning.beside(image), conditioning.logits(x, levels, colours, logits_dtype)

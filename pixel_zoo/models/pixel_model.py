@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from pixel_zoo import backend, sampling
-from pixel_zoo.inputs import image_input, image_of, join_inputs, other_inputs
+from pixel_zoo.inputs import image_input, image_of, join_inputs
 from pixel_zoo.likelihoods import (
     BitsPerDim,
     Nats,
@@ -14,17 +14,13 @@ from pixel_zoo.likelihoods import (
     likelihood_of_logits,
     log_likelihood,
 )
-from pixel_zoo.sampling.arguments import (
-    check_conditioning,
-    check_count,
-    check_images,
-    check_labels,
-    check_vectors,
-)
+from pixel_zoo.models.conditioning import given_values
+from pixel_zoo.models.likelihood_training import LikelihoodTraining
+from pixel_zoo.sampling.arguments import check_count, check_images
 
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
-class PixelModel(keras.Model):
+class PixelModel(LikelihoodTraining, keras.Model):
     """A functional model of raster layers with an exact likelihood (van den Oord et al. 2016, equations 1 and 2).
 
     p(x) is the product over pixels in raster order, and inside a pixel over colours, of p(value | values before).
@@ -59,6 +55,9 @@ class PixelModel(keras.Model):
         """How many values a colour of a pixel takes."""
         return likelihood_of_logits(self.outputs[0].shape).levels
 
+    #: What `log_likelihood` is: log p(x) itself, or a lower bound of it.
+    likelihood_kind = "exact"
+
     @property
     def num_classes(self):
         """How many labels an image may be given with, or None for a model that takes no label."""
@@ -71,27 +70,15 @@ class PixelModel(keras.Model):
 
     # Training
 
-    def compile(self, optimizer="adam", loss="nats", metrics="default", **kwargs):
-        """As in Keras, with defaults that train: loss -log p(x) in nats per image, metrics nats and bits/dim."""
-        loss = NegativeLogLikelihood() if loss == "nats" else loss
-        metrics = [Nats(), BitsPerDim()] if metrics == "default" else metrics
-        super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
+    def default_loss(self):
+        return NegativeLogLikelihood()
 
-    def compile_from_config(self, config):
-        """What `load_model` calls: Keras leaves models with a `compile` of their own to do this themselves."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
+    def default_metrics(self):
+        return [Nats(), BitsPerDim()]
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        y = self._target(x, y)
-        return super().compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
-
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        return super().compute_metrics(x, self._target(x, y), y_pred, sample_weight=sample_weight)
-
-    def _target(self, x, y):
+    def _target(self, x):
         """The images are their own targets."""
-        return image_of(self, x) if y is None else y
+        return image_of(self, x)
 
     # Likelihood
 
@@ -112,7 +99,7 @@ class PixelModel(keras.Model):
             TypeError, ValueError: naming the argument that is wrong, missing or needless.
         """
         images = check_images(images, self.image_shape, self.levels)
-        given = self._given(len(images), labels, vectors, conditioning)
+        given = given_values(self, len(images), labels, vectors, conditioning)
         check_count("batch_size", batch_size)
         if "_pixel_zoo_score" not in self.__dict__:
             self.__dict__["_pixel_zoo_score"] = backend.compiled(self._score, self.variables)
@@ -122,18 +109,6 @@ class PixelModel(keras.Model):
                 for i in range(0, len(images), batch_size)
             ]
         )
-
-    def _given(self, count, labels, vectors, conditioning):
-        """The model's inputs beside the image, in their order: labels and vectors checked, the rest as it came."""
-        named = {}
-        if labels is not None or self.num_classes is not None:
-            named["label"] = check_labels(labels, self.num_classes, count)
-        if vectors is not None or self.conditioning_dim is not None:
-            named["vector"] = check_vectors(vectors, self.conditioning_dim, count)
-        others = other_inputs(self)
-        check_conditioning(conditioning, [tensor for tensor in others if tensor.name not in named], count)
-        rest = iter(conditioning)
-        return [named[tensor.name] if tensor.name in named else np.asarray(next(rest)) for tensor in others]
 
     def _score(self, images, *given):
         return log_likelihood(images, self(join_inputs(self, images, given), training=False))
@@ -189,7 +164,7 @@ class PixelModel(keras.Model):
             temperature,
             top_k,
             top_p,
-            conditioning=self._given(num_images, labels, vectors, conditioning),
+            conditioning=given_values(self, num_images, labels, vectors, conditioning),
             batch_size=batch_size,
             jit_compile=jit_compile,
             progress=progress,
@@ -234,7 +209,7 @@ class PixelModel(keras.Model):
             temperature,
             top_k,
             top_p,
-            conditioning=self._given(len(np.atleast_1d(images)), labels, vectors, conditioning),
+            conditioning=given_values(self, len(np.atleast_1d(images)), labels, vectors, conditioning),
             batch_size=batch_size,
             jit_compile=jit_compile,
             progress=progress,

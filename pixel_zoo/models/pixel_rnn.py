@@ -31,12 +31,15 @@ class PixelRNN(ConfiguredModel):
         dropout: float in [0, 1), rate at which features of a block are dropped in training.
         num_classes: int, labels 0..num_classes-1 that an image is given with, or None: p(x | label), see 1606.05328.
         conditioning_dim: int, length of a vector that an image is given with, or None: p(x | vector).
+        small_shape: (height, width) of a small image that an image is given with, or None: p(x | small). It holds every
+            k-th row and column, from the first one on; see `MultiScalePixelRNN`.
+        copy_known: bool, whether the small image's pixels are copied, not predicted.
         dtype: str, Keras dtype policy of the layers, or None for the global one; logits stay in float32.
         name: str or None.
 
-    Input: integers 0..levels-1 (batch, height, width, colours); with labels or vectors a dictionary of `image`, `label`
-    int (batch,) and `vector` float32 (batch, conditioning_dim). Output: float32 logits (batch, height, width, colours,
-    levels), or (batch, height, width, colours) for 2 levels.
+    Input: integers 0..levels-1 (batch, height, width, colours); if it is given with more, a dictionary of `image` and
+    `label` int (batch,), `vector` float32 (batch, conditioning_dim), `small` integers (batch, *small_shape, colours).
+    Output: float32 logits (batch, height, width, colours, levels), or (batch, height, width, colours) for 2 levels.
 
     Raises:
         ValueError: naming the argument that is wrong.
@@ -61,16 +64,21 @@ class PixelRNN(ConfiguredModel):
         dropout=0.0,
         num_classes=None,
         conditioning_dim=None,
+        small_shape=None,
+        copy_known=True,
         dtype=None,
         name=None,
         **kwargs,
     ):
         image_shape, dropout = check_image_shape(image_shape), check_dropout(dropout)
         dtype = dtype_name(dtype)
-        conditioning = Conditioning(num_classes, conditioning_dim, dtype)
         positive_integer("units", units)
         if recurrence not in RECURRENCES:
             raise ValueError(f"recurrence must be one of {', '.join(map(repr, RECURRENCES))}, got {recurrence!r}")
+
+        conditioning = Conditioning(
+            image_shape, levels, 2 * units, num_classes, conditioning_dim, small_shape, copy_known, dtype
+        )
 
         def body(x, name):
             lstm = RECURRENCES[recurrence](units, colours=image_shape[-1], dtype=dtype, name=f"{name}_lstm")
@@ -91,6 +99,8 @@ class PixelRNN(ConfiguredModel):
             "dropout": dropout,
             "num_classes": num_classes,
             "conditioning_dim": conditioning_dim,
+            "small_shape": small_shape,
+            "copy_known": copy_known,
             "dtype": dtype,
         }
         super().__init__(inputs, outputs, config, name=name, **kwargs)

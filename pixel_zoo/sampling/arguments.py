@@ -34,7 +34,32 @@ def check_images(images, image_shape, levels, name="images"):
     return images
 
 
-def check_known(known, images):
+def check_partly_known(images, known, image_shape, levels):
+    """Return images, with zeros where nothing is known, and the mask, or raise what is wrong with them.
+
+    Args:
+        images: array of integers (batch, height, width, colours), with values 0..levels-1 where they are known.
+        known: array of bool (batch, height, width) or (height, width).
+        image_shape: (height, width, colours) that the model takes.
+        levels: int.
+
+    Returns:
+        (images, known): NumPy integer array, and bool array (batch, height, width).
+
+    Raises:
+        TypeError, ValueError: saying what is wrong; also if there is no image.
+    """
+    images = np.asarray(images)
+    if images.ndim == 4 and np.shape(known) in (images.shape[:3], images.shape[1:3]):
+        # Unknown values may be anything: whoever marks them by 255 or -1 need not clean up first.
+        shown = np.broadcast_to(known, images.shape[:3])[..., None].astype(bool)
+        images = np.where(shown, images, np.zeros_like(images))
+    images = check_images(images, image_shape, levels)
+    check_count("the number of images", len(images))
+    return images, _check_known(known, images)
+
+
+def _check_known(known, images):
     """Return the mask of known pixels as a bool array (batch, height, width), or raise what is wrong with it."""
     known = np.asarray(known)
     if known.dtype != bool:

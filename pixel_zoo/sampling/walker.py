@@ -151,7 +151,8 @@ class Walker:
     def _conditioning(self, inputs, batch):
         """Conditioning maps as rows (height, width, batch, features): biases of raster layers, and beside the image."""
         others = [tensor for tensor in self.graph.model_inputs if id(tensor) != self.graph.image]
-        values = {id(tensor): value for tensor, value in zip(others, inputs, strict=True)}
+        # A model casts its inputs before its layers see them.
+        values = {id(tensor): ops.cast(value, tensor.dtype) for tensor, value in zip(others, inputs, strict=True)}
         for node in self.graph.conditioning:
             args, kwargs = node.arguments.fill_in(values)
             outputs = keras.tree.flatten(node.operation(*args, **kwargs))
