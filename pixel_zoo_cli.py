@@ -104,13 +104,15 @@ def evaluate(model: Model, data: Data, split: Split = "test"):
 
     with _busy(f"Scoring {data}, {split} split"):
         result = training.evaluate(loaded, data, split)
-    table = Table("data", "split", "images", "nats an image", "bits/dim", "images/s", title=result["description"])
+    columns = ("data", "split", "images", "nats an image", "bits/dim", "log-likelihood", "images/s")
+    table = Table(*columns, title=result["description"])
     table.add_row(
         data,
         split,
         f"{result['images']:,}",
         f"{result['nats']:.3f} ± {result['standard_error']:.3f}",
         f"{result['bits_per_dim']:.4f}",
+        result["likelihood"],
         f"{result['images_per_second']:.0f}",
     )
     Console().print(table)

@@ -34,7 +34,8 @@ def check_causality(model, input_shape=None, batch_size=64, seed=0):
     the image, such as a label, stays the same: all outputs may see it.
 
     Args:
-        model: a functional model from integer images (height, width, colours) to logits, or a `RasterLayer`.
+        model: a functional model from integer images (height, width, colours) to logits, a multi-scale model, whose
+            stages are checked one by one, or a `RasterLayer`.
         input_shape: (height, width, features) of a layer's input; a model knows its own.
         batch_size: int, images at a time.
         seed: int, of the values drawn.
@@ -50,6 +51,10 @@ def check_causality(model, input_shape=None, batch_size=64, seed=0):
     >>> import pixel_zoo as pz
     >>> check_causality(pz.models.PixelCNN((4, 4, 1), filters=4, num_blocks=1, head_filters=4))
     """
+    if hasattr(model, "stages"):
+        for stage in model.stages:
+            check_causality(stage, batch_size=batch_size, seed=seed)
+        return
     probe = _probe_layer(model, input_shape, seed) if isinstance(model, RasterLayer) else _probe_model(model, seed)
     given = [] if isinstance(model, RasterLayer) else _given(model, batch_size, seed)
 

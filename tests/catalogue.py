@@ -40,6 +40,8 @@ LAYERS = [
     LayerEntry(layers.Logits, {"levels": 2}, 2),
     LayerEntry(layers.Logits, {"levels": 2, "colours": 3}, 5),
     LayerEntry(layers.Logits, {"levels": 5, "colours": 3}, 4),
+    LayerEntry(layers.CopyingLogits, {"levels": 2, "colours": 3}, 5),
+    LayerEntry(layers.CopyingLogits, {"levels": 5, "colours": 3}, 4),
 ]
 
 
@@ -66,12 +68,19 @@ def given_with(model, count, seed=0):
         given["labels"] = draw.integers(0, model.num_classes, count)
     if model.conditioning_dim is not None:
         given["vectors"] = draw.normal(size=(count, model.conditioning_dim)).astype("float32")
+    small = [tensor for tensor in model.inputs if tensor.name == "small"]
+    if small:
+        given["conditioning"] = draw.integers(0, model.levels, (1, count, *small[0].shape[1:])).astype("uint8")
     return given
 
 
-def inputs(images, labels=None, vectors=None):
+def inputs(images, labels=None, vectors=None, conditioning=(None,)):
     """What a model is called with and `fit` is fed: images, or a dictionary of them and what they are given with."""
-    others = {name: value for name, value in (("label", labels), ("vector", vectors)) if value is not None}
+    others = {
+        name: value
+        for name, value in zip(("label", "vector", "small"), (labels, vectors, *conditioning), strict=True)
+        if value is not None
+    }
     return {"image": images, **others} if others else images
 
 
@@ -85,4 +94,6 @@ MODELS = [
     ModelEntry(models.PixelCNN, {"filters": 4, "num_classes": 3, "conditioning_dim": 2, **SMALL}),
     ModelEntry(models.PixelRNN, {"recurrence": "row", "units": 4, "num_classes": 3, **SMALL}),
     ModelEntry(models.PixelRNN, {"recurrence": "diagonal", "units": 4, "conditioning_dim": 2, **SMALL}),
+    # One pixel divides images of any shape. Copied pixels are another matter: see test_multi_scale.py.
+    ModelEntry(models.PixelCNN, {"filters": 4, "small_shape": (1, 1), "copy_known": False, **SMALL}),
 ]

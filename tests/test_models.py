@@ -30,6 +30,14 @@ def random_images(model, count, seed=1):
     return np.random.default_rng(seed).integers(0, model.levels, (count, *model.image_shape)).astype("uint8")
 
 
+def repeated(given, count):
+    """What one image is given with, for `count` images."""
+    return {
+        name: [np.repeat(one, count, axis=0) for one in value] if name == "conditioning" else np.repeat(value, count, 0)
+        for name, value in given.items()
+    }
+
+
 @every_model
 def test_probabilities_of_all_images_sum_to_1(entry):
     for image_shape, levels in [((3, 3, 1), 2), ((2, 1, 3), 3)]:
@@ -37,9 +45,7 @@ def test_probabilities_of_all_images_sum_to_1(entry):
         values = itertools.product(range(levels), repeat=math.prod(image_shape))
         images = np.array(list(values), "uint8").reshape(-1, *image_shape)
         for label in range(model.num_classes or 1):
-            one = {
-                name: np.repeat(value, len(images), axis=0) for name, value in given_with(model, 1, seed=label).items()
-            }
+            one = repeated(given_with(model, 1, seed=label), len(images))
             if "labels" in one:
                 one["labels"][:] = label
             total = np.exp(model.log_likelihood(images, **one, batch_size=1024).astype("float64")).sum()
@@ -98,7 +104,7 @@ def test_each_architecture_sees_what_the_paper_says_it_sees(entry):
     for image in random_images(model, 4):
         changed = np.repeat(image[None], 88, axis=0)
         changed[np.arange(88), *places] = (changed[np.arange(88), *places] + 1) % 3
-        one = {name: np.repeat(value, 89, axis=0) for name, value in given_with(model, 1).items()}
+        one = repeated(given_with(model, 1), 89)
         fed = inputs(np.concatenate([image[None], changed]), **one)
         logits = keras.ops.convert_to_numpy(model(fed))[:, 7, 4]
         seen |= (np.abs(logits[1:] - logits[:1]).max(axis=(1, 2)) > 1e-12).reshape(8, 11)

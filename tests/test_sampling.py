@@ -70,7 +70,10 @@ def test_fast_equals_slow_to_the_integer(entry, image_shape, levels):
     nothing = np.zeros((3, *image_shape[:2]), bool)
     images = random_images(model, 3)
     others = given_with(model, 3)
-    conditioning = list(others.values())
+    conditioning = [
+        *others.get("conditioning", ()),
+        *(others[name] for name in ("labels", "vectors") if name in others),
+    ]
     expected = slowly(model, images, nothing, seeds, conditioning=conditioning)
     assert (model.generate(3, seed=11, **others) == expected).all()
     # Known pixels anywhere, a row that only some images know, and one that all know: it runs in parallel.

@@ -7,7 +7,7 @@ from keras import ops
 from pixel_zoo.layers.logits import Logits
 
 # Times any temperature or divided by it this stays finite in float32, and no other logit comes near.
-CERTAIN = 1e20
+CERTAIN = 2.0**66
 
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
@@ -47,7 +47,7 @@ class CopyingLogits(Logits):
             certain = CERTAIN * ops.cast(2 * known - 1, logits.dtype)
         else:
             known = ops.expand_dims(known, -1)
-            certain = ops.where(known == np.arange(self.levels), 0.0, -CERTAIN)
+            certain = ops.where(ops.equal(known, np.arange(self.levels, dtype="int32")), 0.0, -CERTAIN)
         return ops.where(known < 0, logits, ops.cast(certain, logits.dtype))
 
     # Row by row: the known values go beside what the logits are made from, and replace them at the end.

@@ -19,7 +19,8 @@ def evaluate(model, name, split="test", *, batch_size=64):
 
     Returns:
         Dictionary: `data`, `split`, `description` of the data (which names the binarisation), `images`, `nats` (mean
-        negative log-likelihood of an image), `standard_error` of that mean, `bits_per_dim` (nats / (ln 2 x height x
+        negative log-likelihood of an image), `likelihood` ("exact", or "lower bound" of it: then the true nats are
+        fewer), `standard_error` of that mean, `bits_per_dim` (nats / (ln 2 x height x
         width x channels)), `images_per_second` (scoring alone, compiled).
 
     Raises:
@@ -56,6 +57,7 @@ def evaluate(model, name, split="test", *, batch_size=64):
         "split": split,
         "description": info.description,
         "images": len(images),
+        "likelihood": model.likelihood_kind,
         "nats": nats.mean(),
         "standard_error": nats.std(ddof=1) / math.sqrt(len(nats)),
         "bits_per_dim": nats.mean() / (math.log(2) * np.prod(model.image_shape)),
