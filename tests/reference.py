@@ -290,7 +290,7 @@ def copied(logits, known):
     for position in np.ndindex(known.shape):
         value = int(known[position])
         if value >= 0 and logits.ndim == 3:
-            logits[position] = 2.0**66 if value == 1 else -(2.0**66)
+            logits[position] += 2.0**66 if value == 1 else -(2.0**66)
         elif value >= 0:
-            logits[position] = [0.0 if level == value else -(2.0**66) for level in range(logits.shape[-1])]
+            logits[position] -= [0.0 if level == value else 2.0**66 for level in range(logits.shape[-1])]
     return logits

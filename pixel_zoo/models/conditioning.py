@@ -10,9 +10,6 @@ from pixel_zoo.layers.checks import positive_integer
 from pixel_zoo.models.network import scaled
 from pixel_zoo.sampling.arguments import check_conditioning, check_labels, check_vectors
 
-# How many small pixels beside its own, in each direction, the upsampling sees.
-REACH = 1
-
 
 class Conditioning:
     """Inputs "label", "vector" and "small" of a model of p(x | them), and the biases that its layers make of them.
@@ -23,8 +20,8 @@ class Conditioning:
 
     Each conditioned layer has an embedding, V and 1x1 convolution of its own; label and vector are added at every
     position (van den Oord et al. 2016, *Conditional Image Generation with PixelCNN Decoders*, 1606.05328, section 2.3).
-    A deconvolution, shared by all layers, upsamples the small image (*Pixel Recurrent Neural Networks*, 1601.06759,
-    section 3.6).
+    A 3x3 convolution and a deconvolution, shared by all layers, upsample the small image (*Pixel Recurrent Neural
+    Networks*, 1601.06759, section 3.6).
 
     Args:
         image_shape: (height, width, colours) of the image.
@@ -61,10 +58,10 @@ class Conditioning:
 
     def _upsample(self, small, levels, features, factors):
         x = scaled(small, levels, self.dtype, name="small_scale")
-        kernel_size = [(2 * REACH + 1) * factor for factor in factors]
-        return keras.layers.Conv2DTranspose(
-            features, kernel_size, factors, padding="same", activation="relu", dtype=self.dtype, name="small_upsample"
-        )(x)
+        # Neighbours are seen at the small size, where they cost nothing: so the deconvolution needs no overlaps.
+        how = {"padding": "same", "activation": "relu", "dtype": self.dtype}
+        x = keras.layers.Conv2D(features, 3, name="small_features", **how)(x)
+        return keras.layers.Conv2DTranspose(features, factors, factors, name="small_upsample", **how)(x)
 
     def beside(self, image):
         """The inputs of the model: the symbolic image, or a dictionary by name if there are others."""

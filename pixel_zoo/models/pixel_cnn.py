@@ -74,7 +74,7 @@ class PixelCNN(ConfiguredModel):
         positive_integer("filters", filters)
 
         conditioning = Conditioning(
-            image_shape, levels, 2 * filters, num_classes, conditioning_dim, small_shape, copy_known, dtype
+            image_shape, levels, filters, num_classes, conditioning_dim, small_shape, copy_known, dtype
         )
 
         def body(x, name):

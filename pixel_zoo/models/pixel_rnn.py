@@ -77,7 +77,7 @@ class PixelRNN(ConfiguredModel):
             raise ValueError(f"recurrence must be one of {', '.join(map(repr, RECURRENCES))}, got {recurrence!r}")
 
         conditioning = Conditioning(
-            image_shape, levels, 2 * units, num_classes, conditioning_dim, small_shape, copy_known, dtype
+            image_shape, levels, units, num_classes, conditioning_dim, small_shape, copy_known, dtype
         )
 
         def body(x, name):

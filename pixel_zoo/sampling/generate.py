@@ -14,7 +14,7 @@ from pixel_zoo.sampling.arguments import (
     check_sampling,
     check_seeds,
 )
-from pixel_zoo.sampling.packing import pack
+from pixel_zoo.sampling.packing import pack, pack_maps
 from pixel_zoo.sampling.progress import progress_bar
 from pixel_zoo.sampling.samplers import Sampler
 from pixel_zoo.sampling.walker import Walker, from_rows, to_rows
@@ -163,14 +163,16 @@ class _Walk:
         def start(high, low, stream, conditioning):
             noise = backend.uniform_noise((high, low), self.image_shape, stream)
             weights, states, maps = walker.start(ops.shape(high)[0], conditioning)
-            weights, self._unpack = pack(weights)  # once traced, always the same: shapes of weights don't change
-            return to_rows(noise), weights, states, maps
+            # Once traced, always the same: shapes of weights and features of maps don't change.
+            weights, self._unpack = pack(weights)
+            maps, self._unpack_maps = pack_maps(maps)
+            return to_rows(noise), weights, maps, states
 
-        def sample_row(weights, *args):
-            return walker.sample_row(self._unpack(weights), *args)
+        def sample_row(weights, maps, *args):
+            return walker.sample_row(self._unpack(weights), self._unpack_maps(maps), *args)
 
-        def known_row(weights, *args):
-            return walker.known_row(self._unpack(weights), *args)
+        def known_row(weights, maps, *args):
+            return walker.known_row(self._unpack(weights), self._unpack_maps(maps), *args)
 
         self._start = backend.compiled(start, model.variables, xla=False)
         self._sample_row = backend.compiled(sample_row, [], xla=xla)
@@ -193,17 +195,17 @@ class _Walk:
 
     def _batch(self, batch, temperature, stream, row_done):
         words = backend.seed_words(batch["seeds"])
-        noise, weights, states, maps = self._start(*words, stream, batch["conditioning"])
+        noise, weights, maps, states = self._start(*words, stream, batch["conditioning"])
         rows, log_likelihood = [], 0.0
         for r in range(self.image_shape[0]):
-            row_maps = keras.tree.map_structure(lambda rows, r=r: rows[r], maps)
+            row_maps = {key: rows[r] for key, rows in maps.items()}
             known = batch["known"][:, r].T if "known" in batch else np.zeros(1, bool)
             given = batch["images"][:, r].swapaxes(0, 1) if known.any() else None
             if known.all():
-                states, values, nats = self._known_row(weights, states, given, row_maps)
+                states, values, nats = self._known_row(weights, row_maps, states, given)
             else:
                 partly = (given, known) if known.any() else ()
-                states, values, nats = self._sample_row(weights, states, noise[r], temperature, row_maps, *partly)
+                states, values, nats = self._sample_row(weights, row_maps, states, noise[r], temperature, *partly)
             rows.append(ops.convert_to_numpy(values))
             log_likelihood = log_likelihood + ops.convert_to_numpy(nats)
             row_done()

@@ -60,12 +60,12 @@ class Walker:
 
     def _any_row(self, weights, states, row, temperature):
         if "known" not in row:
-            return self.sample_row(weights, states, row["noise"], temperature, row["maps"])
+            return self.sample_row(weights, row["maps"], states, row["noise"], temperature)
         return ops.cond(
             ops.all(row["known"]),
-            lambda: self.known_row(weights, states, row["given"], row["maps"]),
+            lambda: self.known_row(weights, row["maps"], states, row["given"]),
             lambda: self.sample_row(
-                weights, states, row["noise"], temperature, row["maps"], row["given"], row["known"]
+                weights, row["maps"], states, row["noise"], temperature, row["given"], row["known"]
             ),
         )
 
@@ -78,22 +78,22 @@ class Walker:
 
         Returns:
             (weights, states, maps): what every row takes, what the first row takes from above, and the conditioning
-            maps, a structure of tensors with the rows along axis 0.
+            maps, a structure of tensors (height, width, batch, features), of width 1 where all columns are alike.
         """
         weights = [layer.prepare() for layer in self.graph.raster_layers]
         width = self.graph.image_shape[1]
         states = [layer.initial_state(w, batch, width) for layer, w in self._with_layers(weights)]
         return weights, states, self._conditioning(conditioning, batch)
 
-    def sample_row(self, weights, states, noise, temperature, maps, given=None, known=None):
+    def sample_row(self, weights, maps, states, noise, temperature, given=None, known=None):
         """A row from left to right.
 
         Args:
             weights: from `start`.
+            maps: this row of the maps from `start`.
             states: from `start`, or from the row above.
             noise: float32 tensor (width, batch, colours) in [0, 1).
             temperature: float32 tensor (batch,).
-            maps: this row of the maps from `start`.
             given: int32 tensor (width, batch, colours), of which only known values are read; None: nothing is known.
             known: bool tensor (width, batch), or None.
 
@@ -101,6 +101,7 @@ class Walker:
             (states, values, log_prob): for the row below; int32 tensor (width, batch, colours); float32 tensor
             (batch,) of nats.
         """
+        maps = self._all_columns(maps)
         contexts = self._enter_row(weights, states, maps)
         pixels = {"contexts": contexts, "noise": noise, "beside": maps["beside"]}
         if known is not None:
@@ -115,8 +116,9 @@ class Walker:
         (_, log_prob), (values, records) = backend.scan(pixel, (memories, ops.zeros_like(temperature)), pixels)
         return self._leave_row(weights, states, contexts, records), values, log_prob
 
-    def known_row(self, weights, states, given, maps):
+    def known_row(self, weights, maps, states, given):
         """A row of which every value of every image is known, all pixels at once: as `sample_row`."""
+        maps = self._all_columns(maps)
         contexts = self._enter_row(weights, states, maps)
         features = self._beside(maps["beside"])
         features[self.graph.image] = self._split(given)
@@ -159,7 +161,7 @@ class Walker:
             values.update((id(tensor), value) for tensor, value in zip(node.outputs, outputs, strict=True))
 
         def rows(value):
-            return to_rows(ops.broadcast_to(value, (batch, *self.graph.image_shape[:2], value.shape[-1])))
+            return to_rows(ops.broadcast_to(value, (batch, self.graph.image_shape[0], *value.shape[2:])))
 
         biases = [
             () if node.bias is None else keras.tree.map_structure(rows, node.operation.prepare_bias(values[node.bias]))
@@ -170,6 +172,11 @@ class Walker:
             for tensor in self.graph.maps_beside_image()
         ]
         return {"biases": biases, "beside": beside}
+
+    def _all_columns(self, maps):
+        """A row of conditioning maps (1 or width, batch, features), the columns that are alike repeated."""
+        width = self.graph.image_shape[1]
+        return keras.tree.map_structure(lambda row: ops.broadcast_to(row, (width, *ops.shape(row)[1:])), maps)
 
     def _pixel(self, weights, memories, pixel, temperature):
         """One pixel, its colours in turn."""
