@@ -41,7 +41,7 @@ class CopyingLogits(Logits):
         return super().call(x, bias=None if bias is None else self._certainty(bias))
 
     def _certainty(self, known):
-        """What is added to logits (..., colours * levels), if binary (..., colours), for known values (..., colours)."""
+        """What known values (..., colours) add to logits (..., colours * levels), or (..., colours) if binary."""
         if self.levels == 2:
             certainty = CERTAIN * (2.0 * ops.cast(known, self.compute_dtype) - 1.0)
             return ops.where(known < 0, ops.zeros_like(certainty), certainty)

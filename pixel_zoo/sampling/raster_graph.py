@@ -78,6 +78,9 @@ class RasterGraph:
         image_shape: (height, width, colours).
         nodes: list of `RasterNode`s that carry the image, in an order in which they can run.
         conditioning: list of Keras graph nodes that do not, in order: run once, in full.
+        conditioning_of_rows: list of those that come last and do the same at every position: run anew for every row.
+            What they make, a bias for every layer, would fill the memory if all rows were kept.
+        maps: list of symbolic tensors, what rows take from `conditioning` and the model's inputs.
         output: id of the symbolic logits.
 
     Raises:
@@ -101,6 +104,8 @@ class RasterGraph:
         self._waits = {self.image: True}  # symbolic tensors that carry the image: does a value have to be known first?
         for node in _in_order(model):
             self._add(node)
+        self.conditioning, self.conditioning_of_rows = _split_conditioning(self.conditioning)
+        self.maps = self._maps_of_rows(model)
         self.output = id(model.outputs[0])
         if self._waits.get(self.output, True):
             raise ValueError(
@@ -141,11 +146,7 @@ class RasterGraph:
 
     def _check_pointwise(self, node):
         operation = node.operation
-        known = isinstance(operation, _POINTWISE_LAYERS + _IDENTITY_LAYERS) or (
-            type(operation).__module__.startswith("keras.") and type(operation).__name__ in _POINTWISE_OPERATIONS
-        )
-        constants = [arg for arg in keras.tree.flatten((node.arguments.args, node.arguments.kwargs)) if _is_array(arg)]
-        if not known or constants:
+        if not _is_pointwise(node):
             raise ValueError(
                 f"layer {operation.name!r} ({type(operation).__name__}) is neither a raster layer nor pointwise, "
                 "so it cannot be run pixel by pixel"
@@ -165,6 +166,14 @@ class RasterGraph:
                 f"multiples of the {self.colours} colours, so that every feature keeps its colour"
             )
 
+    def _maps_of_rows(self, model):
+        """What rows read of the conditioning and don't make themselves."""
+        read = {node.bias for node in self.nodes if node.bias is not None} | set(self.maps_beside_image())
+        read |= {id(tensor) for node in self.conditioning_of_rows for tensor in node.input_tensors}
+        there = [tensor for tensor in model.inputs if id(tensor) != self.image]
+        there += [tensor for node in self.conditioning for tensor in node.outputs]
+        return [tensor for tensor in there if id(tensor) in read]
+
     def maps_beside_image(self):
         """Ids of the conditioning tensors that pointwise operations combine with the image's features, in order."""
         ids = {}
@@ -181,6 +190,38 @@ def run_pointwise(operation, args, kwargs):
     if isinstance(operation, keras.layers.Concatenate):
         return keras.ops.concatenate(args[0], axis=-1)
     return operation(*args, **kwargs)
+
+
+def is_projection(operation):
+    """Whether an operation is an unmasked 1x1 convolution."""
+    return (
+        isinstance(operation, keras.layers.Conv2D)
+        and (*operation.kernel_size, *operation.strides, operation.groups) == (1, 1, 1, 1, 1)
+        and operation.data_format == "channels_last"
+    )
+
+
+def _split_conditioning(nodes):
+    """Conditioning nodes that run once in full, and those that may run row by row: nothing in full needs them."""
+    in_full, of_rows, needed = [], [], set()
+    for node in reversed(nodes):
+        maps = all(len(tensor.shape) == 4 for tensor in [*node.input_tensors, *node.outputs])
+        by_row = maps and (is_projection(node.operation) or _is_pointwise(node))
+        if by_row and not needed.intersection(map(id, node.outputs)):
+            of_rows.insert(0, node)
+        else:
+            in_full.insert(0, node)
+            needed.update(map(id, node.input_tensors))
+    return in_full, of_rows
+
+
+def _is_pointwise(node):
+    operation = node.operation
+    known = isinstance(operation, _POINTWISE_LAYERS + _IDENTITY_LAYERS) or (
+        type(operation).__module__.startswith("keras.") and type(operation).__name__ in _POINTWISE_OPERATIONS
+    )
+    constants = [arg for arg in keras.tree.flatten((node.arguments.args, node.arguments.kwargs)) if _is_array(arg)]
+    return known and not constants
 
 
 def _in_order(model):

@@ -6,7 +6,7 @@ from keras import ops
 from pixel_zoo import backend
 from pixel_zoo.layers.colours import by_colour, colour_slice, feature_colours, join, sort_features
 from pixel_zoo.likelihoods import likelihood_of_logits
-from pixel_zoo.sampling.raster_graph import RasterGraph, run_pointwise
+from pixel_zoo.sampling.raster_graph import RasterGraph, is_projection, run_pointwise
 
 
 class Walker:
@@ -78,12 +78,12 @@ class Walker:
 
         Returns:
             (weights, states, maps): what every row takes, what the first row takes from above, and the conditioning
-            maps, a structure of tensors (height, width, batch, features), of width 1 where all columns are alike.
+            maps, a list of tensors (height, width, batch, features), of width 1 where all columns are alike.
         """
         weights = [layer.prepare() for layer in self.graph.raster_layers]
         width = self.graph.image_shape[1]
         states = [layer.initial_state(w, batch, width) for layer, w in self._with_layers(weights)]
-        return weights, states, self._conditioning(conditioning, batch)
+        return (weights, self._projections()), states, self._conditioning(conditioning, batch)
 
     def sample_row(self, weights, maps, states, noise, temperature, given=None, known=None):
         """A row from left to right.
@@ -101,7 +101,8 @@ class Walker:
             (states, values, log_prob): for the row below; int32 tensor (width, batch, colours); float32 tensor
             (batch,) of nats.
         """
-        maps = self._all_columns(maps)
+        weights, projections = weights
+        maps = self._conditioning_of_row(projections, maps)
         contexts = self._enter_row(weights, states, maps)
         pixels = {"contexts": contexts, "noise": noise, "beside": maps["beside"]}
         if known is not None:
@@ -118,7 +119,8 @@ class Walker:
 
     def known_row(self, weights, maps, states, given):
         """A row of which every value of every image is known, all pixels at once: as `sample_row`."""
-        maps = self._all_columns(maps)
+        weights, projections = weights
+        maps = self._conditioning_of_row(projections, maps)
         contexts = self._enter_row(weights, states, maps)
         features = self._beside(maps["beside"])
         features[self.graph.image] = self._split(given)
@@ -151,7 +153,7 @@ class Walker:
         ]
 
     def _conditioning(self, inputs, batch):
-        """Conditioning maps as rows (height, width, batch, features): biases of raster layers, and beside the image."""
+        """The maps that rows take from the conditioning, as rows (height, 1 or width, batch, features)."""
         others = [tensor for tensor in self.graph.model_inputs if id(tensor) != self.graph.image]
         # A model casts its inputs before its layers see them.
         values = {id(tensor): ops.cast(value, tensor.dtype) for tensor, value in zip(others, inputs, strict=True)}
@@ -163,20 +165,45 @@ class Walker:
         def rows(value):
             return to_rows(ops.broadcast_to(value, (batch, self.graph.image_shape[0], *value.shape[2:])))
 
+        return [rows(values[id(tensor)]) for tensor in self.graph.maps]
+
+    def _projections(self):
+        """Kernel and bias of each 1x1 convolution of the conditioning that rows make, `()` for other operations."""
+
+        def weights(layer):
+            bias = (ops.cast(layer.bias, layer.compute_dtype),) if layer.use_bias else ()
+            return ops.cast(layer.kernel, layer.compute_dtype)[0, 0], *bias
+
+        operations = [node.operation for node in self.graph.conditioning_of_rows]
+        return [weights(operation) if is_projection(operation) else () for operation in operations]
+
+    def _conditioning_of_row(self, projections, maps):
+        """What the conditioning gives to a row (width, batch, features): biases of raster layers, and beside the image.
+
+        Args:
+            projections: from `_projections`.
+            maps: list of tensors (1 or width, batch, features), one row of the graph's `maps`.
+        """
+        values = {id(tensor): row[None] for tensor, row in zip(self.graph.maps, maps, strict=True)}
+        for node, weights in zip(self.graph.conditioning_of_rows, projections, strict=True):
+            args, kwargs = node.arguments.fill_in(values)
+            output = (
+                _project(node.operation, weights, *args) if weights else run_pointwise(node.operation, args, kwargs)
+            )
+            values[id(node.outputs[0])] = output
+
+        def all_columns(value):
+            return ops.broadcast_to(value[0], (self.graph.image_shape[1], *ops.shape(value)[2:]))
+
         biases = [
-            () if node.bias is None else keras.tree.map_structure(rows, node.operation.prepare_bias(values[node.bias]))
+            () if node.bias is None else node.operation.prepare_bias(all_columns(values[node.bias]))
             for node in self._raster_nodes()
         ]
         beside = [
-            sort_features(rows(values[tensor]), feature_colours(values[tensor].shape[-1], self.graph.colours))
+            sort_features(all_columns(values[tensor]), feature_colours(values[tensor].shape[-1], self.graph.colours))
             for tensor in self.graph.maps_beside_image()
         ]
         return {"biases": biases, "beside": beside}
-
-    def _all_columns(self, maps):
-        """A row of conditioning maps (1 or width, batch, features), the columns that are alike repeated."""
-        width = self.graph.image_shape[1]
-        return keras.tree.map_structure(lambda row: ops.broadcast_to(row, (width, *ops.shape(row)[1:])), maps)
 
     def _pixel(self, weights, memories, pixel, temperature):
         """One pixel, its colours in turn."""
@@ -248,6 +275,14 @@ def to_rows(x):
 def from_rows(rows):
     """The inverse of `to_rows`."""
     return ops.transpose(rows, (2, 0, 1, 3))
+
+
+def _project(layer, weights, x):
+    """A 1x1 convolution with the weights of `Walker._projections`."""
+    pixels = ops.reshape(ops.cast(x, layer.compute_dtype), (-1, x.shape[-1]))  # one product, not one a column
+    y = ops.matmul(pixels, weights[0])
+    y = layer.activation(y + weights[1] if layer.use_bias else y)
+    return ops.reshape(y, (*ops.shape(x)[:-1], layer.filters))
 
 
 def _pointwise(node, features, colour):
