@@ -8,7 +8,7 @@ import time
 import numpy as np
 
 from pixel_zoo.layers.checks import positive_integer
-from pixel_zoo.sampling.arguments import check_count, check_images, check_known, check_sampling, check_seeds
+from pixel_zoo.sampling.arguments import check_count, check_images, check_partly_known, check_sampling, check_seeds
 from pixel_zoo.serving.grpc_transport import GrpcTransport
 from pixel_zoo.serving.rest_transport import RestTransport
 from pixel_zoo.serving.signature import Signature
@@ -120,11 +120,9 @@ class Client:
 
         Raises: as `score`.
         """
-        signature, images = self._signature("complete"), np.asarray(images)
-        if images.ndim == 4:
-            known = check_known(known, images)
-            images = np.where(known[..., None], images, np.zeros_like(images))
-        given = {"image": _images(images, signature.inputs["image"]), "known": known}
+        tensor = self._signature("complete").inputs["image"]
+        images, known = check_partly_known(images, known, tensor.shape[1:], _levels(tensor))
+        given = {"image": images.astype(tensor.dtype), "known": known}
         return self._draw("complete", given, len(images), seed, temperature, labels, vectors, return_log_likelihood)
 
     def upscale(self, small, seed=0, temperature=1.0, labels=None, vectors=None, return_log_likelihood=False):
@@ -193,10 +191,14 @@ class Client:
                 time.sleep(pause)
 
 
+def _levels(tensor):
+    """How many values the type can hold: how many the model takes only the server knows."""
+    return np.iinfo(tensor.dtype).max + 1
+
+
 def _images(images, tensor, name="images"):
     """Images as the server takes them, or what is wrong with them."""
-    levels = np.iinfo(tensor.dtype).max + 1  # all that the type can hold; the model's own only the server knows
-    return check_images(images, tensor.shape[1:], levels, name).astype(tensor.dtype)
+    return check_images(images, tensor.shape[1:], _levels(tensor), name).astype(tensor.dtype)
 
 
 def _as_sent(name, value, tensor, count):
