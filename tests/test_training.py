@@ -151,7 +151,7 @@ def run(tmp_path_factory):
 def without_samples(monkeypatch):
     """Compiling the sampling of a model takes longer than training it: once, in `run`, is enough."""
     blank = np.zeros((16, 8, 8, 1), "uint8")
-    monkeypatch.setattr(models.PixelModel, "generate", lambda self, num_images, seed, labels=None: blank)
+    monkeypatch.setattr(models.PixelModel, "generate", lambda self, num_images, seed, labels: blank)
 
 
 def rows(output):
