@@ -104,7 +104,7 @@ def evaluate(model: Model, data: Data, split: Split = "test"):
 
     with _busy(f"Scoring {data}, {split} split"):
         result = training.evaluate(loaded, data, split)
-    columns = ("data", "split", "images", "nats an image", "bits/dim", "log-likelihood", "images/s")
+    columns = ("data", "split", "images", "nats an image", "bits/dim", "likelihood", "images/s")
     table = Table(*columns, title=result["description"])
     table.add_row(
         data,
