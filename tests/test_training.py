@@ -173,6 +173,17 @@ def test_a_run_leaves_a_full_record(run):
         Image.open(output / name).verify()
 
 
+def test_a_run_without_pillow_or_matplotlib_ends_without_pictures(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(pictures, "can_draw", lambda: False)
+    train(dataclasses.replace(TINY, epochs=1), tmp_path, verbose=0)
+    assert {"best.keras", "log.csv", "report.md"} <= {path.name for path in tmp_path.iterdir()}
+    assert not list(tmp_path.rglob("*.png"))
+    assert ".png" not in (tmp_path / "report.md").read_text()
+    assert [record.message for record in caplog.records if "no pictures" in record.message] == [
+        f"{tmp_path}: no pictures, which need Pillow and matplotlib"
+    ]
+
+
 def test_the_report_names_the_best_epoch_and_what_was_trained(run):
     model, output = run
     report = (output / "report.md").read_text()
