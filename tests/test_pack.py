@@ -1,5 +1,6 @@
 """What tools/pack.py packs can be trained from, and files come back whole."""
 
+import doctest
 import json
 import os
 import pathlib
@@ -29,6 +30,10 @@ models.PixelModel.generate = lambda self, num_images, seed: np.zeros((num_images
 run.PIECE, run.PIECES_A_CALL = 2**14, 5
 run.main()
 """
+
+
+def test_the_example_runs():
+    assert doctest.testmod(pieces) == (0, 6)
 
 
 @pytest.mark.parametrize("size", [0, 1, 9, 10, 11, 100])
