@@ -74,9 +74,8 @@ def assert_same(output, one_process):
     logs, other = (list(csv.DictReader((o / "log.csv").open())) for o in (output, one_process))
     assert len(logs) == 2
     for row, expected in zip(logs, other, strict=True):
-        assert {k: float(v) for k, v in row.items()} == pytest.approx(
-            {k: float(v) for k, v in expected.items()}, rel=1e-5
-        )
+        for name in ("epoch", "loss", "nats", "val_nats"):
+            assert float(row[name]) == pytest.approx(float(expected[name]), rel=1e-5)
 
 
 @on_tensorflow
