@@ -1,4 +1,4 @@
-"""`make demo`: the four architectures learn digits, and one of them is served.
+"""`make demo`: three architectures learn digits, and one of them is served.
 
 Writes into `demo/`, which is made anew each time. Needs no download and, on two cores, under six minutes.
 """
