@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from test_layers import as_numpy, bias_features, build, check_equals_reference, float64_on_jax, output_map, random_map
+from test_layers import as_numpy, build, check_equals_reference, float64_on_jax, output_map, random_bias, random_map
 
 from pixel_zoo.layers import DiagonalBiLSTM, MaskedConv2D, RowLSTM, diagonal_bilstm
 
@@ -64,7 +64,7 @@ def test_the_gradient_of_a_convolution_is_the_slope(kernel_size):
 
 def check_gradient(layer):
     """The gradient of x, bias and every weight against the slope, each along a random direction."""
-    x, bias = random_map(4, 3, 4, 3), random_map(4, 3, 4, bias_features(layer), seed=2)
+    x, bias = random_map(4, 3, 4, 3), random_bias(layer, 4, 3, 4)
     tensors = [x, bias, *(as_numpy(weight) for weight in layer.trainable_variables)]
     weighting = random_map(4, 3, 4, 4, seed=3)
     computed = gradients(layer, tensors, weighting)
@@ -79,7 +79,7 @@ def check_gradient(layer):
 def test_images_side_by_side_do_not_see_each_other(batch, grouped):
     layer = build(DiagonalBiLSTM(3, dtype="float64"), 2)
     assert diagonal_bilstm._groups(batch, 3, training=False) == batch
-    check_equals_reference(layer, random_map(batch, 3, 4, 2), random_map(batch, 3, 4, bias_features(layer), seed=2))
+    check_equals_reference(layer, random_map(batch, 3, 4, 2), random_bias(layer, batch, 3, 4))
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_mixed_precision_keeps_the_gradient(layer_class, arguments):
     """The cell, the gates and the sums stay in float32: what bfloat16 loses stays near its rounding."""
     exact = build(layer_class(units=4, dtype="float32", **arguments), 3)
     mixed = build(layer_class(units=4, dtype="mixed_bfloat16", **arguments), 3)
-    x, bias = random_map(2, 5, 4, 3).astype("float32"), random_map(2, 5, 4, bias_features(exact)).astype("float32")
+    x, bias = random_map(2, 5, 4, 3).astype("float32"), random_bias(exact, 2, 5, 4).astype("float32")
     weights = [as_numpy(weight).astype("float32") for weight in exact.trainable_variables]
     for right, near in zip(
         gradients(exact, [x, bias, *weights], np.float32(1)),

@@ -201,7 +201,7 @@ def test_served_signatures_answer_as_python_does(model, tmp_path):
         ({"small_shapes": (2, 2)}, r"small_shape must be \(height, width\), got 2"),
         ({"small_shapes": ((4, 4),)}, "small_shapes must be smaller than the next larger image"),
         ({"small_shapes": ((0, 2),)}, r"small_shape\[0\] must be an integer of at least 1, got 0"),
-        ({"base": "RNN"}, "base must be one of 'PixelCNN', 'PixelRNN', got 'RNN'"),
+        ({"base": "RNN"}, "base must be one of 'GatedPixelCNN', 'PixelCNN', 'PixelRNN', got 'RNN'"),
         ({"options": [{}]}, "options must be a dictionary, or a list of 2, one for each stage"),
         ({"image_shape": (4, 4)}, "image_shape must be"),
         ({"levels": 1}, "levels must be"),

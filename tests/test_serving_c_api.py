@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 
 SHAPE, LEVELS = (3, 4, 2), 3
 # One model of each graph there is: what differs within a class, and deeper ones, are more of the same operations.
-KINDS = {(entry.model_class, entry.arguments.get("recurrence")): entry for entry in MODELS}
+KINDS = {(entry.model_class, entry.arguments.get("recurrence")): entry for entry in reversed(MODELS)}  # the plain ones
 COUNT = 5
 EXPORTED = sorted((pathlib.Path(__file__).parents[1] / "exported").glob("*/[0-9]*/"))
 
