@@ -1,5 +1,6 @@
 """Runs that end too early, and go on as if they had not."""
 
+import csv
 import dataclasses
 import errno
 import importlib
@@ -80,13 +81,25 @@ def train_until(output, step, action, monkeypatch, **options):
         train(RECIPE, output, resume=True, verbose=0, **options)
 
 
+def log_and_seconds(output):
+    """The rows of log.csv without the time that each took, which is no run's alike, and those times."""
+    with open(output / "log.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return rows, [float(row.pop("seconds")) for row in rows]
+
+
 def assert_same_run(output, undisturbed):
     """The state, to the last bit, and the log are those of the run that nothing disturbed."""
     (progress, arrays), (expected_progress, expected) = (load_state(o / "state.npz") for o in (output, undisturbed))
+    for of_a_run in (progress, expected_progress):
+        assert of_a_run.pop("seconds") > 0
+        assert all(logs.pop("seconds") > 0 for logs in of_a_run["history"])
     assert progress == expected_progress
     for array, other in zip(arrays, expected, strict=True):
         np.testing.assert_array_equal(array, other)
-    assert (output / "log.csv").read_text() == (undisturbed / "log.csv").read_text()
+    (rows, seconds), (expected_rows, _) = (log_and_seconds(o) for o in (output, undisturbed))
+    assert rows == expected_rows
+    assert seconds == sorted(seconds)
     best, expected = (keras.models.load_model(o / "best.keras").get_weights() for o in (output, undisturbed))
     for array, other in zip(best, expected, strict=True):
         np.testing.assert_array_equal(array, other)
@@ -114,7 +127,8 @@ def test_a_signal_saves_the_step_first(number, undisturbed, tmp_path, monkeypatc
         assert signal.getsignal(number) is default
     finally:
         signal.signal(number, before)
-    assert load_state(tmp_path / "state.npz")[0] == {"epoch": 0, "steps": 8, "history": []}
+    progress, _ = load_state(tmp_path / "state.npz")
+    assert (progress["epoch"], progress["steps"], progress["history"]) == (0, 8, [])
     train(RECIPE, tmp_path, resume=True, verbose=0)
     assert_same_run(tmp_path, undisturbed)
 
@@ -127,6 +141,17 @@ def test_a_run_that_ran_out_of_time_goes_on(undisturbed, tmp_path, monkeypatch):
     assert load_state(tmp_path / "state.npz")[0]["epoch"] == 1
     train(RECIPE, tmp_path, resume=True, verbose=0)
     assert_same_run(tmp_path, undisturbed)
+
+
+def test_the_time_that_a_run_takes_goes_on_where_it_was_saved(tmp_path, monkeypatch):
+    with pytest.raises(Killed):
+        train_until(tmp_path, 27, kill, monkeypatch, checkpoint_steps=5)
+    progress, arrays = load_state(tmp_path / "state.npz")
+    save_progress = progress | {"seconds": 1000.0}
+    np.savez(tmp_path / "state.npz", progress=json.dumps(save_progress), **{f"{i:05}": a for i, a in enumerate(arrays)})
+    train(RECIPE, tmp_path, resume=True, verbose=0)
+    _, seconds = log_and_seconds(tmp_path)
+    assert seconds[1] < 500 and 1000 < seconds[2] < 1500
 
 
 def test_resuming_a_finished_run_changes_nothing(undisturbed, tmp_path):
