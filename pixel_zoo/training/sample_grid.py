@@ -26,6 +26,19 @@ class SampleGrid(keras.callbacks.Callback):
         self.directory, self.seed = pathlib.Path(directory), seed
 
     def on_epoch_end(self, epoch, logs=None):
-        images = self.model.generate(num_images=COLUMNS**2, seed=self.seed)
         self.directory.mkdir(exist_ok=True)
-        pictures.save(pictures.grid(images, COLUMNS, self.model.levels), self.directory / f"epoch-{epoch + 1:04}.png")
+        save_samples(self.model, self.seed, self.directory / f"epoch-{epoch + 1:04}.png")
+
+
+def save_samples(model, seed, path):
+    """Draw sixteen images into one picture; a class-conditional model draws of one class after the other.
+
+    Args:
+        model: a model of `pixel_zoo.models`.
+        seed: int, seed of the first image.
+        path: the picture to be written.
+    """
+    count = COLUMNS**2
+    labels = None if model.num_classes is None else [image % model.num_classes for image in range(count)]
+    given = {} if labels is None else {"labels": labels}
+    pictures.save(pictures.grid(model.generate(num_images=count, seed=seed, **given), COLUMNS, model.levels), path)
