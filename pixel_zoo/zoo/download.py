@@ -7,7 +7,7 @@ import pathlib
 import requests
 
 TIMEOUT = (10, 30)  # seconds: to connect, and without a byte
-CHUNK = 1 << 16
+CHUNK = 8192  # bytes; what of one has come when a connection breaks is lost
 
 
 def download(url, path, size, sha256):

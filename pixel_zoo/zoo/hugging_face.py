@@ -6,7 +6,7 @@ import zipfile
 from pixel_zoo.training.files import new_directory
 from pixel_zoo.zoo.card import card
 from pixel_zoo.zoo.index import entry_of
-from pixel_zoo.zoo.load import CHECKOUT, find
+from pixel_zoo.zoo.pretrained import CHECKOUT, find
 
 METADATA = """---
 library_name: keras

@@ -6,7 +6,7 @@ import shutil
 
 from pixel_zoo.serving import export
 from pixel_zoo.training.files import replacing
-from pixel_zoo.zoo.load import load
+from pixel_zoo.zoo.pretrained import load
 
 VERSION = 1
 

@@ -1,4 +1,4 @@
-"""Loading a pretrained model by its name."""
+"""Pretrained models by name: where their files lie, or come from."""
 
 import os
 import pathlib
@@ -49,7 +49,7 @@ def find(name):
     base = os.environ.get("PIXEL_ZOO_URL")
     if not base:
         raise FileNotFoundError(
-            f"name: {file} lies neither in {str(CHECKOUT)!r} nor in {str(cache)!r}; copy it there, or set PIXEL_ZOO_URL "
-            "to the address of a directory that has it"
+            f"name: {file} lies neither in {str(CHECKOUT)!r} nor in {str(cache)!r}; copy it there, or set "
+            "PIXEL_ZOO_URL to the address of a directory that has it"
         )
     return download(f"{base.rstrip('/')}/{file}", cache / file, entry["bytes"], entry["sha256"])
