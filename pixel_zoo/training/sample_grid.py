@@ -31,14 +31,8 @@ class SampleGrid(keras.callbacks.Callback):
 
 
 def save_samples(model, seed, path):
-    """Draw sixteen images into one picture; a class-conditional model draws of one class after the other.
-
-    Args:
-        model: a model of `pixel_zoo.models`.
-        seed: int, seed of the first image.
-        path: the picture to be written.
-    """
+    """Draw sixteen images as one picture; of a class-conditional model one of each class in turn."""
     count = COLUMNS**2
     labels = None if model.num_classes is None else [image % model.num_classes for image in range(count)]
-    given = {} if labels is None else {"labels": labels}
-    pictures.save(pictures.grid(model.generate(num_images=count, seed=seed, **given), COLUMNS, model.levels), path)
+    images = model.generate(num_images=count, seed=seed, labels=labels)
+    pictures.save(pictures.grid(images, COLUMNS, model.levels), path)
