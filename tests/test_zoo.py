@@ -18,6 +18,7 @@ import pixel_zoo as pz
 from pixel_zoo import models
 from pixel_zoo.training import Recipe, train
 from pixel_zoo.zoo import card, download, hugging_face, index, pretrained, release, saved_model, verify
+from pixel_zoo.zoo.whole import is_whole
 
 EXPORTED = pathlib.Path(__file__).parents[1] / "exported"
 CONTENT = np.random.default_rng(0).bytes(200_000)
@@ -195,10 +196,16 @@ def test_every_model_has_its_file_its_card_and_its_pictures():
     entries = index.read_index()
     assert pz.list() == sorted(entries) == sorted(path.stem for path in EXPORTED.glob("*.keras"))
     for name, entry in entries.items():
-        assert download.is_whole(EXPORTED / f"{name}.keras", entry["sha256"]), name
+        assert is_whole(EXPORTED / f"{name}.keras", entry["sha256"]), name
         assert (EXPORTED / f"{name}.md").read_text() == card.card(name, entry)
         assert (EXPORTED / f"{name}.png").exists() and (EXPORTED / f"{name}.curve.png").exists()
     assert (EXPORTED / "README.md").read_text() == card.readme(entries)
+
+
+def test_the_readme_has_the_figures_of_the_cards():
+    rows = re.findall(r"^\| `(\w+)` \| .* \| (.*) \|$", (EXPORTED.parent / "README.md").read_text(), re.MULTILINE)
+    figures = {name: figure for name, figure in rows if name in index.read_index()}
+    assert figures and figures == {name: card.nats(index.read_index()[name]) for name in figures}
 
 
 def test_digits_are_what_their_cards_say(capsys):
@@ -324,7 +331,7 @@ def test_a_released_model_has_the_weights_without_the_optimiser(released):
     for weight, expected in zip(model.get_weights(), trained.get_weights(), strict=True):
         assert weight.dtype == np.float32
         np.testing.assert_array_equal(weight, expected)
-    assert download.is_whole(folder / "exported" / "mine.keras", entry["sha256"])
+    assert is_whole(folder / "exported" / "mine.keras", entry["sha256"])
     assert (folder / "exported" / "mine.keras").stat().st_size == entry["bytes"]
 
 

@@ -1,10 +1,11 @@
 """Fetching a file whose size and hash are known, in as many pieces as it takes."""
 
-import hashlib
 import os
 import pathlib
 
 import requests
+
+from pixel_zoo.zoo.whole import is_whole
 
 TIMEOUT = (10, 30)  # seconds: to connect, and without a byte
 CHUNK = 8192  # bytes; what of one has come when a connection breaks is lost
@@ -56,20 +57,6 @@ def download(url, path, size, sha256):
     if goes_on:  # what was there may have been the beginning of another version
         return download(url, path, size, sha256)
     raise ValueError(f"{url} is another file than the index knows: its SHA-256 is not {sha256}")
-
-
-def is_whole(path, sha256):
-    """Whether there is a file at `path`, with this SHA-256.
-
-    Example:
-
-    >>> is_whole(pathlib.Path("no_such_file"), "0")
-    False
-    """
-    if not path.is_file():
-        return False
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == sha256
 
 
 def _fetch_rest(url, part):

@@ -4,10 +4,9 @@ import os
 import pathlib
 
 import keras
-import platformdirs
 
-from pixel_zoo.zoo.download import download, is_whole
 from pixel_zoo.zoo.index import entry_of
+from pixel_zoo.zoo.whole import is_whole
 
 CHECKOUT = pathlib.Path(__file__).parents[2] / "exported"
 
@@ -40,6 +39,8 @@ def load(name):
 
 def find(name):
     """The path of a pretrained model's whole `.keras` file, which is fetched if need be; see `load`."""
+    import platformdirs  # here: a machine that only trains may lack it, and what `download` needs
+
     entry = entry_of(name)
     cache = pathlib.Path(os.environ.get("PIXEL_ZOO_CACHE") or platformdirs.user_cache_path("pixel_zoo"))
     file = f"{name}.keras"
@@ -52,4 +53,6 @@ def find(name):
             f"name: {file} lies neither in {str(CHECKOUT)!r} nor in {str(cache)!r}; copy it there, or set "
             "PIXEL_ZOO_URL to the address of a directory that has it"
         )
+    from pixel_zoo.zoo.download import download
+
     return download(f"{base.rstrip('/')}/{file}", cache / file, entry["bytes"], entry["sha256"])

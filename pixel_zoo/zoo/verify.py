@@ -11,8 +11,8 @@ import keras
 import numpy as np
 
 from pixel_zoo.training import evaluate
-from pixel_zoo.zoo.download import is_whole
 from pixel_zoo.zoo.index import read_index
+from pixel_zoo.zoo.whole import is_whole
 
 TOLERANCE = 1e-3  # nats an image: float32 sums in another order
 SHARE = 1e-4  # of the nats of improbable images, which are thousands
