@@ -44,7 +44,7 @@ def entry_of(name):
     >>> entry_of("no_such_model")
     Traceback (most recent call last):
     ...
-    ValueError: name must be one of digits_..., got 'no_such_model'
+    ValueError: name must be one of ..., got 'no_such_model'
     """
     index = read_index()
     if name not in index:
