@@ -1,9 +1,10 @@
-"""The command line: `pixel-zoo train | evaluate | sample | complete | inspect | export | list`.
+"""The command line: `pixel-zoo train | evaluate | sample | complete | inspect | export | list | verify`.
 
 The package is imported inside the commands, and this file lies outside it: `--help` and a mistyped option should not
 wait for Keras.
 """
 
+import collections
 import contextlib
 import enum
 import os
@@ -258,9 +259,10 @@ def export(
 def list_():
     """List data sets, architectures and pretrained models."""
     _import_keras()
-    import pixel_zoo
     from pixel_zoo import data
     from pixel_zoo.training.recipe import model_names
+    from pixel_zoo.zoo import card
+    from pixel_zoo.zoo.index import read_index
 
     sets = Table("data set", "image", "levels", "what it is")
     for name in data.names():
@@ -268,7 +270,36 @@ def list_():
     console = Console()
     console.print(sets)
     console.print("Architectures:", ", ".join(model_names()))
-    console.print("Pretrained:", ", ".join(pixel_zoo.list_pretrained()) or "none")
+    pretrained = Table("pretrained", "model", "parameters", "data", "nats an image", "bits/dim", "MB")
+    for name, entry in read_index().items():
+        pretrained.add_row(
+            name,
+            entry["recipe"]["model"],
+            f"{entry['parameters']:,}",
+            entry["recipe"]["data"],
+            card.nats(entry),
+            f"{entry['bits_per_dim']:.4f}",
+            card.megabytes(entry),
+        )
+    console.print(pretrained)
+
+
+@app.command()
+def verify(
+    directory: Annotated[pathlib.Path, typer.Argument(help="Where the .keras files lie, such as exported/.")],
+    data: Annotated[str | None, typer.Option(help="Verify the models of this data set alone.")] = None,
+):
+    """Compare pretrained models with their cards: hash, both backends, likelihood of the whole test split."""
+    _import_keras()
+    from pixel_zoo.zoo.verify import verify
+
+    verdicts = collections.Counter()
+    for finding in verify(directory, data):
+        print(f"{finding.name}: {finding.verdict}: {finding.words}", flush=True)
+        verdicts[finding.verdict] += 1
+    print(", ".join(f"{verdicts[verdict]} {verdict}" for verdict in ("verified", "not verified", "failed")))
+    if verdicts["failed"]:
+        raise typer.Exit(1)
 
 
 def _labels(label):

@@ -3,7 +3,7 @@
 from pixel_zoo import data, layers, likelihoods, models, sampling
 from pixel_zoo.causality import CausalityError, check_causality
 from pixel_zoo.serving import export
-from pixel_zoo.zoo import list_pretrained, load
+from pixel_zoo.zoo import list, load
 
 __version__ = "0.1.0"
 
@@ -14,7 +14,7 @@ __all__ = [
     "export",
     "layers",
     "likelihoods",
-    "list_pretrained",
+    "list",
     "load",
     "models",
     "sampling",

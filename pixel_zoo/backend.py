@@ -107,6 +107,23 @@ def on_accelerator():
     return any(device.device_type != "CPU" for device in tf.config.list_logical_devices())
 
 
+def accelerators():
+    """The GPUs and TPUs that computations run on, as their makers call them: a list of texts, empty on a CPU.
+
+    Example:
+    >>> len(accelerators()) > 0 or not on_accelerator()
+    True
+    """
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return [device.device_kind for device in jax.devices() if device.platform != "cpu"]
+    import tensorflow as tf
+
+    devices = [device for device in tf.config.list_physical_devices() if device.device_type != "CPU"]
+    return [tf.config.experimental.get_device_details(device).get("device_name", device.name) for device in devices]
+
+
 def compiled(function, variables, xla=True):
     """Compile a function of tensors that reads Keras variables.
 

@@ -1,5 +1,6 @@
 """Runs that end too early, and go on as if they had not."""
 
+import csv
 import dataclasses
 import errno
 import importlib
@@ -15,6 +16,7 @@ import pytest
 from pixel_zoo import models
 from pixel_zoo.training import Recipe, train
 from pixel_zoo.training.patience import Patience
+from pixel_zoo.training.resumable import Resumable
 from pixel_zoo.training.state import load_state, save_state
 
 train_module = importlib.import_module("pixel_zoo.training.train")  # not the function of that name
@@ -80,13 +82,25 @@ def train_until(output, step, action, monkeypatch, **options):
         train(RECIPE, output, resume=True, verbose=0, **options)
 
 
+def log_and_seconds(output):
+    """The rows of log.csv without the time that each took, which is no run's alike, and those times."""
+    with open(output / "log.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return rows, [float(row.pop("seconds")) for row in rows]
+
+
 def assert_same_run(output, undisturbed):
     """The state, to the last bit, and the log are those of the run that nothing disturbed."""
     (progress, arrays), (expected_progress, expected) = (load_state(o / "state.npz") for o in (output, undisturbed))
+    for of_a_run in (progress, expected_progress):
+        assert of_a_run.pop("seconds") > 0
+        assert all(logs.pop("seconds") > 0 for logs in of_a_run["history"])
     assert progress == expected_progress
     for array, other in zip(arrays, expected, strict=True):
         np.testing.assert_array_equal(array, other)
-    assert (output / "log.csv").read_text() == (undisturbed / "log.csv").read_text()
+    (rows, seconds), (expected_rows, _) = (log_and_seconds(o) for o in (output, undisturbed))
+    assert rows == expected_rows
+    assert seconds == sorted(seconds)
     best, expected = (keras.models.load_model(o / "best.keras").get_weights() for o in (output, undisturbed))
     for array, other in zip(best, expected, strict=True):
         np.testing.assert_array_equal(array, other)
@@ -114,7 +128,8 @@ def test_a_signal_saves_the_step_first(tmp_path, monkeypatch):
         assert signal.getsignal(signal.SIGINT) is interrupt
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert load_state(tmp_path / "state.npz")[0] == {"epoch": 0, "steps": 8, "history": []}
+    progress, _ = load_state(tmp_path / "state.npz")
+    assert (progress["epoch"], progress["steps"], progress["history"]) == (0, 8, [])
 
 
 def test_a_run_that_ran_out_of_time_goes_on(undisturbed, tmp_path, monkeypatch):
@@ -125,6 +140,17 @@ def test_a_run_that_ran_out_of_time_goes_on(undisturbed, tmp_path, monkeypatch):
     assert load_state(tmp_path / "state.npz")[0]["epoch"] == 1
     train(RECIPE, tmp_path, resume=True, verbose=0)
     assert_same_run(tmp_path, undisturbed)
+
+
+def test_the_time_that_a_run_takes_goes_on_from_what_was_saved(undisturbed, monkeypatch):
+    progress, _ = load_state(undisturbed / "state.npz")
+    stopwatch = Resumable(undisturbed / "state.npz", STEPS_PER_EPOCH).stopwatch
+    assert stopwatch.seconds == progress["seconds"] > progress["history"][-1]["seconds"]
+    clock, logs = iter([100.0, 107.0]), {}
+    monkeypatch.setattr("pixel_zoo.training.stopwatch.time", types.SimpleNamespace(monotonic=lambda: next(clock)))
+    stopwatch.on_train_begin()
+    stopwatch.on_epoch_end(3, logs)
+    assert logs == {"seconds": progress["seconds"] + 7.0}
 
 
 def test_a_full_disk_is_reported_and_the_state_before_stays(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ import time
 import keras
 
 from pixel_zoo.training.state import load_state, restore, save_state
+from pixel_zoo.training.stopwatch import Stopwatch
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -32,6 +33,7 @@ class Resumable(keras.callbacks.Callback):
     Attributes:
         epoch: int, the epoch to begin with.
         history: list of dictionaries, the logs of the epochs before it.
+        stopwatch: a `Stopwatch` that goes on from the seconds of before; a callback of its own.
 
     Example:
 
@@ -45,11 +47,12 @@ class Resumable(keras.callbacks.Callback):
         path = pathlib.Path(path)
         self.path, self.steps_per_epoch = path, steps_per_epoch
         self.every_steps, self.every_minutes, self.writes = every_steps, every_minutes, writes
-        self.epoch, self.history, self._passed_over = 0, [], 0
+        self.epoch, self.history, self._passed_over, self.stopwatch = 0, [], 0, Stopwatch()
         self._arrays = self._train_function = None
         if path.exists():
             progress, self._arrays = load_state(path)
             self.epoch, self._passed_over, self.history = progress["epoch"], progress["steps"], progress["history"]
+            self.stopwatch = Stopwatch(progress["seconds"])
         self._signal = None
         self._saved_all = False
 
@@ -85,7 +88,8 @@ class Resumable(keras.callbacks.Callback):
             return
         last = done == self.steps_per_epoch
         if last or self._due(done) or self._signal is not None or self._unsynced_model.stop_training:
-            progress = {"epoch": self.epoch, "steps": done, "history": self.history}
+            seconds = self.stopwatch.seconds
+            progress = {"epoch": self.epoch, "steps": done, "history": self.history, "seconds": seconds}
             save_state(self.path if self.writes else None, self.model, progress)
             self._saved = time.monotonic()
         self._obey()

@@ -15,7 +15,7 @@ import tempfile
 
 import keras
 
-from pixel_zoo import data, models
+from pixel_zoo import backend, data, models
 from pixel_zoo.layers.checks import positive_integer
 from pixel_zoo.training import pictures
 from pixel_zoo.training.checkpoint import Checkpoint
@@ -50,7 +50,7 @@ def train(
     | file | what it holds |
     |---|---|
     | `config.json` | the recipe, versions, backend, machine, a hash of the training images |
-    | `log.csv`, `tensorboard/` | loss, nats and bits per dimension of both splits, for each epoch |
+    | `log.csv`, `tensorboard/` | loss, nats, bits per dimension of both splits, seconds until then, for each epoch |
     | `model.keras` | the last epoch's weights and optimiser |
     | `best.keras` | those of the epoch with the fewest validation nats |
     | `state.npz` | all that `resume` needs |
@@ -122,7 +122,7 @@ def train(
             every_minutes=math.inf if spread.several_processes else checkpoint_minutes,
             writes=spread.is_first,
         )
-        callbacks = [*stop, memory, *_callbacks(own, recipe, resumable.history, profile), resumable]
+        callbacks = [*stop, memory, *_callbacks(own, recipe, resumable, profile), resumable]
         signals = contextlib.nullcontext() if spread.several_processes else resumable.obeying_signals()
         with signals, spread.training():
             history = model.fit(
@@ -199,12 +199,14 @@ def _build_metrics(model):
     model.reset_metrics()
 
 
-def _callbacks(output, recipe, history, profile):
-    """What follows the epochs and writes what comes of them; `history` are the logs of those before."""
+def _callbacks(output, recipe, resumable, profile):
+    """What follows the epochs and writes what comes of them; `resumable` knows those before."""
+    history = resumable.history
     _rewrite_log(output / "log.csv", history)
     fewest_nats = min((logs["val_nats"] for logs in history), default=None)
     best = {"monitor": "val_nats", "mode": "min", "save_best_only": True, "initial_value_threshold": fewest_nats}
     return [
+        resumable.stopwatch,
         keras.callbacks.TerminateOnNaN(),
         # Before whatever evaluates or saves at the end of an epoch: from there on the averaged weights are the model's.
         *([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if recipe.ema_momentum is not None else []),
@@ -268,7 +270,7 @@ def _configure(path, recipe, model):
         "parameters": model.count_params(),
         "training_images_sha256": data.content_hash(recipe.data, "train", **recipe.data_options),
         "backend": keras.backend.backend(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores; {', '.join(keras.distribution.list_devices())}",
+        "machine": ", ".join([f"{os.cpu_count()} cores of {_processor()}", *backend.accelerators()]),
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
     }
     with replacing(path) as temporary:
@@ -297,6 +299,15 @@ def _rewrite_log(path, history):
             writer = csv.DictWriter(file, ["epoch", *sorted(history[0])])
             writer.writeheader()
             writer.writerows({"epoch": epoch, **logs} for epoch, logs in enumerate(history))
+
+
+def _processor():
+    """What the processor's maker calls it, where the system says so; else its kind."""
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
 
 
 def _version(package):

@@ -1,0 +1,77 @@
+"""The command that trains a model, found from the record of its run."""
+
+import dataclasses
+import pathlib
+import shlex
+
+from pixel_zoo.training import load_recipes
+
+WORDS_ALONE = ("target", "source")  # what they say does not change the training
+
+
+def training_command(recipe, directory, output):
+    """The `pixel-zoo train` command that a `Recipe` came from: a recipe of a file, and what was changed in it.
+
+    Args:
+        recipe: the `Recipe` that was run.
+        directory: that of the recipe files. Of all recipes in them, the one with the fewest changes is taken.
+        output: the directory that the command shall write.
+
+    Returns:
+        (str, int): the command; the epochs of that recipe before they were changed.
+
+    Raises:
+        ValueError: no recipe can be changed into this one by `--set`.
+
+    Example:
+
+    >>> import tempfile
+    >>> from pixel_zoo.training import Recipe
+    >>> directory = pathlib.Path(tempfile.mkdtemp(), "recipes")
+    >>> directory.mkdir()
+    >>> text = "from pixel_zoo.training import Recipe\\ntiny = Recipe(data='digits', model='PixelCNN')\\n"
+    >>> _ = (directory / "mine.py").write_text(text)
+    >>> changed = Recipe(data="digits", model="PixelCNN", model_options={"filters": 8}, epochs=3)
+    >>> training_command(changed, directory, "runs/a")
+    ('pixel-zoo train recipes/mine.py --model tiny --set model_options.filters=8 --set epochs=3 --output runs/a', 10)
+    """
+    best, directory = None, pathlib.Path(directory)
+    for file in sorted(directory.glob("*.py")):
+        if "Recipe(" not in file.read_text():
+            continue
+        for name, candidate in load_recipes(file).items():
+            changes = _changes(candidate, recipe)
+            if changes is not None and (best is None or len(changes) < len(best[0])):
+                best = changes, file, name, candidate.epochs
+    if best is None:
+        raise ValueError(f"run: no recipe in {str(directory)!r} becomes that of the run by changing fields")
+    changes, file, name, epochs = best
+    sets = [word for change in changes for word in ("--set", change)]
+    words = ["pixel-zoo", "train", f"{directory.name}/{file.name}", "--model", name, *sets, "--output", output]
+    return shlex.join(words), epochs
+
+
+def _changes(candidate, recipe):
+    """The texts "field=value" that turn one recipe into another; None if some difference can't be written so."""
+    before, after = _flat(candidate), _flat(recipe)
+    if before.keys() - after.keys() or before["data"] != after["data"] or before["model"] != after["model"]:
+        return None
+    return [f"{name}={value}" for name, value in after.items() if name not in before or before[name] != value]
+
+
+def _flat(recipe):
+    """Fields and options by the names that `--set` has for them; lists as tuples, as JSON knows no others."""
+    flat = {}
+    for name, value in dataclasses.asdict(recipe).items():
+        if isinstance(value, dict):
+            flat |= {f"{name}.{option}": _plain(option_value) for option, option_value in value.items()}
+        elif name not in WORDS_ALONE:
+            flat[name] = value
+    return flat
+
+
+def _plain(value):
+    """A value with its lists as tuples."""
+    if isinstance(value, list | tuple):
+        return tuple(map(_plain, value))
+    return {name: _plain(inner) for name, inner in value.items()} if isinstance(value, dict) else value

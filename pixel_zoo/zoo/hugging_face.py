@@ -1,0 +1,47 @@
+"""A pretrained model as a repository of the Hugging Face Hub holds it."""
+
+import pathlib
+import zipfile
+
+from pixel_zoo.training.files import new_directory
+from pixel_zoo.zoo.card import card
+from pixel_zoo.zoo.index import entry_of
+from pixel_zoo.zoo.pretrained import CHECKOUT, find
+
+METADATA = """---
+library_name: keras
+license: apache-2.0
+pipeline_tag: unconditional-image-generation
+tags: [pixel-zoo, autoregressive, {model}]
+---
+"""
+
+
+def write_hugging_face(name, directory):
+    """Write what `keras.saving.load_model("hf://USER/NAME")` reads: the parts of the `.keras` file, and the card.
+
+    Upload it by `huggingface-cli upload USER/NAME DIRECTORY`. Whoever loads it imports `pixel_zoo` before.
+
+    Args:
+        name: one of `pixel_zoo.list()`.
+        directory: the directory, new or empty.
+
+    Returns:
+        `directory` as a `pathlib.Path`.
+
+    Example:
+
+    >>> import tempfile
+    >>> directory = write_hugging_face("digits_pixel_cnn", tempfile.mkdtemp())
+    >>> keras.saving.load_model(directory).count_params() == pz.load("digits_pixel_cnn").count_params()
+    True
+    """
+    entry = entry_of(name)
+    directory = new_directory(pathlib.Path(directory))
+    with zipfile.ZipFile(find(name)) as file:
+        file.extractall(directory)
+    for picture in CHECKOUT.glob(f"{name}.*png"):
+        (directory / picture.name).write_bytes(picture.read_bytes())
+    metadata = METADATA.format(model=entry["recipe"]["model"].lower())
+    (directory / "README.md").write_text(metadata + card(name, entry))
+    return directory

@@ -1,0 +1,58 @@
+"""Pretrained models by name: where their files lie, or come from."""
+
+import os
+import pathlib
+
+import keras
+
+from pixel_zoo.zoo.index import entry_of
+from pixel_zoo.zoo.whole import is_whole
+
+CHECKOUT = pathlib.Path(__file__).parents[2] / "exported"
+
+
+def load(name):
+    """Load a pretrained model by its name.
+
+    Its file is that of a checkout (`exported/NAME.keras`), or is fetched once from `PIXEL_ZOO_URL/NAME.keras` into the
+    directory `PIXEL_ZOO_CACHE` (default: `pixel_zoo` in the platform's directory for caches). Its SHA-256 must be that
+    of the index. A download that breaks off goes on the next time from where it was.
+
+    Args:
+        name: one of `pixel_zoo.list()`.
+
+    Returns:
+        The Keras model, not compiled: it scores, samples, completes and is exported; `model.compile()` before `fit`.
+
+    Raises:
+        ValueError: there is no such model, or what was fetched is not this file.
+        FileNotFoundError: its file lies nowhere, and `PIXEL_ZOO_URL` is not set or the server doesn't have it.
+        ConnectionError: it can't be fetched now.
+
+    Example:
+
+    >>> pz.load("digits_pixel_cnn").generate(num_images=2, seed=1).shape
+    (2, 8, 8, 1)
+    """
+    return keras.models.load_model(find(name))
+
+
+def find(name):
+    """The path of a pretrained model's whole `.keras` file, which is fetched if need be; see `load`."""
+    import platformdirs  # here: a machine that only trains may lack it, and what `download` needs
+
+    entry = entry_of(name)
+    cache = pathlib.Path(os.environ.get("PIXEL_ZOO_CACHE") or platformdirs.user_cache_path("pixel_zoo"))
+    file = f"{name}.keras"
+    for directory in (CHECKOUT, cache):
+        if is_whole(directory / file, entry["sha256"]):
+            return directory / file
+    base = os.environ.get("PIXEL_ZOO_URL")
+    if not base:
+        raise FileNotFoundError(
+            f"name: {file} lies neither in {str(CHECKOUT)!r} nor in {str(cache)!r}; copy it there, or set "
+            "PIXEL_ZOO_URL to the address of a directory that has it"
+        )
+    from pixel_zoo.zoo.download import download
+
+    return download(f"{base.rstrip('/')}/{file}", cache / file, entry["bytes"], entry["sha256"])

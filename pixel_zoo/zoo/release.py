@@ -1,0 +1,119 @@
+"""From the folder of a run to a pretrained model: its file, its card, its entry in the index."""
+
+import csv
+import hashlib
+import json
+import pathlib
+
+import keras
+import numpy as np
+
+from pixel_zoo import data
+from pixel_zoo.training import Recipe, evaluate, pictures
+from pixel_zoo.training.files import replacing
+from pixel_zoo.zoo import index
+from pixel_zoo.zoo.card import card, readme
+from pixel_zoo.zoo.command import training_command
+
+LARGEST = 40_000_000  # bytes of a file that git shall hold
+SHOWN = 8  # images a row
+
+
+def release(run, name, exported, recipes):
+    """Make a pretrained model of what a run has left.
+
+    | written | what it holds |
+    |---|---|
+    | `exported/NAME.keras` | the best weights, float32, without the optimiser |
+    | `exported/NAME.png`, `exported/NAME.curve.png` | samples and completions; both splits' nats over the epochs |
+    | `exported/NAME.md`, `exported/README.md` | the card; the table of all models |
+    | `pixel_zoo/zoo/index.json` | what `pixel_zoo.load` and `pixel-zoo verify` compare with |
+
+    Args:
+        run: directory that `train` has written: `config.json`, `log.csv` and `best.keras` of it.
+        name: name of the model.
+        exported: directory of the pretrained models.
+        recipes: directory of the recipe files, one of which the run came from.
+
+    Returns:
+        What the index says of the model.
+
+    Raises:
+        FileNotFoundError: `run` lacks a file.
+        ValueError: weights are not float32, the file is too large, or no recipe is that of the run.
+    """
+    run, exported = pathlib.Path(run), pathlib.Path(exported)
+    configuration = json.loads((run / "config.json").read_text())
+    recipe = Recipe(**configuration["recipe"])
+    history = read_log(run / "log.csv")
+    command, epochs_of_recipe = training_command(recipe, recipes, output=f"runs/{name}")
+    model = keras.models.load_model(run / "best.keras", compile=False)
+    path = exported / f"{name}.keras"
+    _save(model, path)
+    best = min(history, key=lambda row: row["val_nats"])
+    info = data.info(recipe.data, **recipe.data_options)
+    figures = evaluate(model, recipe.data, "test", data_options=recipe.data_options)
+    entry = {
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "bytes": path.stat().st_size,
+        **{key: figures[key] for key in ("images", "likelihood", "nats", "standard_error", "bits_per_dim")},
+        "parameters": model.count_params(),
+        "recipe": configuration["recipe"] | {"data_options": recipe.data_options},
+        "command": command,
+        "epochs": len(history),
+        "epochs_of_recipe": epochs_of_recipe,
+        "best_epoch": int(best["epoch"]) + 1,
+        "validation_nats": best["val_nats"],
+        "steps": len(history) * (info.splits["train"] // recipe.batch_size),
+        "seconds": history[-1].get("seconds"),
+        "machine": configuration.get("machine"),
+        **{key: configuration[key] for key in ("training_images_sha256", "backend", "versions")},
+    }
+    pictures.save(samples_and_completions(model, recipe), exported / f"{name}.png")
+    pictures.save_loss_curve(run / "log.csv", exported / f"{name}.curve.png")
+    _write(exported / f"{name}.md", card(name, entry))
+    entries = index.read_index() | {name: entry}
+    _write(index.PATH, json.dumps(dict(sorted(entries.items())), indent=1) + "\n")
+    _write(exported / "README.md", readme(entries))
+    return entry
+
+
+def read_log(path):
+    """The rows of a log.csv as dictionaries of numbers."""
+    with open(path, newline="") as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+
+def samples_and_completions(model, recipe):
+    """A picture: two rows of samples, four of test images, their upper half and completions; uint8 (h, w, 3)."""
+    conditional = model.num_classes is not None
+    count = 2 * SHOWN
+    labels = np.arange(count) % model.num_classes if conditional else None
+    drawn = model.generate(count, seed=recipe.seed, labels=labels)
+
+    images = data.arrays(recipe.data, "test", **recipe.data_options)
+    spread = np.linspace(0, len(images) - 1, SHOWN // 2).astype(int)  # some splits are sorted
+    repeated = spread.repeat(SHOWN - 2)
+    labels = data.labels(recipe.data, "test", **recipe.data_options)[repeated] if conditional else None
+    known = np.indices(model.image_shape[:2])[0] < model.image_shape[0] // 2
+    completed = model.complete(images[repeated], known, seed=recipe.seed, labels=labels)
+    completed = completed.reshape(len(spread), SHOWN - 2, *model.image_shape)
+
+    samples = pictures.grid(drawn, SHOWN, model.levels)
+    return np.concatenate([samples, pictures.completions(images[spread], known, completed, model.levels)])
+
+
+def _save(model, path):
+    """Write a model that has no optimiser, whole or not at all."""
+    other = {weight.dtype for weight in model.weights} - {"float32"}
+    if other:
+        raise ValueError(f"run: weights must be float32, got {', '.join(sorted(other))}")
+    with replacing(path) as temporary:
+        model.save(temporary)
+        if temporary.stat().st_size > LARGEST:
+            raise ValueError(f"run: the file would be of {temporary.stat().st_size:,} bytes; at most {LARGEST:,}")
+
+
+def _write(path, text):
+    with replacing(path) as temporary:
+        temporary.write_text(text)

@@ -1,0 +1,53 @@
+"""What is done with pretrained models in a checkout: release, rebuild SavedModels, make Hugging Face folders.
+
+python tools/zoo.py release RUN NAME               # a folder that `pixel-zoo train` wrote -> exported/NAME.*
+python tools/zoo.py saved-model NAME ...           # exported/NAME/1/, and exported/models.config
+python tools/zoo.py hugging-face NAME DIRECTORY    # what "hf://USER/NAME" is to hold
+"""
+
+import os
+import pathlib
+from typing import Annotated
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import typer
+
+from pixel_zoo.zoo import card
+from pixel_zoo.zoo.hugging_face import write_hugging_face
+from pixel_zoo.zoo.release import release as release_run
+from pixel_zoo.zoo.saved_model import write_saved_model
+
+ROOT = pathlib.Path(__file__).parents[1]
+EXPORTED = ROOT / "exported"
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def release(
+    run: Annotated[pathlib.Path, typer.Argument(help="Directory that `pixel-zoo train` has written.")],
+    name: Annotated[str, typer.Argument(help="Name of the pretrained model.")],
+):
+    """Make a pretrained model of a run."""
+    print(name, card.likelihood(release_run(run, name, EXPORTED, ROOT / "recipes")))
+
+
+@app.command()
+def saved_model(names: Annotated[list[str], typer.Argument(help="Names of pretrained models.")]):
+    """Write SavedModels for TensorFlow Serving."""
+    for name in names:
+        print(write_saved_model(name, EXPORTED))
+
+
+@app.command()
+def hugging_face(
+    name: Annotated[str, typer.Argument(help="Name of a pretrained model.")],
+    directory: Annotated[pathlib.Path, typer.Argument(help="Directory to write, new or empty.")],
+):
+    """Write a folder for the Hugging Face Hub."""
+    print(write_hugging_face(name, directory))
+
+
+if __name__ == "__main__":
+    app()
