@@ -1,11 +1,12 @@
 """A SavedModel run by TensorFlow's C library alone, through the C++ loader and session that TensorFlow Serving uses.
 
-This file needs NumPy and the libraries inside the TensorFlow wheel; TensorFlow's Python, Keras and pixel_zoo it never
-imports. What only they can tell, the names of a signature's tensors, is handed in.
+This file needs Linux, NumPy and the libraries inside the TensorFlow wheel; TensorFlow's Python, Keras and pixel_zoo it
+never imports. What only they can tell, the names of a signature's tensors, is handed in.
 """
 
 import ctypes
 import functools
+import os
 import pathlib
 import sys
 
@@ -201,4 +202,4 @@ def growth(arguments, signature, inputs, calls):
 
 def _resident():
     pages = pathlib.Path("/proc/self/statm").read_text().split()[1]
-    return int(pages) * 4096
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
