@@ -206,13 +206,13 @@ def _seed_words(seed):
 
 
 def _checked_images(images, levels, name="image"):
-    """The images as int32, checked."""
+    """The images as int32, cut to the levels: what reads them might fail first, and would not name them."""
     import tensorflow as tf
 
     images = tf.cast(images, tf.int32)
     inside = tf.reduce_all((images >= 0) & (images < levels))
     tf.debugging.Assert(inside, [f"{name}: values must be 0..{levels - 1}, got", ops.min(images), ops.max(images)])
-    return images
+    return tf.clip_by_value(images, 0, levels - 1)
 
 
 def _check_temperature(temperature):
