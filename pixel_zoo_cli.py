@@ -64,6 +64,9 @@ Picture = Annotated[pathlib.Path, typer.Option(help="The .png file to write; it 
 Seed = Annotated[int, typer.Option(help="Seed of the first image; the next ones count up from it.")]
 Temperature = Annotated[float, typer.Option(help="Below 1 likelier images, 0 the likeliest value of every pixel.")]
 TopK = Annotated[int | None, typer.Option(help="Draw from the k likeliest values only.")]
+Label = Annotated[
+    list[int] | None, typer.Option(help="For a class-conditional model: one for all images, or repeated, one for each.")
+]
 TopP = Annotated[float | None, typer.Option(help="Draw from the likeliest values that hold this much probability.")]
 
 
@@ -128,13 +131,15 @@ def evaluate(model: Model, data: Data, data_option: DataOption = None, split: Sp
     options = parse_data_options(data, data_option or [])
     with _busy(f"Scoring {data}, {split} split"):
         result = training.evaluate(loaded, data, split, data_options=options)
-    table = Table("data", "split", "images", "nats an image", "bits/dim", "images/s", title=result["description"])
+    columns = ("data", "split", "images", "nats an image", "bits/dim", "log-likelihood", "images/s")
+    table = Table(*columns, title=result["description"])
     table.add_row(
         data,
         split,
         f"{result['images']:,}",
         f"{result['nats']:.3f} ± {result['standard_error']:.3f}",
         f"{result['bits_per_dim']:.4f}",
+        result["likelihood"],
         f"{result['images_per_second']:.0f}",
     )
     Console().print(table)
@@ -142,22 +147,33 @@ def evaluate(model: Model, data: Data, data_option: DataOption = None, split: Sp
 
 @app.command()
 def sample(
-    model: Model,
+    model: Annotated[str, typer.Argument(help="A .keras file, or the name of a pretrained or a served model.")],
     output: Picture,
     num_images: Annotated[int, typer.Option(help="How many images.")] = 16,
     seed: Seed = 0,
     temperature: Temperature = 1.0,
     top_k: TopK = None,
     top_p: TopP = None,
+    label: Label = None,
+    server: Annotated[
+        str | None, typer.Option(help="Ask TensorFlow Serving: host:port for gRPC, http://host:port for REST.")
+    ] = None,
 ):
     """Draw images from a model, as one picture."""
     _check_picture(output)
-    loaded = _load(model)
+    if server is not None and (top_k, top_p) != (None, None):
+        raise ValueError("top_k, top_p: a served model draws from all values; leave them out, or --server")
+    how = {"seed": seed, "temperature": temperature, "labels": _labels(label)}
+    if server is None:
+        loaded = _load(model)
+        images, levels = loaded.generate(num_images, **how, top_k=top_k, top_p=top_p), loaded.levels
+    else:
+        images = _sample_served(server, model, num_images, **how)
+        levels = max(2, images.max() + 1)  # a server doesn't tell: white is the highest value drawn
     from pixel_zoo.training import pictures
 
-    images = loaded.generate(num_images, seed=seed, temperature=temperature, top_k=top_k, top_p=top_p)
     columns = max(1, round(num_images**0.5))
-    pictures.save(pictures.grid(images, columns, loaded.levels), output)
+    pictures.save(pictures.grid(images, columns, levels), output)
     print(output)
 
 
@@ -174,16 +190,27 @@ def complete(
     temperature: Temperature = 1.0,
     top_k: TopK = None,
     top_p: TopP = None,
+    label: Label = None,
 ):
-    """Complete occluded images of a data set: original, what is given, completions."""
+    """Complete occluded images of a data set: original, what is given, completions. Labels are those of the set."""
     _check_picture(output)
     loaded = _load(model)
+    import numpy as np
+
     from pixel_zoo.training import pictures
 
-    images = _some_images(data, split, data_option)
+    images, labels = _some_images(data, split, data_option)
+    if label is not None or loaded.num_classes is None:
+        labels = _labels(label)
     given = known_pixels(known, *images.shape[1:3])
     completed = loaded.complete(
-        images.repeat(num_completions, axis=0), given, seed=seed, temperature=temperature, top_k=top_k, top_p=top_p
+        images.repeat(num_completions, axis=0),
+        given,
+        seed=seed,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        labels=labels if np.ndim(labels) == 0 else np.repeat(labels, num_completions),
     )
     completed = completed.reshape(len(images), num_completions, *images.shape[1:])
     pictures.save(pictures.completions(images, given, completed, loaded.levels), output)
@@ -206,7 +233,8 @@ def inspect(
     from pixel_zoo import training
 
     with _busy("Inspecting"):
-        training.inspect(loaded, _some_images(data, split, data_option), output, pixel=place, seed=seed)
+        images, _ = _some_images(data, split, data_option)
+        training.inspect(loaded, images, output, pixel=place, seed=seed)
     for path in sorted(output.iterdir()):
         print(path)
 
@@ -243,6 +271,11 @@ def list_():
     console.print("Pretrained:", ", ".join(pixel_zoo.list_pretrained()) or "none")
 
 
+def _labels(label):
+    """What `--label` gives: None, one for all images, or one for each."""
+    return label[0] if label is not None and len(label) == 1 else label
+
+
 def known_pixels(known, height, width):
     """The bool mask (height, width) of a half of the image, or of the border around its central half."""
     import numpy as np
@@ -258,14 +291,17 @@ def known_pixels(known, height, width):
 
 
 def _some_images(data, split, data_option):
-    """A few images of a split, spread over it: some splits are sorted."""
+    """A few images of a split, spread over it, as some are sorted; and their labels, or None where they have none."""
     import numpy as np
 
-    from pixel_zoo.data import arrays
+    from pixel_zoo.data import arrays, info, labels
     from pixel_zoo.training.recipe import parse_data_options
 
-    images = arrays(data, split, **parse_data_options(data, data_option or []))
-    return images[np.linspace(0, len(images) - 1, IMAGES_SHOWN).astype(int)]
+    options = parse_data_options(data, data_option or [])
+    images = arrays(data, split, **options)
+    shown = np.linspace(0, len(images) - 1, IMAGES_SHOWN).astype(int)
+    has_labels = info(data, **options).classes is not None
+    return images[shown], labels(data, split, **options)[shown] if has_labels else None
 
 
 def _integers(option, text):
@@ -315,6 +351,15 @@ def _load(name):
         return keras.models.load_model(path)
     except Exception as error:  # a damaged archive fails in many ways, deep in zip, HDF5 or JSON
         raise ValueError(f"model: {name!r} can't be loaded: {error}") from error
+
+
+def _sample_served(server, model, num_images, **how):
+    """Draw images from a model on a server."""
+    _import_keras()
+    from pixel_zoo.serving import Client
+
+    with Client(server, model) as client:
+        return client.sample(num_images, **how)
 
 
 def _check_picture(path):

@@ -65,6 +65,32 @@ def _tensorflow_scan(function, init, xs, reverse):
     return carry, keras.tree.pack_sequence_as(y_specs, [array.stack() for array in arrays])
 
 
+def slice_update(x, start, update):
+    """`keras.ops.slice_update`, for a start that is known before it runs, as an operation that every server has.
+
+    On TensorFlow, Keras takes one of XLA's. Where XLA has not compiled what is around it, that operation starts a
+    compiler of its own for each new shape, which servers may come without.
+
+    Args:
+        x: tensor.
+        start: tuple of ints, one for each axis.
+        update: tensor of the same rank and dtype.
+
+    Returns:
+        `x` with `update` written over it from `start` on.
+
+    Example:
+    >>> [int(value) for value in slice_update(np.zeros(4, "int32"), (1,), np.array([7, 8], "int32"))]
+    [0, 7, 8, 0]
+    """
+    if keras.backend.backend() != "tensorflow":
+        return ops.slice_update(x, start, update)
+    import tensorflow as tf
+
+    stop = tf.shape(update) + start
+    return tf.raw_ops.TensorStridedSliceUpdate(input=x, begin=start, end=stop, strides=[1] * len(start), value=update)
+
+
 def on_accelerator():
     """Whether computations run on a GPU or TPU, where many small steps cost more than few large ones.
 
@@ -169,16 +195,17 @@ def threefry_2x32(key, counter):
     return x, y
 
 
-def uniform_noise(seeds, shape):
+def uniform_noise(seeds, shape, stream=0):
     """One uniform number for each value of an image, per image from that image's own seed.
 
     Args:
         seeds: two uint32 tensors of shape (batch,), the high and low words of 64-bit seeds.
         shape: the shape of one image, (height, width, channels).
+        stream: int or scalar tensor, which of a seed's independent streams of numbers.
 
     Returns:
-        float32 tensor (batch, height, width, channels) of multiples of 2**-24 in [0, 1). It depends on the seed and
-        the position alone, whatever the batch and the backend.
+        float32 tensor (batch, height, width, channels) of multiples of 2**-24 in [0, 1). It depends on the seed, the
+        stream and the position alone, whatever the batch and the backend.
 
     Example:
     >>> noise = uniform_noise((np.zeros(2, "uint32"), np.array([7, 8], "uint32")), (2, 2, 1))
@@ -187,7 +214,7 @@ def uniform_noise(seeds, shape):
     """
     high, low = (ops.expand_dims(ops.convert_to_tensor(s, dtype="uint32"), 1) for s in seeds)
     position = np.arange(np.prod(shape), dtype="uint32")[None]
-    bits, _ = threefry_2x32((low, high), (position, np.zeros_like(position)))
+    bits, _ = threefry_2x32((low, high), (position, stream))
     top = ops.right_shift(bits, ops.convert_to_tensor(np.uint32(8), dtype="uint32"))
     return ops.reshape(ops.cast(ops.cast(top, "int32"), "float32") * 2.0**-24, (-1, *shape))
 

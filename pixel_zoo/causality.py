@@ -4,6 +4,7 @@ import numpy as np
 from keras import ops
 
 from pixel_zoo import backend
+from pixel_zoo.inputs import image_input, join_inputs, other_inputs
 from pixel_zoo.layers import RasterLayer
 from pixel_zoo.likelihoods import likelihood_of_logits
 
@@ -29,10 +30,12 @@ def check_causality(model, input_shape=None, batch_size=64, seed=0):
     """Check that every output depends on earlier inputs only: pixels in raster order, colours inside a pixel.
 
     For each position the values there and after it are drawn anew: no output up to that position may change. A model's
-    output must not see its own value either; a layer's output may, unless it has mask A.
+    output must not see its own value either; a layer's output may, unless it has mask A. What a model is given beside
+    the image, such as a label, stays the same: all outputs may see it.
 
     Args:
-        model: a functional model from integer images (height, width, colours) to logits, or a `RasterLayer`.
+        model: a functional model from integer images (height, width, colours) to logits, a multi-scale model, whose
+            stages are checked one by one, or a `RasterLayer`.
         input_shape: (height, width, features) of a layer's input; a model knows its own.
         batch_size: int, images at a time.
         seed: int, of the values drawn.
@@ -48,9 +51,18 @@ def check_causality(model, input_shape=None, batch_size=64, seed=0):
     >>> import pixel_zoo as pz
     >>> check_causality(pz.models.PixelCNN((4, 4, 1), filters=4, num_blocks=1, head_filters=4))
     """
+    if hasattr(model, "stages"):
+        for stage in model.stages:
+            check_causality(stage, batch_size=batch_size, seed=seed)
+        return
     probe = _probe_layer(model, input_shape, seed) if isinstance(model, RasterLayer) else _probe_model(model, seed)
-    run = backend.compiled(lambda x: model(x, training=False), model.variables, xla=False)
-    leak = _first_leak(lambda x: ops.convert_to_numpy(run(x)), probe, batch_size)
+    given = [] if isinstance(model, RasterLayer) else _given(model, batch_size, seed)
+
+    def outputs(x, given):
+        return model(join_inputs(model, x, given) if given else x, training=False)
+
+    run = backend.compiled(outputs, model.variables, xla=False)
+    leak = _first_leak(lambda x: ops.convert_to_numpy(run(x, given)), probe, batch_size)
     if leak is not None:
         raise CausalityError(model.name, *leak)
 
@@ -81,7 +93,7 @@ class _Probe:
 
 
 def _probe_model(model, seed):
-    shape = tuple(model.inputs[0].shape[1:])
+    shape = tuple(image_input(model).shape[1:])
     if len(shape) != 3 or None in shape:
         raise ValueError(f"model must take images of static shape (height, width, colours), got {shape}")
     levels = likelihood_of_logits(model.outputs[0].shape).levels
@@ -89,6 +101,18 @@ def _probe_model(model, seed):
     first = draw.integers(0, levels, shape)
     second = (first + draw.integers(1, levels, shape)) % levels
     return _Probe(first.astype("int32"), second.astype("int32"), shape[-1], sees_itself=False)
+
+
+def _given(model, batch_size, seed):
+    """Something for a model's inputs beside the image, the same for all images: integers are 0, a label all have."""
+    draw = np.random.default_rng(seed)
+
+    def value(tensor):
+        shape, integer = tensor.shape[1:], np.issubdtype(tensor.dtype, np.integer)
+        one = np.zeros(shape) if integer else draw.normal(size=shape)
+        return np.broadcast_to(one, (batch_size, *shape)).astype(tensor.dtype)
+
+    return [value(tensor) for tensor in other_inputs(model)]
 
 
 def _probe_layer(layer, input_shape, seed):

@@ -32,3 +32,6 @@ row_lstm = replace(
 )
 
 diagonal_bilstm = replace(row_lstm, model_options=row_lstm.model_options | {"recurrence": "diagonal"})
+
+# Each image is given with its label: log p(image | label). `pixel-zoo sample ... --label 3` draws threes.
+class_conditional = replace(pixel_cnn, model_options=pixel_cnn.model_options | {"num_classes": 10})

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from pixel_zoo import layers, models
 
 
@@ -45,6 +47,8 @@ LAYERS = [
     LayerEntry(layers.Logits, {"levels": 2}, 2),
     LayerEntry(layers.Logits, {"levels": 2, "colours": 3}, 5),
     LayerEntry(layers.Logits, {"levels": 5, "colours": 3}, 4),
+    LayerEntry(layers.CopyingLogits, {"levels": 2, "colours": 3}, 5),
+    LayerEntry(layers.CopyingLogits, {"levels": 5, "colours": 3}, 4),
 ]
 
 
@@ -63,6 +67,30 @@ class ModelEntry(NamedTuple):
         return f"{self.model_class.__name__}({arguments})"
 
 
+def given_with(model, count, seed=0):
+    """What `count` images are given with, as the model's methods take it: labels, vectors, or nothing."""
+    draw = np.random.default_rng(seed)
+    given = {}
+    if model.num_classes is not None:
+        given["labels"] = draw.integers(0, model.num_classes, count)
+    if model.conditioning_dim is not None:
+        given["vectors"] = draw.normal(size=(count, model.conditioning_dim)).astype("float32")
+    small = [tensor for tensor in model.inputs if tensor.name == "small"]
+    if small:
+        given["conditioning"] = draw.integers(0, model.levels, (1, count, *small[0].shape[1:])).astype("uint8")
+    return given
+
+
+def inputs(images, labels=None, vectors=None, conditioning=(None,)):
+    """What a model is called with and `fit` is fed: images, or a dictionary of them and what they are given with."""
+    others = {
+        name: value
+        for name, value in zip(("label", "vector", "small"), (labels, vectors, *conditioning), strict=True)
+        if value is not None
+    }
+    return {"image": images, **others} if others else images
+
+
 SMALL = {"num_blocks": 2, "head_filters": 6}
 
 MODELS = [
@@ -71,4 +99,9 @@ MODELS = [
     ModelEntry(models.GatedPixelCNN, {"filters": 4, **SMALL}),
     ModelEntry(models.PixelRNN, {"recurrence": "row", "units": 4, **SMALL}),
     ModelEntry(models.PixelRNN, {"recurrence": "diagonal", "units": 4, "residual": False, **SMALL}),
+    ModelEntry(models.PixelCNN, {"filters": 4, "num_classes": 3, "conditioning_dim": 2, **SMALL}),
+    ModelEntry(models.PixelRNN, {"recurrence": "row", "units": 4, "num_classes": 3, **SMALL}),
+    ModelEntry(models.PixelRNN, {"recurrence": "diagonal", "units": 4, "conditioning_dim": 2, **SMALL}),
+    # One pixel divides images of any shape. Copied pixels are another matter: see test_multi_scale.py.
+    ModelEntry(models.PixelCNN, {"filters": 4, "small_shape": (1, 1), "copy_known": False, **SMALL}),
 ]

@@ -342,3 +342,15 @@ def logits(x, kernel, kernel_bias, colours, levels, bias=None):
                 for level in range(logits_per_value):
                     y[i, j, colour, level] = flat[i, j, colour * logits_per_value + level]
     return y[:, :, :, 0] if levels == 2 else y
+
+
+def copied(logits, known):
+    """Logits (height, width, colours, levels), or (height, width, colours), certain of known values (-1: unknown)."""
+    logits = logits.copy()
+    for position in np.ndindex(known.shape):
+        value = int(known[position])
+        if value >= 0 and logits.ndim == 3:
+            logits[position] += 2.0**66 if value == 1 else -(2.0**66)
+        elif value >= 0:
+            logits[position] -= [0.0 if level == value else 2.0**66 for level in range(logits.shape[-1])]
+    return logits

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixel_zoo import models, training
+from pixel_zoo import data, models, training
 from pixel_zoo_cli import Known, app, known_pixels
 
 RECIPE = """
@@ -104,6 +104,35 @@ def test_inspect_shows_the_pixel_asked_for(folder, tmp_path, capsys, monkeypatch
     assert call("inspect", folder / "run" / "best.keras", "--output", tmp_path / "new", *options) == 0
     assert asked == [(6, (3, 4), 2)]
     assert str(tmp_path / "new" / "a.png") in capsys.readouterr().out
+
+
+def test_labels_reach_the_model(folder, tmp_path, monkeypatch, capsys):
+    def generate(self, num_images, labels, **options):
+        asked.append(labels)
+        return np.zeros((num_images, 8, 8, 1), "uint8")
+
+    def complete(self, images, known, labels, **options):
+        asked.append(list(labels) if np.ndim(labels) else labels)
+        return images
+
+    asked, path = [], tmp_path / "conditional.keras"
+    models.PixelCNN((8, 8, 1), levels=17, filters=2, num_blocks=1, num_classes=10).save(path)
+    assert call("evaluate", path, "--data", "digits") == 0
+    monkeypatch.setattr(models.PixelModel, "generate", generate)
+    monkeypatch.setattr(models.PixelModel, "complete", complete)
+    sample = ["sample", path, "--num-images", 2, "--output"]
+    assert call(*sample, tmp_path / "a.png", "--label", 3) == 0
+    assert call(*sample, tmp_path / "b.png", "--label", 3, "--label", 4) == 0
+    complete_ = ["complete", path, "--data", "digits", "--num-completions", 2, "--output"]
+    assert call(*complete_, tmp_path / "c.png", "--label", 3) == 0
+    assert call(*complete_, tmp_path / "d.png") == 0
+    labels = data.labels("digits", "test")
+    of_the_set = [int(labels[index]) for index in np.linspace(0, 299, 6).astype(int) for _ in range(2)]
+    assert asked == [3, [3, 4], 3, of_the_set]
+    monkeypatch.undo()
+    assert "labels must be given: 0..9" in refused(capsys, *sample, tmp_path / "e.png")
+    plain = ["sample", folder / "run" / "best.keras", "--output", tmp_path / "e.png", "--label", 3]
+    assert "labels: the model takes none" in refused(capsys, *plain)
 
 
 def test_known_pixels_of_each_kind():

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from keras import ops
 
 from pixel_zoo import layers
+from pixel_zoo.layers.copying_logits import CopyingLogits
 from pixel_zoo.layers.diagonal_bilstm import DiagonalBiLSTM
 from pixel_zoo.layers.gated_activation import GatedActivation
 from pixel_zoo.layers.gated_conv2d import GatedConv2D
@@ -32,7 +33,7 @@ one_of_each_class = pytest.mark.parametrize(  # that of most colours
 )
 every_class = pytest.mark.parametrize(
     "layer_class",
-    [MaskedConv2D, GatedConv2D, VerticalConv2D, RowLSTM, DiagonalBiLSTM, Logits],
+    [MaskedConv2D, GatedConv2D, VerticalConv2D, RowLSTM, DiagonalBiLSTM, Logits, CopyingLogits],
     ids=lambda layer_class: layer_class.__name__,
 )
 ON_JAX = keras.backend.backend() == "jax"
@@ -82,9 +83,12 @@ def random_map(*shape, seed=1):
     return np.random.default_rng(seed).normal(size=shape)
 
 
-def bias_features(layer):
-    """How many features the map has that `bias=` is added to."""
-    return getattr(layer, "input_to_state", layer).filters
+def random_bias(layer, *extent):
+    """A conditioning map that `bias=` takes: with the features it is added to, or values of which some are known."""
+    if isinstance(layer, CopyingLogits):
+        known = np.random.default_rng(2).integers(-1, layer.levels, (*extent, layer.colours))
+        return known.astype("float64")
+    return random_map(*extent, getattr(layer, "input_to_state", layer).filters, seed=2)
 
 
 def as_numpy(tensor):
@@ -111,6 +115,9 @@ def output_colour(layer, feature):
 def reference_output(layer, x, bias):
     """One image by `tests/reference.py`, with the layer's weights."""
     weights = {weight.path.split("/", 1)[-1]: as_numpy(weight) for weight in layer.weights}
+    if isinstance(layer, CopyingLogits):
+        y = reference.logits(x, weights["kernel"], weights["bias"], layer.colours, layer.levels)
+        return (y if bias is None else reference.copied(y, bias)).reshape(*y.shape[:2], -1)
     if isinstance(layer, Logits):
         y = reference.logits(x, weights["kernel"], weights["bias"], layer.colours, layer.levels, bias=bias)
         return y.reshape(*y.shape[:2], -1)
@@ -189,6 +196,7 @@ SEES = {
     RowLSTM: row_lstm_sees,
     DiagonalBiLSTM: diagonal_bilstm_sees,
     Logits: logits_see,
+    CopyingLogits: logits_see,
 }
 
 
@@ -333,7 +341,7 @@ def layer_and_maps(layer_class, trial):
     """The layer of a trial with random weights, its input, and its conditioning map or None."""
     arguments, input_shape, bias_extent, seed = trial
     layer = build(layer_class(dtype="float64", **arguments), input_shape[-1], seed)
-    bias = None if bias_extent is None else random_map(*bias_extent, bias_features(layer), seed=2)
+    bias = None if bias_extent is None else random_bias(layer, *bias_extent)
     return layer, random_map(*input_shape), bias
 
 
@@ -360,7 +368,7 @@ def test_a_conditioning_map_broadcasts(entry):
     layer = build(entry.make(dtype="float64"), entry.input_features)
     x = random_map(2, 3, 4, entry.input_features)
     for extent in [(1, 3, 4), (2, 3, 1), (1, 1, 4), ()]:
-        check_equals_reference(layer, x, random_map(*extent, bias_features(layer), seed=2))
+        check_equals_reference(layer, x, random_bias(layer, *extent))
 
 
 @every_layer
@@ -373,7 +381,7 @@ def test_sees_exactly_what_the_paper_says(entry):
 def test_row_by_row_equals_all_at_once(entry, with_bias):
     """Each way follows each way: two rows pixel by pixel, two as a whole, one pixel by pixel."""
     layer = build(entry.make(dtype="float64"), entry.input_features)
-    bias = random_map(2, 5, 4, bias_features(layer), seed=2) if with_bias else None
+    bias = random_bias(layer, 2, 5, 4) if with_bias else None
     check_row_by_row_equals_call(layer, random_map(2, 5, 4, entry.input_features), bias, whole_rows=(2, 3))
 
 
@@ -440,7 +448,7 @@ def test_dtype_policy(entry, policy, output_dtype, weight_dtype):
 @one_of_each_class
 def test_row_by_row_equals_all_at_once_in_mixed_precision(entry):
     layer = build(entry.make(dtype="mixed_bfloat16"), entry.input_features)
-    bias = random_map(1, 3, 2, bias_features(layer), seed=2)
+    bias = random_bias(layer, 1, 3, 2)
     check_row_by_row_equals_call(layer, random_map(2, 3, 2, entry.input_features), bias, (1,), tolerance=0.2)
 
 

@@ -10,7 +10,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from catalogue import MODELS
+from catalogue import MODELS, given_with, inputs
 
 import pixel_zoo as pz
 
@@ -30,14 +30,26 @@ def random_images(model, count, seed=1):
     return np.random.default_rng(seed).integers(0, model.levels, (count, *model.image_shape)).astype("uint8")
 
 
+def repeated(given, count):
+    """What one image is given with, for `count` images."""
+    return {
+        name: [np.repeat(one, count, axis=0) for one in value] if name == "conditioning" else np.repeat(value, count, 0)
+        for name, value in given.items()
+    }
+
+
 @every_model
 def test_probabilities_of_all_images_sum_to_1(entry):
     for image_shape, levels in [((3, 3, 1), 2), ((2, 1, 3), 3)]:
         model = scrambled(entry.make(image_shape=image_shape, levels=levels))
         values = itertools.product(range(levels), repeat=math.prod(image_shape))
         images = np.array(list(values), "uint8").reshape(-1, *image_shape)
-        total = np.exp(model.log_likelihood(images, batch_size=1024).astype("float64")).sum()
-        np.testing.assert_allclose(total, 1, atol=1e-5)
+        for label in range(model.num_classes or 1):
+            one = repeated(given_with(model, 1, seed=label), len(images))
+            if "labels" in one:
+                one["labels"][:] = label
+            total = np.exp(model.log_likelihood(images, **one, batch_size=1024).astype("float64")).sum()
+            np.testing.assert_allclose(total, 1, atol=1e-5)
 
 
 @every_model
@@ -97,7 +109,9 @@ def test_each_architecture_sees_what_the_paper_says_it_sees(entry):
     for image in random_images(model, 4):
         changed = np.repeat(image[None], 88, axis=0)
         changed[np.arange(88), *places] = (changed[np.arange(88), *places] + 1) % 3
-        logits = keras.ops.convert_to_numpy(model(np.concatenate([image[None], changed])))[:, 7, 4]
+        one = repeated(given_with(model, 1), 89)
+        fed = inputs(np.concatenate([image[None], changed]), **one)
+        logits = keras.ops.convert_to_numpy(model(fed))[:, 7, 4]
         seen |= (np.abs(logits[1:] - logits[:1]).max(axis=(1, 2)) > 1e-12).reshape(8, 11)
     rightmost = [int(np.flatnonzero(row).max()) if row.any() else None for row in seen[::-1]]
     assert rightmost == RIGHTMOST[entry.arguments.get("recurrence", entry.model_class.__name__)]
@@ -107,23 +121,23 @@ def test_round_trip_in_a_fresh_process(tmp_path):
     """One process loads all models: most of what it costs is to start it."""
     models = [scrambled(entry.make(image_shape=(4, 3, 2), levels=3)) for entry in MODELS]
     images = random_images(models[0], 5)
-    np.save(tmp_path / "images.npy", images)
     for index, model in enumerate(models):
         model.save(tmp_path / f"{index}.keras")
+        np.savez(tmp_path / f"{index}.keras.npz", images=images, **given_with(model, 5))
     program = (
         "import sys, keras, numpy as np, pixel_zoo\n"
-        "images = np.load(sys.argv[1])\n"
-        "for path in sys.argv[2:]:\n"
+        "for path in sys.argv[1:]:\n"
         "    model = keras.models.load_model(path)\n"
-        "    np.save(path + '.npy', model.log_likelihood(images))\n"
+        "    np.save(path + '.npy', model.log_likelihood(**np.load(path + '.npz')))\n"
         "    print(type(model).__module__, type(model).__name__, model.levels, model.image_shape)\n"
     )
     paths = [str(tmp_path / f"{index}.keras") for index in range(len(models))]
-    command = [sys.executable, "-c", program, str(tmp_path / "images.npy"), *paths]
+    command = [sys.executable, "-c", program, *paths]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     for model, path, line in zip(models, paths, done.stdout.splitlines(), strict=True):
         assert line == f"{type(model).__module__} {type(model).__name__} 3 (4, 3, 2)"
-        np.testing.assert_allclose(np.load(path + ".npy"), model.log_likelihood(images), rtol=1e-6)
+        expected = model.log_likelihood(images, **given_with(model, 5))
+        np.testing.assert_allclose(np.load(path + ".npy"), expected, rtol=1e-6)
 
 
 @every_model
@@ -155,13 +169,14 @@ def test_compile_has_defaults_that_train(entry):
     model = entry.make(image_shape=(4, 4, 1), levels=4)
     images = np.tile(np.indices((4, 4)).sum(axis=0)[None, :, :, None] % 4, (32, 1, 1, 1)).astype("uint8")
     model.compile(optimizer=keras.optimizers.Adam(0.02))
-    before = -model.log_likelihood(images).mean()
-    history = model.fit(images, epochs=16, batch_size=8, verbose=0).history
-    after = -model.log_likelihood(images).mean()
+    with_images = given_with(model, 32)
+    before = -model.log_likelihood(images, **with_images).mean()
+    history = model.fit(inputs(images, **with_images), epochs=16, batch_size=8, verbose=0).history
+    after = -model.log_likelihood(images, **with_images).mean()
     assert after < 0.5 * before
     assert set(history) == {"loss", "nats", "bits_per_dim"}
     np.testing.assert_allclose(history["nats"][-1] / (16 * math.log(2)), history["bits_per_dim"][-1], rtol=1e-5)
-    evaluated = model.evaluate(images, batch_size=8, verbose=0, return_dict=True)
+    evaluated = model.evaluate(inputs(images, **with_images), batch_size=8, verbose=0, return_dict=True)
     np.testing.assert_allclose(evaluated["loss"], after, rtol=1e-5)
 
 
@@ -170,9 +185,11 @@ def test_mixed_precision_scores_in_float32(entry):
     arguments = {"image_shape": (4, 4, 1), "levels": 5}
     exact, mixed = scrambled(entry.make(**arguments)), scrambled(entry.make(**arguments, dtype="mixed_bfloat16"))
     images = random_images(exact, 6)
-    logits = mixed(images)
+    with_images = given_with(exact, 6)
+    logits = mixed(inputs(images, **with_images))
     assert keras.backend.standardize_dtype(logits.dtype) == "float32"
-    np.testing.assert_allclose(mixed.log_likelihood(images), exact.log_likelihood(images), rtol=0.05)
+    expected = exact.log_likelihood(images, **with_images)
+    np.testing.assert_allclose(mixed.log_likelihood(images, **with_images), expected, rtol=0.05)
 
 
 def test_uniform_logits_are_exactly_8_bits():

@@ -7,13 +7,14 @@ import sys
 import keras
 import numpy as np
 import pytest
-from catalogue import MODELS
+from catalogue import MODELS, given_with
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from test_models import random_images, scrambled
 
 import pixel_zoo as pz
 from pixel_zoo import backend
+from pixel_zoo.inputs import join_inputs
 from pixel_zoo.likelihoods import likelihood_of_logits
 from pixel_zoo.sampling import Sampler
 
@@ -32,7 +33,9 @@ def slowly(model, images, known, seeds, temperature=1.0, top_k=None, top_p=None,
     shape = images.shape[1:]
     likelihood, sampler = likelihood_of_logits(model.outputs[0].shape), Sampler(top_k, top_p)
     noise = keras.ops.convert_to_numpy(backend.uniform_noise(backend.seed_words(np.asarray(seeds)), shape))
-    run = backend.compiled(lambda *x: model(x if conditioning else x[0], training=False), model.variables, xla=False)
+    run = backend.compiled(
+        lambda image, *others: model(join_inputs(model, image, others), training=False), model.variables, xla=False
+    )
     images = np.where(known[..., None], images, 0).astype("int32")
     temperatures = np.full(len(images), temperature, "float32")
     for position in np.ndindex(*shape):
@@ -66,13 +69,19 @@ def test_fast_equals_slow_to_the_integer(entry, image_shape, levels):
     seeds = np.array([11, 12, 13])
     nothing = np.zeros((3, *image_shape[:2]), bool)
     images = random_images(model, 3)
-    assert (model.generate(3, seed=11) == slowly(model, images, nothing, seeds)).all()
+    others = given_with(model, 3)
+    conditioning = [
+        *others.get("conditioning", ()),
+        *(others[name] for name in ("labels", "vectors") if name in others),
+    ]
+    expected = slowly(model, images, nothing, seeds, conditioning=conditioning)
+    assert (model.generate(3, seed=11, **others) == expected).all()
     # Known pixels anywhere, a row that only some images know, and one that all know: it runs in parallel.
     known = np.random.default_rng(2).random((3, *image_shape[:2])) < 0.5
     known[:, 1] = True
     known[1, 2] = True
-    completed = model.complete(images, known, seed=seeds)
-    assert (completed == slowly(model, images, known, seeds)).all()
+    completed = model.complete(images, known, seed=seeds, **others)
+    assert (completed == slowly(model, images, known, seeds, conditioning=conditioning)).all()
     assert (completed[known] == images[known]).all()
 
 

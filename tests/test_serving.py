@@ -6,6 +6,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from catalogue import given_with
 from test_models import random_images, scrambled
 
 import pixel_zoo as pz
@@ -20,77 +21,86 @@ import numpy as np, tensorflow as tf
 signatures = tf.saved_model.load(sys.argv[1]).signatures
 requests = np.load(sys.argv[2])
 answers = {}
+others = [name for name in ("label", "vector") if name in requests]
 for name, inputs in {
-    "score": ["image"],
-    "serving_default": ["image"],
-    "sample": ["seed", "temperature"],
-    "complete": ["image", "known", "seed", "temperature"],
+    "score": ["image", *others],
+    "serving_default": ["image", *others],
+    "sample": ["seed", "temperature", *others],
+    "complete": ["image", "known", "seed", "temperature", *others],
 }.items():
     answer = signatures[name](**{key: tf.constant(requests[key]) for key in inputs})
     answers.update({f"{name}_{key}": value.numpy() for key, value in answer.items()})
-for name, request in {
-    "image": {"image": requests["image"] + 9},
-    "temperature": {"seed": requests["seed"], "temperature": -requests["temperature"]},
-}.items():
+for name, signature, wrong in [
+    ("image", "score", requests["image"] + 9),
+    ("temperature", "sample", -requests["temperature"]),
+    *([("label", "score", requests["label"] + 9)] if others else []),
+]:
+    inputs = ["image", *others] if signature == "score" else ["seed", "temperature", *others]
+    request = {key: requests[key] for key in inputs} | {name: wrong}
     try:
-        signatures["score" if name == "image" else "sample"](**{k: tf.constant(v) for k, v in request.items()})
+        signatures[signature](**{key: tf.constant(value) for key, value in request.items()})
     except tf.errors.InvalidArgumentError as error:
         answers[f"error_{name}"] = str(error)
 np.savez(sys.argv[3], **answers)
 """
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory):
+@pytest.fixture(scope="module", params=[{}, {"num_classes": 3, "conditioning_dim": 2}], ids=["alone", "conditional"])
+def served(request, tmp_path_factory):
     """A model, requests, and what its SavedModel answered in a process of its own."""
     if keras.backend.backend() != "tensorflow":
         pytest.skip("only the TensorFlow backend writes SavedModels")
     folder = tmp_path_factory.mktemp("served")
-    model = scrambled(pz.models.PixelRNN(SHAPE, levels=4, units=4, num_blocks=1, head_filters=4))
+    model = scrambled(pz.models.PixelRNN(SHAPE, levels=4, units=4, num_blocks=1, head_filters=4, **request.param))
+    others = given_with(model, 3)
     requests = {
         "image": random_images(model, 3),
         "known": np.random.default_rng(0).random((3, *SHAPE[:2])) < 0.5,
         "seed": np.array([5, -7, 2**40 + 1]),
         "temperature": np.ones(3, "float32"),
+        **{name.removesuffix("s"): value for name, value in others.items()},
     }
     np.savez(folder / "requests.npz", **requests)
     path = pz.export(model, folder / "model", version=3)
     command = [sys.executable, "-c", SERVER, str(path), str(folder / "requests.npz"), str(folder / "answers.npz")]
     subprocess.run(command, check=True)
-    return model, requests, np.load(folder / "answers.npz"), path
+    return model, others, requests, np.load(folder / "answers.npz"), path
 
 
 def test_score_is_the_log_likelihood(served):
-    model, requests, answers, _ = served
+    model, others, requests, answers, _ = served
     for name in ("score", "serving_default"):
-        expected = model.log_likelihood(requests["image"])
+        expected = model.log_likelihood(requests["image"], **others)
         np.testing.assert_allclose(answers[f"{name}_log_likelihood"], expected, rtol=1e-5)
-        np.testing.assert_allclose(answers[f"{name}_bits_per_dim"], model.bits_per_dim(requests["image"]), rtol=1e-5)
+        expected = model.bits_per_dim(requests["image"], **others)
+        np.testing.assert_allclose(answers[f"{name}_bits_per_dim"], expected, rtol=1e-5)
 
 
 def test_sample_draws_the_images_of_generate(served):
-    model, requests, answers, _ = served
+    model, others, requests, answers, _ = served
     assert answers["sample_image"].dtype == np.uint8
-    assert (answers["sample_image"] == model.generate(3, seed=requests["seed"])).all()
-    nats = model.log_likelihood(answers["sample_image"])
+    assert (answers["sample_image"] == model.generate(3, seed=requests["seed"], **others)).all()
+    nats = model.log_likelihood(answers["sample_image"], **others)
     np.testing.assert_allclose(answers["sample_log_likelihood"], nats, rtol=1e-5)
 
 
 def test_complete_draws_the_images_of_complete(served):
-    model, requests, answers, _ = served
-    expected = model.complete(requests["image"], requests["known"], seed=requests["seed"])
+    model, others, requests, answers, _ = served
+    expected = model.complete(requests["image"], requests["known"], seed=requests["seed"], **others)
     assert (answers["complete_image"] == expected).all()
-    np.testing.assert_allclose(answers["complete_log_likelihood"], model.log_likelihood(expected), rtol=1e-5)
+    nats = model.log_likelihood(expected, **others)
+    np.testing.assert_allclose(answers["complete_log_likelihood"], nats, rtol=1e-5)
 
 
 def test_bad_requests_are_answered_by_name(served):
-    _, _, answers, _ = served
+    model, _, _, answers, _ = served
     assert "image: values must be 0..3, got" in str(answers["error_image"])
     assert "temperature: must be a finite number of at least 0" in str(answers["error_temperature"])
+    assert model.num_classes is None or "label: must be 0..2, got" in str(answers["error_label"])
 
 
 def test_a_version_is_a_directory_and_is_never_overwritten(served):
-    model, _, _, path = served
+    model, _, _, _, path = served
     assert (path.name, (path / "saved_model.pb").is_file()) == ("3", True)
     before = (path / "saved_model.pb").read_bytes()
     with pytest.raises(FileExistsError, match=r"version: .*exists already"):
@@ -123,6 +133,8 @@ def test_compiled_signatures_answer_the_same(tmp_path):
         signatures["sample"](seed=seed, temperature=-temperature)
     with pytest.raises(ValueError, match="jit_compile must be True or False, got 'auto'"):
         pz.export(model, tmp_path, version=2, jit_compile="auto")
+    warm_up = tf.data.TFRecordDataset(str(tmp_path / "1" / "assets.extra" / "tf_serving_warmup_requests"))
+    assert len(list(warm_up)) == 4 * 4  # each signature, in each batch size
 
 
 def test_another_backend_is_refused(tmp_path, monkeypatch):

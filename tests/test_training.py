@@ -151,7 +151,7 @@ def run(tmp_path_factory):
 def without_samples(monkeypatch):
     """Compiling the sampling of a model takes longer than training it: once, in `run`, is enough."""
     blank = np.zeros((16, 8, 8, 1), "uint8")
-    monkeypatch.setattr(models.PixelModel, "generate", lambda self, num_images, seed: blank)
+    monkeypatch.setattr(models.PixelModel, "generate", lambda self, num_images, seed, labels=None: blank)
 
 
 def rows(output):
@@ -227,6 +227,16 @@ def test_the_same_seed_trains_the_same_model(run, tmp_path, without_samples):
     again = train(TINY, tmp_path, verbose=0)
     for weight, expected in zip(again.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_allclose(weight, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_class_conditional_recipe_trains_and_is_evaluated_with_labels(tmp_path, without_samples):
+    options = TINY.model_options | {"num_classes": 10}
+    model = train(dataclasses.replace(TINY, model_options=options, epochs=1), tmp_path, verbose=0)
+    nats = -model.log_likelihood(data.arrays("digits", "validation"), data.labels("digits", "validation"))
+    assert float(rows(tmp_path)[0]["val_nats"]) == pytest.approx(nats.mean(), rel=1e-4)
+    assert evaluate(model, "digits", "validation")["nats"] == pytest.approx(nats.mean(), rel=1e-5)
+    with pytest.raises(ValueError, match="data: 'digits' has 10 classes, the model 4"):
+        evaluate(build_model(dataclasses.replace(TINY, model_options=options | {"num_classes": 4})), "digits", "test")
 
 
 def test_a_profile_names_what_ran(tmp_path, without_samples):

@@ -1,5 +1,6 @@
 """Raster layers: what a model of the PixelRNN family is made of."""
 
+from pixel_zoo.layers.copying_logits import CopyingLogits
 from pixel_zoo.layers.diagonal_bilstm import DiagonalBiLSTM
 from pixel_zoo.layers.gated_activation import GatedActivation
 from pixel_zoo.layers.gated_conv2d import GatedConv2D
@@ -10,6 +11,7 @@ from pixel_zoo.layers.row_lstm import RowLSTM
 from pixel_zoo.layers.vertical_conv2d import VerticalConv2D
 
 __all__ = [
+    "CopyingLogits",
     "DiagonalBiLSTM",
     "GatedActivation",
     "GatedConv2D",

@@ -112,7 +112,7 @@ class _LSTMScan:
             d_h = d_h + x["d_out"]
             d_c, parts = _gate_gradients(d_h, d_c, x, _where_started(x, start_c, c))
             for gate, part in enumerate(parts):
-                d_a = ops.slice_update(d_a, (0, gate * self.units, 0, 0), ops.cast(part, self.dtype))
+                d_a = backend.slice_update(d_a, (0, gate * self.units, 0, 0), ops.cast(part, self.dtype))
             operand = self._fill(operand, _where_started(x, start_h, h), h, x["x"])
             columns = ops.transpose(self._columns(operand), (0, 2, 1))
             d_kernel = ops.cast(ops.matmul(self._columns(d_a), columns), self.wide)
@@ -164,10 +164,10 @@ class _LSTMScan:
         for row, tap in self._state_rows():
             readers, read = self._inside(tap)
             source = h if tap else h_beside
-            operand = ops.slice_update(operand, (0, row, readers.start, 0), source[:, :, read])
+            operand = backend.slice_update(operand, (0, row, readers.start, 0), source[:, :, read])
         for row, tap in self._input_rows():
             readers, read = self._inside(tap)
-            operand = ops.slice_update(operand, (0, row, readers.start, 0), x[:, :, read])
+            operand = backend.slice_update(operand, (0, row, readers.start, 0), x[:, :, read])
         return operand
 
     def _unfill(self, d_operand, x):

@@ -4,6 +4,7 @@ import keras
 
 from pixel_zoo.layers import GatedActivation, GatedConv2D, VerticalConv2D
 from pixel_zoo.layers.checks import positive_integer
+from pixel_zoo.models.conditioning import Conditioning
 from pixel_zoo.models.network import check_dropout, check_image_shape, dtype_name, raster_network
 from pixel_zoo.models.pixel_model import ConfiguredModel
 
@@ -33,11 +34,17 @@ class GatedPixelCNN(ConfiguredModel):
         num_blocks: int, layers after the first.
         head_filters: int, maps of the two 1x1 convolutions before the logits.
         dropout: float in [0, 1), rate at which features of a horizontal layer are dropped in training.
+        num_classes: int, labels 0..num_classes-1 that an image is given with, or None: p(x | label), section 2.3.
+        conditioning_dim: int, length of a vector that an image is given with, or None: p(x | vector).
+        small_shape: (height, width) of a small image that an image is given with, or None: p(x | small). It holds every
+            k-th row and column, from the first one on; see `MultiScalePixelRNN`.
+        copy_known: bool, whether the small image's pixels are copied, not predicted.
         dtype: str, Keras dtype policy of the layers, or None for the global one; logits stay in float32.
         name: str or None.
 
-    Input: integers 0..levels-1 (batch, height, width, colours). Output: float32 logits (batch, height, width,
-    colours, levels), or (batch, height, width, colours) for 2 levels.
+    Input: integers 0..levels-1 (batch, height, width, colours); if it is given with more, a dictionary of `image` and
+    `label` int (batch,), `vector` float32 (batch, conditioning_dim), `small` integers (batch, *small_shape, colours).
+    Output: float32 logits (batch, height, width, colours, levels), or (batch, height, width, colours) for 2 levels.
 
     Raises:
         ValueError: naming the argument that is wrong.
@@ -57,6 +64,10 @@ class GatedPixelCNN(ConfiguredModel):
         num_blocks=7,
         head_filters=32,
         dropout=0.0,
+        num_classes=None,
+        conditioning_dim=None,
+        small_shape=None,
+        copy_known=True,
         dtype=None,
         name=None,
         **kwargs,
@@ -65,15 +76,19 @@ class GatedPixelCNN(ConfiguredModel):
         dtype = dtype_name(dtype)
         colours = image_shape[-1]
         positive_integer("filters", filters)
+        conditioning = Conditioning(
+            image_shape, levels, filters, num_classes, conditioning_dim, small_shape, copy_known, dtype
+        )
         vertical = None
 
         def both_stacks(x, name, kernel_size, mask_type):
             """A layer of both stacks; the vertical one goes on by itself, what is returned is the horizontal one."""
             nonlocal vertical
             above = VerticalConv2D(2 * filters, kernel_size, mask_type, dtype=dtype, name=f"{name}_vertical")
-            above = above(x if vertical is None else vertical)
+            above = above(x if vertical is None else vertical, bias=conditioning.bias(above.name, 2 * filters))
             vertical = GatedActivation(dtype=dtype, name=f"{name}_vertical_gate")(above)
-            above = VerticalConv2D(2 * filters, 1, "B", dtype=dtype, name=f"{name}_to_horizontal")(above)
+            to_horizontal = VerticalConv2D(2 * filters, 1, "B", dtype=dtype, name=f"{name}_to_horizontal")
+            above = to_horizontal(above, bias=conditioning.bias(to_horizontal.name, 2 * filters))
             horizontal = GatedConv2D(
                 filters, (1, kernel_size), mask_type, colours=colours, dtype=dtype, name=f"{name}_horizontal"
             )
@@ -89,6 +104,7 @@ class GatedPixelCNN(ConfiguredModel):
             residual=True,
             skip=True,
             dropout=dropout,
+            conditioning=conditioning,
             dtype=dtype,
             first=lambda image: both_stacks(image, "first", 7, "A"),
         )
@@ -99,6 +115,10 @@ class GatedPixelCNN(ConfiguredModel):
             "num_blocks": num_blocks,
             "head_filters": head_filters,
             "dropout": dropout,
+            "num_classes": num_classes,
+            "conditioning_dim": conditioning_dim,
+            "small_shape": small_shape,
+            "copy_known": copy_known,
             "dtype": dtype,
         }
         super().__init__(inputs, outputs, config, name=name, **kwargs)

@@ -2,7 +2,7 @@
 
 import keras
 
-from pixel_zoo.layers import Logits, MaskedConv2D
+from pixel_zoo.layers import MaskedConv2D
 from pixel_zoo.layers.checks import positive_integer
 
 
@@ -33,8 +33,24 @@ def dtype_name(dtype):
     return keras.dtype_policies.get(dtype or keras.config.dtype_policy()).name
 
 
+def scaled(image, levels, dtype, name):
+    """The symbolic integer image with its values 0..levels-1 scaled to [-1, 1]."""
+    return keras.layers.Rescaling(2 / (check_levels(levels) - 1), offset=-1.0, dtype=dtype, name=name)(image)
+
+
 def raster_network(
-    image_shape, levels, features, num_blocks, body, head_filters, residual, skip, dropout, dtype, first=None
+    image_shape,
+    levels,
+    features,
+    num_blocks,
+    body,
+    head_filters,
+    residual,
+    skip,
+    dropout,
+    conditioning,
+    dtype,
+    first=None,
 ):
     """Connect the layers of a model: 7x7 mask A, blocks, head, logits.
 
@@ -55,11 +71,12 @@ def raster_network(
         residual: bool, whether a block adds to its input.
         skip: bool, whether blocks are connected to the output.
         dropout: float, rate at which a body's features are dropped in training.
+        conditioning: `Conditioning`, what the model is given beside the image.
         dtype: str, dtype policy of the layers.
         first: maps the scaled image to what enters the first block; None: the 7x7 convolution.
 
     Returns:
-        (inputs, outputs), the symbolic image and logits.
+        (inputs, outputs): the symbolic image, or a dictionary of it and what it is given with; the symbolic logits.
     """
     colours, levels = image_shape[-1], check_levels(levels)
 
@@ -67,7 +84,7 @@ def raster_network(
         return MaskedConv2D(filters, kernel_size, mask_type, colours=colours, dtype=dtype, name=name)
 
     image = keras.Input(image_shape, dtype="int32", name="image")
-    x = keras.layers.Rescaling(2 / (levels - 1), offset=-1.0, dtype=dtype, name="scale")(image)
+    x = scaled(image, levels, dtype, name="scale")
     x = first(x) if first else convolution(features, "first", 7, "A")(x)
     skips = []
     for block in range(1, positive_integer("num_blocks", num_blocks) + 1):
@@ -86,4 +103,4 @@ def raster_network(
     x = keras.layers.ReLU(dtype=dtype, name="logits_relu")(x)
     # Logits and softmax stay in float32 under a mixed policy.
     logits_dtype = "float32" if dtype.startswith("mixed") else dtype
-    return image, Logits(levels, colours=colours, dtype=logits_dtype, name="logits")(x)
+    return conditioning.beside(image), conditioning.logits(x, levels, colours, logits_dtype)

@@ -4,6 +4,7 @@ import keras
 
 from pixel_zoo.layers import MaskedConv2D
 from pixel_zoo.layers.checks import positive_integer
+from pixel_zoo.models.conditioning import Conditioning
 from pixel_zoo.models.network import check_dropout, check_image_shape, dtype_name, raster_network
 from pixel_zoo.models.pixel_model import ConfiguredModel
 
@@ -27,11 +28,17 @@ class PixelCNN(ConfiguredModel):
         residual: bool, whether blocks add to their input.
         skip: bool, whether every block is connected to the output.
         dropout: float in [0, 1), rate at which features of a block are dropped in training.
+        num_classes: int, labels 0..num_classes-1 that an image is given with, or None: p(x | label), see 1606.05328.
+        conditioning_dim: int, length of a vector that an image is given with, or None: p(x | vector).
+        small_shape: (height, width) of a small image that an image is given with, or None: p(x | small). It holds every
+            k-th row and column, from the first one on; see `MultiScalePixelRNN`.
+        copy_known: bool, whether the small image's pixels are copied, not predicted.
         dtype: str, Keras dtype policy of the layers, or None for the global one; logits stay in float32.
         name: str or None.
 
-    Input: integers 0..levels-1 (batch, height, width, colours). Output: float32 logits (batch, height, width,
-    colours, levels), or (batch, height, width, colours) for 2 levels.
+    Input: integers 0..levels-1 (batch, height, width, colours); if it is given with more, a dictionary of `image` and
+    `label` int (batch,), `vector` float32 (batch, conditioning_dim), `small` integers (batch, *small_shape, colours).
+    Output: float32 logits (batch, height, width, colours, levels), or (batch, height, width, colours) for 2 levels.
 
     Raises:
         ValueError: naming the argument that is wrong.
@@ -53,6 +60,10 @@ class PixelCNN(ConfiguredModel):
         residual=True,
         skip=True,
         dropout=0.0,
+        num_classes=None,
+        conditioning_dim=None,
+        small_shape=None,
+        copy_known=True,
         dtype=None,
         name=None,
         **kwargs,
@@ -62,15 +73,30 @@ class PixelCNN(ConfiguredModel):
         colours = image_shape[-1]
         positive_integer("filters", filters)
 
+        conditioning = Conditioning(
+            image_shape, levels, filters, num_classes, conditioning_dim, small_shape, copy_known, dtype
+        )
+
         def body(x, name):
             x = keras.layers.ReLU(dtype=dtype, name=f"{name}_relu")(x)
             x = MaskedConv2D(filters, 1, "B", colours=colours, dtype=dtype, name=f"{name}_down")(x)
             x = keras.layers.ReLU(dtype=dtype, name=f"{name}_down_relu")(x)
-            x = MaskedConv2D(filters, 3, "B", colours=colours, dtype=dtype, name=f"{name}_conv")(x)
+            convolution = MaskedConv2D(filters, 3, "B", colours=colours, dtype=dtype, name=f"{name}_conv")
+            x = convolution(x, bias=conditioning.bias(f"{name}_conv", filters))
             return keras.layers.ReLU(dtype=dtype, name=f"{name}_conv_relu")(x)
 
         inputs, outputs = raster_network(
-            image_shape, levels, 2 * filters, num_blocks, body, head_filters, residual, skip, dropout, dtype
+            image_shape,
+            levels,
+            2 * filters,
+            num_blocks,
+            body,
+            head_filters,
+            residual,
+            skip,
+            dropout,
+            conditioning,
+            dtype,
         )
         config = {
             "image_shape": image_shape,
@@ -81,6 +107,10 @@ class PixelCNN(ConfiguredModel):
             "residual": residual,
             "skip": skip,
             "dropout": dropout,
+            "num_classes": num_classes,
+            "conditioning_dim": conditioning_dim,
+            "small_shape": small_shape,
+            "copy_known": copy_known,
             "dtype": dtype,
         }
         super().__init__(inputs, outputs, config, name=name, **kwargs)

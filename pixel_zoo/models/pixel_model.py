@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from pixel_zoo import backend, sampling
+from pixel_zoo.inputs import image_input, image_of, join_inputs
 from pixel_zoo.likelihoods import (
     BitsPerDim,
     Nats,
@@ -13,11 +14,13 @@ from pixel_zoo.likelihoods import (
     likelihood_of_logits,
     log_likelihood,
 )
+from pixel_zoo.models.conditioning import given_values
+from pixel_zoo.models.likelihood_training import LikelihoodTraining
 from pixel_zoo.sampling.arguments import check_count, check_images
 
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
-class PixelModel(keras.Model):
+class PixelModel(LikelihoodTraining, keras.Model):
     """A functional model of raster layers with an exact likelihood (van den Oord et al. 2016, equations 1 and 2).
 
     p(x) is the product over pixels in raster order, and inside a pixel over colours, of p(value | values before).
@@ -26,7 +29,8 @@ class PixelModel(keras.Model):
     completion by being wrapped in it.
 
     Args:
-        inputs: symbolic integer images (height, width, colours).
+        inputs: symbolic integer images (height, width, colours); or a list or dictionary of them, then named "image",
+            and of what they are given with: p(x | the other inputs).
         outputs: symbolic logits (height, width, colours, levels), or (height, width, colours) for binary images.
 
     Example:
@@ -44,82 +48,173 @@ class PixelModel(keras.Model):
     @property
     def image_shape(self):
         """(height, width, colours)."""
-        return tuple(self.inputs[0].shape[1:])
+        return tuple(image_input(self).shape[1:])
 
     @property
     def levels(self):
         """How many values a colour of a pixel takes."""
         return likelihood_of_logits(self.outputs[0].shape).levels
 
+    #: What `log_likelihood` is: log p(x) itself, or a lower bound of it.
+    likelihood_kind = "exact"
+
+    @property
+    def num_classes(self):
+        """How many labels an image may be given with, or None for a model that takes no label."""
+        return None
+
+    @property
+    def conditioning_dim(self):
+        """The length of the vector that an image is given with, or None for a model that takes no vector."""
+        return None
+
     # Training
 
-    def compile(self, optimizer="adam", loss="nats", metrics="default", **kwargs):
-        """As in Keras, with defaults that train: loss -log p(x) in nats per image, metrics nats and bits/dim."""
-        loss = NegativeLogLikelihood() if loss == "nats" else loss
-        metrics = [Nats(), BitsPerDim()] if metrics == "default" else metrics
-        super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
+    def default_loss(self):
+        return NegativeLogLikelihood()
 
-    def compile_from_config(self, config):
-        """What `load_model` calls: Keras leaves models with a `compile` of their own to do this themselves."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
+    def default_metrics(self):
+        return [Nats(), BitsPerDim()]
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        y = self._target(x, y)
-        return super().compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
-
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        return super().compute_metrics(x, self._target(x, y), y_pred, sample_weight=sample_weight)
-
-    def _target(self, x, y):
+    def _target(self, x):
         """The images are their own targets."""
-        return x if y is None else y
+        return image_of(self, x)
 
     # Likelihood
 
-    def log_likelihood(self, images, batch_size=128):
-        """Exact log-likelihood of images.
+    def log_likelihood(self, images, labels=None, vectors=None, conditioning=(), batch_size=128):
+        """Exact log-likelihood of images, log p(x); log p(x | label) for a class-conditional model.
 
         Args:
             images: integers 0..levels-1 (batch, height, width, colours).
+            labels: integer, or one per image, for a model with `num_classes`.
+            vectors: array (conditioning_dim,), or one per image, for a model with `conditioning_dim`.
+            conditioning: the model's inputs beside these, in their order, one array each with an entry per image.
             batch_size: int, how many at a time.
 
         Returns:
             float32 NumPy array (batch,) in nats.
 
         Raises:
-            TypeError, ValueError: if the images' dtype, shape or values are wrong.
+            TypeError, ValueError: naming the argument that is wrong, missing or needless.
         """
         images = check_images(images, self.image_shape, self.levels)
+        given = given_values(self, len(images), labels, vectors, conditioning)
         check_count("batch_size", batch_size)
         if "_pixel_zoo_score" not in self.__dict__:
             self.__dict__["_pixel_zoo_score"] = backend.compiled(self._score, self.variables)
         return np.concatenate(
-            [self._score_batch(images[i : i + batch_size]) for i in range(0, len(images), batch_size)]
+            [
+                self._score_batch(*(values[i : i + batch_size] for values in (images.astype("int32"), *given)))
+                for i in range(0, len(images), batch_size)
+            ]
         )
 
-    def _score(self, images):
-        return log_likelihood(images, self(images, training=False))
+    def _score(self, images, *given):
+        return log_likelihood(images, self(join_inputs(self, images, given), training=False))
 
-    def _score_batch(self, images):
+    def _score_batch(self, *values):
         # A power of two of images: few sizes to compile for.
-        size = 1 << (len(images) - 1).bit_length()
-        padded = np.resize(images.astype("int32"), (size, *images.shape[1:]))
-        return ops.convert_to_numpy(self.__dict__["_pixel_zoo_score"](padded))[: len(images)]
+        count = len(values[0])
+        size = 1 << (count - 1).bit_length()
+        padded = [np.resize(value, (size, *value.shape[1:])) for value in values]
+        return ops.convert_to_numpy(self.__dict__["_pixel_zoo_score"](*padded))[:count]
 
-    def bits_per_dim(self, images, batch_size=128):
+    def bits_per_dim(self, images, labels=None, vectors=None, conditioning=(), batch_size=128):
         """-log2 p(x) for each value of an image; arguments as `log_likelihood`, float32 NumPy array (batch,)."""
-        return bits_per_dim(-self.log_likelihood(images, batch_size), self.image_shape)
+        nats = -self.log_likelihood(images, labels, vectors, conditioning, batch_size)
+        return bits_per_dim(nats, self.image_shape)
 
     # Sampling
 
-    def generate(self, num_images=16, seed=0, temperature=1.0, top_k=None, top_p=None, **options):
-        """Draw images: see `pixel_zoo.sampling.generate`, also for the options."""
-        return sampling.generate(self, num_images, seed, temperature, top_k, top_p, **options)
+    def generate(
+        self,
+        num_images=16,
+        seed=0,
+        temperature=1.0,
+        top_k=None,
+        top_p=None,
+        labels=None,
+        vectors=None,
+        conditioning=(),
+        batch_size=128,
+        jit_compile="auto",
+        progress=None,
+        return_log_likelihood=False,
+    ):
+        """Draw images, pixel by pixel and exactly.
 
-    def complete(self, images, known, seed=0, temperature=1.0, top_k=None, top_p=None, **options):
-        """Draw the unknown pixels of images: see `pixel_zoo.sampling.complete`, also for the options."""
-        return sampling.complete(self, images, known, seed, temperature, top_k, top_p, **options)
+        Args:
+            num_images, seed, temperature, top_k, top_p: as of `pixel_zoo.sampling.generate`.
+            labels, vectors, conditioning: as of `log_likelihood`: what the images are given with.
+            batch_size, jit_compile, progress, return_log_likelihood: as of `pixel_zoo.sampling.generate`.
+
+        Returns:
+            NumPy array (num_images, height, width, colours), uint8 for up to 256 levels, else int32. With
+            `return_log_likelihood`, a pair of it and a float32 NumPy array (num_images,) of nats.
+
+        Raises:
+            ValueError, TypeError: naming the argument that is wrong, missing or needless, before any work.
+        """
+        check_count("num_images", num_images)
+        return sampling.generate(
+            self,
+            num_images,
+            seed,
+            temperature,
+            top_k,
+            top_p,
+            conditioning=given_values(self, num_images, labels, vectors, conditioning),
+            batch_size=batch_size,
+            jit_compile=jit_compile,
+            progress=progress,
+            return_log_likelihood=return_log_likelihood,
+        )
+
+    def complete(
+        self,
+        images,
+        known,
+        seed=0,
+        temperature=1.0,
+        top_k=None,
+        top_p=None,
+        labels=None,
+        vectors=None,
+        conditioning=(),
+        batch_size=128,
+        jit_compile="auto",
+        progress=None,
+        return_log_likelihood=False,
+    ):
+        """Draw the unknown pixels of images, given the known ones before them in raster order.
+
+        Args:
+            images, known: as of `pixel_zoo.sampling.complete`.
+            seed, temperature, top_k, top_p: as of `generate`.
+            labels, vectors, conditioning: as of `log_likelihood`: what the images are given with.
+            batch_size, jit_compile, progress, return_log_likelihood: as of `pixel_zoo.sampling.complete`.
+
+        Returns:
+            NumPy array of the images' shape, known pixels as they came; else as `generate`.
+
+        Raises:
+            ValueError, TypeError: naming the argument that is wrong, missing or needless, before any work.
+        """
+        return sampling.complete(
+            self,
+            images,
+            known,
+            seed,
+            temperature,
+            top_k,
+            top_p,
+            conditioning=given_values(self, len(np.atleast_1d(images)), labels, vectors, conditioning),
+            batch_size=batch_size,
+            jit_compile=jit_compile,
+            progress=progress,
+            return_log_likelihood=return_log_likelihood,
+        )
 
 
 class ConfiguredModel(PixelModel):
@@ -128,6 +223,14 @@ class ConfiguredModel(PixelModel):
     def __init__(self, inputs, outputs, config, name=None, **kwargs):
         super().__init__(inputs, outputs, name=name, **kwargs)
         self._config = config
+
+    @property
+    def num_classes(self):
+        return self._config.get("num_classes")
+
+    @property
+    def conditioning_dim(self):
+        return self._config.get("conditioning_dim")
 
     def get_config(self):
         return {"name": self.name, "trainable": self.trainable, **self._config}

@@ -34,7 +34,32 @@ def check_images(images, image_shape, levels, name="images"):
     return images
 
 
-def check_known(known, images):
+def check_partly_known(images, known, image_shape, levels):
+    """Return images, with zeros where nothing is known, and the mask, or raise what is wrong with them.
+
+    Args:
+        images: array of integers (batch, height, width, colours), with values 0..levels-1 where they are known.
+        known: array of bool (batch, height, width) or (height, width).
+        image_shape: (height, width, colours) that the model takes.
+        levels: int.
+
+    Returns:
+        (images, known): NumPy integer array, and bool array (batch, height, width).
+
+    Raises:
+        TypeError, ValueError: saying what is wrong; also if there is no image.
+    """
+    images = np.asarray(images)
+    if images.ndim == 4 and np.shape(known) in (images.shape[:3], images.shape[1:3]):
+        # Unknown values may be anything: whoever marks them by 255 or -1 need not clean up first.
+        shown = np.broadcast_to(known, images.shape[:3])[..., None].astype(bool)
+        images = np.where(shown, images, np.zeros_like(images))
+    images = check_images(images, image_shape, levels)
+    check_count("the number of images", len(images))
+    return images, _check_known(known, images)
+
+
+def _check_known(known, images):
     """Return the mask of known pixels as a bool array (batch, height, width), or raise what is wrong with it."""
     known = np.asarray(known)
     if known.dtype != bool:
@@ -84,12 +109,61 @@ def check_running(batch_size, jit_compile, progress):
         raise ValueError(f"progress must be True, False or None, got {progress!r}")
 
 
-def check_conditioning(conditioning, model, num_images):
-    """Raise unless there is an array for each input of the model but the image, with an entry per image."""
-    others = len(model.inputs) - 1
-    if len(conditioning) != others:
+def check_labels(labels, num_classes, num_images):
+    """One label per image, an int32 array (num_images,): an integer stands for all of them.
+
+    Args:
+        labels: integer, or array of integers (num_images,), 0..num_classes-1; None for a model that takes no labels.
+        num_classes: int, or None for a model that takes no labels.
+        num_images: int.
+
+    Raises:
+        TypeError, ValueError: saying what is wrong with the labels.
+    """
+    if num_classes is None or labels is None:
+        raise ValueError(_needless("labels") if num_classes is None else f"labels must be given: 0..{num_classes - 1}")
+    array = np.asarray(labels)
+    if not np.issubdtype(array.dtype, np.integer):
+        raise TypeError(f"labels must be integers 0..{num_classes - 1}, got {labels!r}")
+    if array.shape not in ((), (num_images,)):
+        raise ValueError(f"labels must be an integer or an array of shape ({num_images},), got shape {array.shape}")
+    if array.size and (array.min() < 0 or array.max() >= num_classes):
+        raise ValueError(f"labels must be 0..{num_classes - 1}, got {array.min()}..{array.max()}")
+    return np.broadcast_to(array, (num_images,)).astype("int32")
+
+
+def check_vectors(vectors, length, num_images):
+    """One vector per image, a float32 array (num_images, length): a single one stands for all of them.
+
+    Args:
+        vectors: array of numbers (length,) or (num_images, length); None for a model that takes no vectors.
+        length: int, or None for a model that takes no vectors.
+        num_images: int.
+
+    Raises:
+        TypeError, ValueError: saying what is wrong with the vectors.
+    """
+    if length is None or vectors is None:
+        raise ValueError(_needless("vectors") if length is None else f"vectors must be given: {length} numbers each")
+    array = np.asarray(vectors)
+    if not (np.issubdtype(array.dtype, np.integer) or np.issubdtype(array.dtype, np.floating)):
+        raise TypeError(f"vectors must be numbers, got dtype {array.dtype}")
+    if array.shape not in ((length,), (num_images, length)):
+        raise ValueError(f"vectors must have shape ({num_images}, {length}) or ({length},), got {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError("vectors must be finite, got nan or infinity")
+    return np.broadcast_to(array, (num_images, length)).astype("float32")
+
+
+def _needless(name):
+    return f"{name}: the model takes none"
+
+
+def check_conditioning(conditioning, inputs, num_images):
+    """Raise unless there is an array for each of the symbolic inputs beside the image, with an entry per image."""
+    if len(conditioning) != len(inputs):
         raise ValueError(
-            f"conditioning must hold the model's {others} inputs beside the image, got {len(conditioning)}"
+            f"conditioning must hold the model's {len(inputs)} inputs beside the image, got {len(conditioning)}"
         )
     for index, value in enumerate(conditioning):
         if np.shape(value)[:1] != (num_images,):

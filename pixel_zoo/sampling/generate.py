@@ -5,16 +5,16 @@ import numpy as np
 from keras import ops
 
 from pixel_zoo import backend
+from pixel_zoo.inputs import other_inputs
 from pixel_zoo.sampling.arguments import (
     check_conditioning,
     check_count,
-    check_images,
-    check_known,
+    check_partly_known,
     check_running,
     check_sampling,
     check_seeds,
 )
-from pixel_zoo.sampling.packing import pack
+from pixel_zoo.sampling.packing import pack, pack_maps
 from pixel_zoo.sampling.progress import progress_bar
 from pixel_zoo.sampling.samplers import Sampler
 from pixel_zoo.sampling.walker import Walker, from_rows, to_rows
@@ -28,6 +28,7 @@ def generate(
     top_k=None,
     top_p=None,
     conditioning=(),
+    stream=0,
     batch_size=128,
     jit_compile="auto",
     progress=None,
@@ -44,6 +45,8 @@ def generate(
         top_k: int or None, draw among the k most likely values only.
         top_p: float in (0, 1] or None, draw among the fewest values whose probabilities sum to at least p.
         conditioning: the model's inputs other than the image, in their order, one array each with an entry per image.
+        stream: int, which of a seed's independent streams of random numbers is used: the stages of a multi-scale model
+            take one each.
         batch_size: int, how many images are drawn at a time; memory grows with it, and with the width of the image.
         jit_compile: bool or "auto", whether TensorFlow compiles with XLA (JAX always does). XLA draws most models
             faster, but its first run takes long, for deep models a minute: "auto" takes it for 16 batches or more.
@@ -69,9 +72,9 @@ def generate(
     check_sampling(temperature, top_k, top_p)
     check_running(batch_size, jit_compile, progress)
     walk = _walk(model, top_k, top_p, _use_xla(jit_compile, num_images, batch_size))
-    check_conditioning(conditioning, model, num_images)
+    check_conditioning(conditioning, other_inputs(model), num_images)
     per_image = {"seeds": seeds, "conditioning": list(conditioning)}
-    return walk(per_image, temperature, batch_size, progress, return_log_likelihood)
+    return walk(per_image, temperature, stream, batch_size, progress, return_log_likelihood)
 
 
 def complete(
@@ -83,6 +86,7 @@ def complete(
     top_k=None,
     top_p=None,
     conditioning=(),
+    stream=0,
     batch_size=128,
     jit_compile="auto",
     progress=None,
@@ -98,8 +102,8 @@ def complete(
         images: integers 0..levels-1 (batch, height, width, colours); what they hold where `known` is False is not read.
         known: bool (batch, height, width) or (height, width), True where a pixel is known, in all its colours.
         seed, temperature, top_k, top_p: as in `generate`.
-        conditioning, batch_size, jit_compile, progress, return_log_likelihood: as in `generate`. The log-likelihood is
-            that of the whole image, known pixels too.
+        conditioning, stream, batch_size, jit_compile, progress, return_log_likelihood: as in `generate`. The
+            log-likelihood is that of the whole image, known pixels too.
 
     Returns:
         NumPy array of the images' shape, uint8 or int32 as in `generate`; known pixels are as they came. With
@@ -121,22 +125,15 @@ def complete(
     check_running(batch_size, jit_compile, progress)
     images = np.asarray(images)
     walk = _walk(model, top_k, top_p, _use_xla(jit_compile, len(images) if images.ndim else 0, batch_size))
-    shown = images
-    if images.ndim == 4 and np.shape(known) in (images.shape[:3], images.shape[1:3]):
-        # Unknown values may be anything: whoever marks them by 255 or -1 need not clean up first.
-        shown = np.where(
-            np.broadcast_to(known, images.shape[:3])[..., None].astype(bool), images, np.zeros_like(images)
-        )
-    images = check_images(shown, walk.image_shape, walk.levels)
-    check_count("the number of images", len(images))
-    check_conditioning(conditioning, model, len(images))
+    images, known = check_partly_known(images, known, walk.image_shape, walk.levels)
+    check_conditioning(conditioning, other_inputs(model), len(images))
     per_image = {
         "images": images.astype("int32"),
-        "known": check_known(known, images),
+        "known": known,
         "seeds": check_seeds(seed, len(images)),
         "conditioning": list(conditioning),
     }
-    return walk(per_image, temperature, batch_size, progress, return_log_likelihood)
+    return walk(per_image, temperature, stream, batch_size, progress, return_log_likelihood)
 
 
 def _use_xla(jit_compile, num_images, batch_size):
@@ -163,23 +160,25 @@ class _Walk:
         walker = Walker(model, sampler)
         self.image_shape, self.levels = walker.graph.image_shape, walker.likelihood.levels
 
-        def start(high, low, conditioning):
-            noise = backend.uniform_noise((high, low), self.image_shape)
+        def start(high, low, stream, conditioning):
+            noise = backend.uniform_noise((high, low), self.image_shape, stream)
             weights, states, maps = walker.start(ops.shape(high)[0], conditioning)
-            weights, self._unpack = pack(weights)  # once traced, always the same: shapes of weights don't change
-            return to_rows(noise), weights, states, maps
+            # Once traced, always the same: shapes of weights and features of maps don't change.
+            weights, self._unpack = pack(weights)
+            maps, self._unpack_maps = pack_maps(maps)
+            return to_rows(noise), weights, maps, states
 
-        def sample_row(weights, *args):
-            return walker.sample_row(self._unpack(weights), *args)
+        def sample_row(weights, maps, *args):
+            return walker.sample_row(self._unpack(weights), self._unpack_maps(maps), *args)
 
-        def known_row(weights, *args):
-            return walker.known_row(self._unpack(weights), *args)
+        def known_row(weights, maps, *args):
+            return walker.known_row(self._unpack(weights), self._unpack_maps(maps), *args)
 
         self._start = backend.compiled(start, model.variables, xla=False)
         self._sample_row = backend.compiled(sample_row, [], xla=xla)
         self._known_row = backend.compiled(known_row, [], xla=xla)
 
-    def __call__(self, per_image, temperature, batch_size, progress, return_log_likelihood):
+    def __call__(self, per_image, temperature, stream, batch_size, progress, return_log_likelihood):
         """Draw images in batches of one size, so that few sizes are compiled: the last is filled up with repeats."""
         count = len(per_image["seeds"])
         size = min(batch_size, count)
@@ -189,23 +188,24 @@ class _Walk:
             for first in firsts:
                 batch = np.arange(first, first + size) % count
                 part = keras.tree.map_structure(lambda x, batch=batch: np.asarray(x)[batch], per_image)
-                parts.append(self._batch(part, np.full(size, temperature, "float32"), row_done))
+                parts.append(self._batch(part, np.full(size, temperature, "float32"), np.uint32(stream), row_done))
         values, log_likelihood = (np.concatenate(part)[:count] for part in zip(*parts, strict=True))
         images = values.astype("uint8" if self.levels <= 256 else "int32")
         return (images, log_likelihood) if return_log_likelihood else images
 
-    def _batch(self, batch, temperature, row_done):
-        noise, weights, states, maps = self._start(*backend.seed_words(batch["seeds"]), batch["conditioning"])
+    def _batch(self, batch, temperature, stream, row_done):
+        words = backend.seed_words(batch["seeds"])
+        noise, weights, maps, states = self._start(*words, stream, batch["conditioning"])
         rows, log_likelihood = [], 0.0
         for r in range(self.image_shape[0]):
-            row_maps = keras.tree.map_structure(lambda rows, r=r: rows[r], maps)
+            row_maps = {key: rows[r] for key, rows in maps.items()}
             known = batch["known"][:, r].T if "known" in batch else np.zeros(1, bool)
             given = batch["images"][:, r].swapaxes(0, 1) if known.any() else None
             if known.all():
-                states, values, nats = self._known_row(weights, states, given, row_maps)
+                states, values, nats = self._known_row(weights, row_maps, states, given)
             else:
                 partly = (given, known) if known.any() else ()
-                states, values, nats = self._sample_row(weights, states, noise[r], temperature, row_maps, *partly)
+                states, values, nats = self._sample_row(weights, row_maps, states, noise[r], temperature, *partly)
             rows.append(ops.convert_to_numpy(values))
             log_likelihood = log_likelihood + ops.convert_to_numpy(nats)
             row_done()

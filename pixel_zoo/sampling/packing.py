@@ -38,3 +38,34 @@ def pack(structure):
         return keras.tree.pack_sequence_as(structure, tensors)
 
     return {dtype: ops.concatenate(tensors) for dtype, tensors in parts.items()}, unpack
+
+
+def pack_maps(structure):
+    """Lay maps of one dtype and width side by side, so that one slice takes a row of all of them.
+
+    Args:
+        structure: any structure of tensors (height, width, batch, features) of static width and features.
+
+    Returns:
+        (maps, unpack): dictionary from dtype and width to a tensor (height, width, batch, all their features), and a
+        function from one row of each, (width, batch, all their features), back to the structure of rows.
+
+    Example:
+    >>> import numpy as np
+    >>> maps, unpack = pack_maps([np.zeros((3, 4, 2, 5), "float32"), {"b": np.ones((3, 4, 2, 6), "float32")}])
+    >>> {key: tuple(value.shape) for key, value in maps.items()}
+    {'float32 of width 4': (3, 4, 2, 11)}
+    >>> tuple(unpack({key: value[0] for key, value in maps.items()})[1]["b"].shape)
+    (4, 2, 6)
+    """
+    parts, places = {}, []
+    for leaf in map(ops.convert_to_tensor, keras.tree.flatten(structure)):
+        key = f"{keras.backend.standardize_dtype(leaf.dtype)} of width {leaf.shape[1]}"
+        begin = sum(part.shape[-1] for part in parts.setdefault(key, []))
+        places.append((key, begin, begin + leaf.shape[-1]))
+        parts[key].append(leaf)
+
+    def unpack(rows):
+        return keras.tree.pack_sequence_as(structure, [rows[key][..., begin:end] for key, begin, end in places])
+
+    return {key: ops.concatenate(tensors, axis=-1) for key, tensors in parts.items()}, unpack

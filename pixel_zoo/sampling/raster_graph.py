@@ -5,6 +5,7 @@ import numbers
 
 import keras
 
+from pixel_zoo.inputs import image_input
 from pixel_zoo.layers import GatedActivation, RasterLayer
 
 # Layers that do the same at every position and feature, so that they may be applied to any slice of a map.
@@ -79,6 +80,9 @@ class RasterGraph:
         nodes: list of `RasterNode`s that carry the image, in an order in which they can run pixel by pixel.
         above: list of those that carry rows above alone, in order: run for a whole row when it is entered.
         conditioning: list of Keras graph nodes that do not, in order: run once, in full.
+        conditioning_of_rows: list of those that come last and do the same at every position: run anew for every row.
+            What they make, a bias for every layer, would fill the memory if all rows were kept.
+        maps: list of symbolic tensors, what rows take from `conditioning` and the model's inputs.
         output: id of the symbolic logits.
 
     Raises:
@@ -88,7 +92,7 @@ class RasterGraph:
     def __init__(self, model):
         if not isinstance(model, keras.models.Model) or not hasattr(model, "_nodes_by_depth"):
             raise TypeError(f"model must be a functional Keras model of raster layers, got {type(model).__name__}")
-        image = _image_input(model)
+        image = image_input(model)
         if None in image.shape[1:] or len(image.shape) != 4:
             raise ValueError(
                 f"the image input must have a static shape (height, width, colours), got {image.shape[1:]}"
@@ -103,6 +107,8 @@ class RasterGraph:
         self._above = set()  # those that carry rows above alone
         for node in _in_order(model):
             self._add(node)
+        self.conditioning, self.conditioning_of_rows = _split_conditioning(self.conditioning)
+        self.maps = self._maps_of_rows(model)
         self.output = id(model.outputs[0])
         if self._waits.get(self.output, True):
             raise ValueError(
@@ -159,11 +165,7 @@ class RasterGraph:
 
     def _check_pointwise(self, node, pixelwise):
         operation = node.operation
-        known = isinstance(operation, _POINTWISE_LAYERS + _IDENTITY_LAYERS) or (
-            type(operation).__module__.startswith("keras.") and type(operation).__name__ in _POINTWISE_OPERATIONS
-        )
-        constants = [arg for arg in keras.tree.flatten((node.arguments.args, node.arguments.kwargs)) if _is_array(arg)]
-        if not known or constants:
+        if not _is_pointwise(node):
             raise ValueError(
                 f"layer {operation.name!r} ({type(operation).__name__}) is neither a raster layer nor pointwise, "
                 "so it cannot be run pixel by pixel"
@@ -193,6 +195,15 @@ class RasterGraph:
                 f"multiples of the {self.colours} colours, so that every feature keeps its colour"
             )
 
+    def _maps_of_rows(self, model):
+        """What rows read of the conditioning and don't make themselves."""
+        read = set(self.conditioning_maps()) | {
+            id(tensor) for node in self.conditioning_of_rows for tensor in node.input_tensors
+        }
+        there = [tensor for tensor in model.inputs if id(tensor) != self.image]
+        there += [tensor for node in self.conditioning for tensor in node.outputs]
+        return [tensor for tensor in there if id(tensor) in read]
+
     def maps_beside_image(self):
         """Ids of the tensors known when a row is entered that are combined with the image's features, in order."""
         reads = [(node.input,) if node.raster is not None else node.reads for node in self.nodes]
@@ -217,13 +228,36 @@ def run_pointwise(operation, args, kwargs):
     return operation(*args, **kwargs)
 
 
-def _image_input(model):
-    if len(model.inputs) == 1:
-        return model.inputs[0]
-    images = [tensor for tensor in model.inputs if tensor.name == "image"]
-    if len(images) != 1:
-        raise ValueError(f"one of several inputs must be named 'image', got {[tensor.name for tensor in model.inputs]}")
-    return images[0]
+def is_projection(operation):
+    """Whether an operation is an unmasked 1x1 convolution."""
+    return (
+        isinstance(operation, keras.layers.Conv2D)
+        and (*operation.kernel_size, *operation.strides, operation.groups) == (1, 1, 1, 1, 1)
+        and operation.data_format == "channels_last"
+    )
+
+
+def _split_conditioning(nodes):
+    """Conditioning nodes that run once in full, and those that may run row by row: nothing in full needs them."""
+    in_full, of_rows, needed = [], [], set()
+    for node in reversed(nodes):
+        maps = all(len(tensor.shape) == 4 for tensor in [*node.input_tensors, *node.outputs])
+        by_row = maps and (is_projection(node.operation) or _is_pointwise(node))
+        if by_row and not needed.intersection(map(id, node.outputs)):
+            of_rows.insert(0, node)
+        else:
+            in_full.insert(0, node)
+            needed.update(map(id, node.input_tensors))
+    return in_full, of_rows
+
+
+def _is_pointwise(node):
+    operation = node.operation
+    known = isinstance(operation, _POINTWISE_LAYERS + _IDENTITY_LAYERS) or (
+        type(operation).__module__.startswith("keras.") and type(operation).__name__ in _POINTWISE_OPERATIONS
+    )
+    constants = [arg for arg in keras.tree.flatten((node.arguments.args, node.arguments.kwargs)) if _is_array(arg)]
+    return known and not constants
 
 
 def _in_order(model):

@@ -13,7 +13,7 @@ from pixel_zoo.layers.colours import (
     unsort_features,
 )
 from pixel_zoo.likelihoods import likelihood_of_logits
-from pixel_zoo.sampling.raster_graph import RasterGraph, run_pointwise
+from pixel_zoo.sampling.raster_graph import RasterGraph, is_projection, run_pointwise
 from pixel_zoo.sampling.rows_above import RowsAbove, enter_row
 
 
@@ -71,12 +71,12 @@ class Walker:
 
     def _any_row(self, weights, states, row, temperature):
         if "known" not in row:
-            return self.sample_row(weights, states, row["noise"], temperature, row["maps"])
+            return self.sample_row(weights, row["maps"], states, row["noise"], temperature)
         return ops.cond(
             ops.all(row["known"]),
-            lambda: self.known_row(weights, states, row["given"], row["maps"]),
+            lambda: self.known_row(weights, row["maps"], states, row["given"]),
             lambda: self.sample_row(
-                weights, states, row["noise"], temperature, row["maps"], row["given"], row["known"]
+                weights, row["maps"], states, row["noise"], temperature, row["given"], row["known"]
             ),
         )
 
@@ -89,23 +89,23 @@ class Walker:
 
         Returns:
             (weights, states, maps): what every row takes, what the first row takes from above, and the conditioning
-            maps, a structure of tensors with the rows along axis 0.
+            maps, a list of tensors (height, width, batch, features), of width 1 where all columns are alike.
         """
         width = self.graph.image_shape[1]
         above, states_above = self.rows_above.start(batch, width)
         weights = [node.operation.prepare() for node in self.layer_nodes]
         states = [layer.initial_state(w, batch, width) for layer, w in self._with_layers(weights)]
-        return (above, weights), (states_above, states), self._conditioning(conditioning, batch)
+        return (above, weights, self._projections()), (states_above, states), self._conditioning(conditioning, batch)
 
-    def sample_row(self, weights, states, noise, temperature, maps, given=None, known=None):
+    def sample_row(self, weights, maps, states, noise, temperature, given=None, known=None):
         """A row from left to right.
 
         Args:
             weights: from `start`.
+            maps: this row of the maps from `start`.
             states: from `start`, or from the row above.
             noise: float32 tensor (width, batch, colours) in [0, 1).
             temperature: float32 tensor (batch,).
-            maps: this row of the maps from `start`.
             given: int32 tensor (width, batch, colours), of which only known values are read; None: nothing is known.
             known: bool tensor (width, batch), or None.
 
@@ -113,7 +113,7 @@ class Walker:
             (states, values, log_prob): for the row below; int32 tensor (width, batch, colours); float32 tensor
             (batch,) of nats.
         """
-        _, weights_of_steps = weights
+        _, weights_of_steps, _ = weights
         maps, contexts = self._enter_row(weights, states, maps)
         pixels = {"contexts": contexts, "noise": noise, "beside": self._maps_beside_image(maps)}
         if known is not None:
@@ -129,9 +129,9 @@ class Walker:
         (_, log_prob), (values, left) = backend.scan(pixel, (memories, ops.zeros_like(temperature)), pixels)
         return self._leave_row(weights, states, maps, contexts, *left), values, log_prob
 
-    def known_row(self, weights, states, given, maps):
+    def known_row(self, weights, maps, states, given):
         """A row of which every value of every image is known, all pixels at once: as `sample_row`."""
-        _, weights_of_steps = weights
+        _, weights_of_steps, _ = weights
         maps, contexts = self._enter_row(weights, states, maps)
         features = self._beside(self._maps_beside_image(maps))
         features[self.graph.image] = self._split(given)
@@ -152,16 +152,15 @@ class Walker:
     def _with_layers(self, weights):
         return zip((node.operation for node in self.layer_nodes), weights, strict=True)
 
-    def _enter_row(self, weights, states, conditioning):
+    def _enter_row(self, weights, states, maps):
         """All maps that are known when the row is entered, by tensor, and the contexts of raster layers."""
-        (above, weights), (states_above, states) = weights, states
-        known = dict(zip(self.graph.conditioning_maps(), conditioning, strict=True))
-        maps = self.rows_above.enter_row(above, states_above, known)
+        (above, weights, projections), (states_above, states) = weights, states
+        maps = self.rows_above.enter_row(above, states_above, self._conditioning_of_row(projections, maps))
         nodes = zip(self.layer_nodes, weights, states, strict=True)
         return maps, [enter_row(node, w, state, maps) for node, w, state in nodes]
 
     def _leave_row(self, weights, states, maps, contexts, records, read_below):
-        (above, weights), (states_above, states) = weights, states
+        (above, weights, _), (states_above, states) = weights, states
         maps = maps | {
             tensor: unsort_features(row, feature_colours(row.shape[-1], self.graph.colours))
             for tensor, row in zip(self.graph.maps_read_below(), read_below, strict=True)
@@ -171,18 +170,49 @@ class Walker:
         return self.rows_above.leave_row(above, states_above, maps), states
 
     def _conditioning(self, inputs, batch):
-        """Conditioning maps as rows (height, width, batch, features)."""
+        """The maps that rows take from the conditioning, as rows (height, 1 or width, batch, features)."""
         others = [tensor for tensor in self.graph.model_inputs if id(tensor) != self.graph.image]
-        values = {id(tensor): value for tensor, value in zip(others, inputs, strict=True)}
+        # A model casts its inputs before its layers see them.
+        values = {id(tensor): ops.cast(value, tensor.dtype) for tensor, value in zip(others, inputs, strict=True)}
         for node in self.graph.conditioning:
             args, kwargs = node.arguments.fill_in(values)
             outputs = keras.tree.flatten(node.operation(*args, **kwargs))
             values.update((id(tensor), value) for tensor, value in zip(node.outputs, outputs, strict=True))
 
         def rows(value):
-            return to_rows(ops.broadcast_to(value, (batch, *self.graph.image_shape[:2], value.shape[-1])))
+            return to_rows(ops.broadcast_to(value, (batch, self.graph.image_shape[0], *value.shape[2:])))
 
-        return [rows(values[tensor]) for tensor in self.graph.conditioning_maps()]
+        return [rows(values[id(tensor)]) for tensor in self.graph.maps]
+
+    def _projections(self):
+        """Kernel and bias of each 1x1 convolution of the conditioning that rows make, `()` for other operations."""
+
+        def weights(layer):
+            bias = (ops.cast(layer.bias, layer.compute_dtype),) if layer.use_bias else ()
+            return ops.cast(layer.kernel, layer.compute_dtype)[0, 0], *bias
+
+        operations = [node.operation for node in self.graph.conditioning_of_rows]
+        return [weights(operation) if is_projection(operation) else () for operation in operations]
+
+    def _conditioning_of_row(self, projections, maps):
+        """What the conditioning gives to a row: dictionary from ids of symbolic tensors to (width, batch, features).
+
+        Args:
+            projections: from `_projections`.
+            maps: list of tensors (1 or width, batch, features), one row of the graph's `maps`.
+        """
+        values = {id(tensor): row[None] for tensor, row in zip(self.graph.maps, maps, strict=True)}
+        for node, weights in zip(self.graph.conditioning_of_rows, projections, strict=True):
+            args, kwargs = node.arguments.fill_in(values)
+            output = (
+                _project(node.operation, weights, *args) if weights else run_pointwise(node.operation, args, kwargs)
+            )
+            values[id(node.outputs[0])] = output
+
+        def all_columns(value):
+            return ops.broadcast_to(value[0], (self.graph.image_shape[1], *ops.shape(value)[2:]))
+
+        return {tensor: all_columns(values[tensor]) for tensor in self.graph.conditioning_maps()}
 
     def _pixel(self, weights, memories, pixel, temperature):
         """One pixel, its colours in turn: (memories, (records, maps read below), values, log_prob)."""
@@ -259,6 +289,14 @@ def to_rows(x):
 def from_rows(rows):
     """The inverse of `to_rows`."""
     return ops.transpose(rows, (2, 0, 1, 3))
+
+
+def _project(layer, weights, x):
+    """A 1x1 convolution with the weights of `Walker._projections`."""
+    pixels = ops.reshape(ops.cast(x, layer.compute_dtype), (-1, x.shape[-1]))  # one product, not one a column
+    y = ops.matmul(pixels, weights[0])
+    y = layer.activation(y + weights[1] if layer.use_bias else y)
+    return ops.reshape(y, (*ops.shape(x)[:-1], layer.filters))
 
 
 def _pointwise(node, features, colour):

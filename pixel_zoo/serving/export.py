@@ -1,5 +1,6 @@
 """Export to a SavedModel for TensorFlow Serving."""
 
+import functools
 import os
 import pathlib
 import shutil
@@ -9,32 +10,39 @@ import keras
 from keras import ops
 
 from pixel_zoo import backend
+from pixel_zoo.inputs import join_inputs, other_inputs
 from pixel_zoo.layers.checks import positive_integer
-from pixel_zoo.likelihoods import bits_per_dim, likelihood_of_logits, log_likelihood
+from pixel_zoo.likelihoods import bits_per_dim, log_likelihood
 from pixel_zoo.sampling import Sampler, Walker
+from pixel_zoo.serving.warm_up import BATCH_SIZES, write_warm_up
 
 
 def export(model, path, version=1, jit_compile=False):
-    """Write a SavedModel with the signatures `score` (also `serving_default`), `sample` and `complete`.
+    """Write a SavedModel with the signatures `score` (also `serving_default`), `sample`, `complete` and `upscale`.
 
     | signature | inputs | outputs |
     |---|---|---|
     | `score` | `image` uint8 [n,H,W,C] | `log_likelihood` float32 [n] in nats, `bits_per_dim` float32 [n] |
     | `sample` | `seed` int64 [n], `temperature` float32 [n] | `image` uint8 [n,H,W,C], `log_likelihood` float32 [n] |
     | `complete` | `image`, `known` bool [n,H,W], `seed`, `temperature` | as `sample` |
+    | `upscale`, of multi-scale models alone | `small` uint8 [n,h,w,C], `seed`, `temperature` | as `sample` |
+
+    Each takes what the model is given beside the image too: `label` int64 [n], `vector` float32 [n,d], or whatever the
+    inputs of a model composed by hand are called (int64 or float32).
 
     Images are int32 for models of more than 256 levels. The signatures need TensorFlow alone; the same seeds give the
-    same images as `generate` and `complete`. Values outside the levels and temperatures below 0 are answered with
-    INVALID_ARGUMENT; what an image holds where it is not known is not looked at.
+    same images as `generate` and `complete`. Other shapes, values outside the levels, labels outside the
+    classes and temperatures below 0 are answered with INVALID_ARGUMENT; what an image holds where it is not known is
+    not looked at.
 
     Args:
-        model: a functional model of raster layers, such as `pixel_zoo.models.PixelCNN`.
+        model: a functional model of raster layers, such as `pixel_zoo.models.PixelCNN`, or a multi-scale model.
         path: directory of the served model; its versions are directories inside it.
         version: int, the version to write, as directory `path/version`.
         jit_compile: bool, whether `sample` and `complete` are compiled with XLA. Most models draw faster then, but a
             server compiles them anew for each batch size that comes, which takes seconds, for deep models a minute:
-            let it batch to a few sizes, and warm them up. On a CPU, TensorFlow Serving must be started with
-            `--xla_cpu_compilation_enabled`.
+            let it batch to those that it warms up with, 1, 4, 16 and 64. On a CPU, TensorFlow Serving must be started
+            with `--xla_cpu_compilation_enabled`.
 
     Returns:
         pathlib.Path of `path/version`.
@@ -62,6 +70,7 @@ def export(model, path, version=1, jit_compile=False):
         module = tf.Module()
         module.weights = [variable.value for variable in model.variables]
         tf.saved_model.save(module, temporary, signatures={**signatures, "serving_default": signatures["score"]})
+        write_warm_up(temporary, BATCH_SIZES if jit_compile else BATCH_SIZES[:1])
         os.chmod(temporary, 0o755)
         os.replace(temporary, target)
     except BaseException:
@@ -74,46 +83,115 @@ def _signatures(model, jit_compile):
     """The concrete functions by name."""
     import tensorflow as tf
 
-    walker = Walker(model, Sampler())
-    height, width, colours = image_shape = walker.graph.image_shape
-    levels = likelihood_of_logits(model.outputs[0].shape).levels
+    stages = [_Stage(stage, jit_compile) for stage in getattr(model, "stages", [model])]
+    image_shape, levels = stages[-1].image_shape, stages[-1].levels
+    height, width, colours = image_shape
     image_dtype = tf.uint8 if levels <= 256 else tf.int32
     image = tf.TensorSpec((None, height, width, colours), image_dtype, name="image")
+    small = tf.TensorSpec((None, *stages[0].image_shape), image_dtype, name="small")
     known = tf.TensorSpec((None, height, width), tf.bool, name="known")
     seed = tf.TensorSpec((None,), tf.int64, name="seed")
     temperature = tf.TensorSpec((None,), tf.float32, name="temperature")
+    others = other_inputs(stages[0].model)  # every stage takes them; all but the first take a smaller image too
 
-    # What checks the request stays outside: XLA would leave it out.
-    compiled_walker = backend.compiled(walker, model.variables, xla=jit_compile)
+    def named(given):
+        return {tensor.name: _checked(model, tensor, value) for tensor, value in zip(others, given, strict=True)}
 
-    def walk(seed, temperature, *images_and_known):
-        _check_temperature(temperature)
-        noise = backend.uniform_noise(_seed_words(seed), image_shape)
-        values, nats = compiled_walker(noise, temperature, *images_and_known)
-        return {"image": tf.cast(values, image_dtype), "log_likelihood": nats}
-
-    def score(image):
-        images = tf.cast(image, tf.int32)
-        _check_values(images, levels)
-        nats = log_likelihood(images, model(images, training=False))
+    def score(image, *given):
+        images, values = _checked_images(image, levels), named(given)
+        nats = 0.0
+        for stage in stages:
+            part = stage.part_of(images, image_shape)
+            nats, values = nats + stage.score(part, values), values | {"small": part}
         return {"log_likelihood": nats, "bits_per_dim": bits_per_dim(-nats, image_shape)}
 
-    def sample(seed, temperature):
-        return walk(seed, temperature)
+    def walk(seed, temperature, values, images_and_known=(), small=None):
+        """Draw the stages' images, each given the one before; the first is `small` where that is given."""
+        _check_temperature(temperature)
+        drawn, nats = small, 0.0
+        for stream, stage in enumerate(stages):
+            if drawn is not None:
+                values = values | {"small": drawn}
+            if stream > 0 or small is None:
+                parts = [stage.part_of(x, image_shape) for x in images_and_known]
+                noise = backend.uniform_noise(_seed_words(seed), stage.image_shape, stream)
+                drawn, more = stage.draw(noise, temperature, values, parts)
+                nats = nats + more
+        return {"image": tf.cast(drawn, image_dtype), "log_likelihood": nats}
 
-    def complete(image, known, seed, temperature):
-        images = tf.where(known[..., None], tf.cast(image, tf.int32), 0)
-        _check_values(images, levels)
-        return walk(seed, temperature, images, known)
+    def sample(seed, temperature, *given):
+        return walk(seed, temperature, named(given))
+
+    def complete(image, known, seed, temperature, *given):
+        images = _checked_images(tf.where(known[..., None], image, tf.zeros_like(image)), levels)
+        return walk(seed, temperature, named(given), (images, known))
+
+    def upscale(small, seed, temperature, *given):
+        return walk(seed, temperature, named(given), small=_checked_images(small, levels, name="small"))
 
     def concrete(function, *specs):
-        return tf.function(function, autograph=False).get_concrete_function(*specs)
+        specs = [*specs, *(_spec_of_other(tensor) for tensor in others)]
 
-    return {
+        @functools.wraps(function)
+        def checked(*tensors):  # a server's session takes what it is fed, of any shape
+            return function(*(tf.ensure_shape(x, spec.shape) for x, spec in zip(tensors, specs, strict=True)))
+
+        return tf.function(checked, autograph=False).get_concrete_function(*specs)
+
+    signatures = {
         "score": concrete(score, image),
         "sample": concrete(sample, seed, temperature),
         "complete": concrete(complete, image, known, seed, temperature),
     }
+    return signatures | ({"upscale": concrete(upscale, small, seed, temperature)} if len(stages) > 1 else {})
+
+
+class _Stage:
+    """A functional model as signatures run it; what checks the request stays outside: XLA would leave it out."""
+
+    def __init__(self, model, jit_compile):
+        walker = Walker(model, Sampler())
+        self.model, self.image_shape, self.levels = model, walker.graph.image_shape, walker.likelihood.levels
+        self._walk = backend.compiled(walker, model.variables, xla=jit_compile)
+
+    def part_of(self, x, image_shape):
+        """This stage's rows and columns of images or masks (batch, height, width, ...) of the last stage."""
+        rows, columns = (large // own for large, own in zip(image_shape[:2], self.image_shape[:2], strict=True))
+        return x[:, ::rows, ::columns]
+
+    def score(self, images, values):
+        logits = self.model(join_inputs(self.model, images, self._others(values)), training=False)
+        return log_likelihood(images, logits)
+
+    def draw(self, noise, temperature, values, images_and_known):
+        images, known = images_and_known or (None, None)
+        return self._walk(noise, temperature, images, known, self._others(values))
+
+    def _others(self, values):
+        return [values[tensor.name] for tensor in other_inputs(self.model)]
+
+
+def _spec_of_other(tensor):
+    """How a request holds a symbolic input beside the image."""
+    import tensorflow as tf
+
+    dtype = tf.as_dtype(tensor.dtype)
+    return tf.TensorSpec(tensor.shape, tf.int64 if dtype.is_integer else dtype, name=tensor.name)
+
+
+def _checked(model, tensor, value):
+    """The value of a symbolic input beside the image, checked if it is a label."""
+    num_classes = getattr(model, "num_classes", None)  # of a bare functional model nothing is known
+    return value if num_classes is None or tensor.name != "label" else _check_label(value, num_classes)
+
+
+def _check_label(label, num_classes):
+    """The labels, cut to the classes: what reads them might fail first, and would not name them."""
+    import tensorflow as tf
+
+    inside = tf.reduce_all((label >= 0) & (label < num_classes))
+    tf.debugging.Assert(inside, [f"label: must be 0..{num_classes - 1}, got", ops.min(label), ops.max(label)])
+    return tf.clip_by_value(label, 0, num_classes - 1)
 
 
 def _seed_words(seed):
@@ -127,11 +205,14 @@ def _seed_words(seed):
     )
 
 
-def _check_values(images, levels):
+def _checked_images(images, levels, name="image"):
+    """The images as int32, checked."""
     import tensorflow as tf
 
+    images = tf.cast(images, tf.int32)
     inside = tf.reduce_all((images >= 0) & (images < levels))
-    tf.debugging.Assert(inside, [f"image: values must be 0..{levels - 1}, got", ops.min(images), ops.max(images)])
+    tf.debugging.Assert(inside, [f"{name}: values must be 0..{levels - 1}, got", ops.min(images), ops.max(images)])
+    return images
 
 
 def _check_temperature(temperature):

@@ -9,7 +9,7 @@ from pixel_zoo import data
 
 
 def evaluate(model, name, split="test", *, batch_size=64, data_options=None):
-    """Score every image of a split.
+    """Score every image of a split; a class-conditional model scores each given its label.
 
     Args:
         model: a model of `pixel_zoo.models`.
@@ -20,11 +20,13 @@ def evaluate(model, name, split="test", *, batch_size=64, data_options=None):
 
     Returns:
         Dictionary: `data`, `split`, `description` of the data (which names the binarisation), `images`, `nats` (mean
-        negative log-likelihood of an image), `standard_error` of that mean, `bits_per_dim` (nats / (ln 2 x height x
+        negative log-likelihood of an image), `likelihood` ("exact", or "lower bound" of it: then the true nats are
+        fewer), `standard_error` of that mean, `bits_per_dim` (nats / (ln 2 x height x
         width x channels)), `images_per_second` (scoring alone, compiled).
 
     Raises:
-        ValueError: there is no such data set or split, or its images are not of the model's shape and levels.
+        ValueError: there is no such data set or split, its images are not of the model's shape and levels, or its
+            labels not the model's.
 
     Example:
 
@@ -42,15 +44,22 @@ def evaluate(model, name, split="test", *, batch_size=64, data_options=None):
             f"the model takes {tuple(model.image_shape)} and {model.levels}"
         )
     images = data.arrays(name, split, **data_options)
-    model.log_likelihood(images[:batch_size], batch_size=batch_size)  # compiles, so that the clock below does not
+    labels = None
+    if model.num_classes is not None:
+        if info.classes != model.num_classes:
+            raise ValueError(f"data: {name!r} has {info.classes or 'no'} classes, the model {model.num_classes}")
+        labels = data.labels(name, split, **data_options)
+    some_labels = None if labels is None else labels[:batch_size]
+    model.log_likelihood(images[:batch_size], some_labels, batch_size=batch_size)  # compiles; the clock below does not
     start = time.perf_counter()
-    nats = -model.log_likelihood(images, batch_size=batch_size).astype("float64")
+    nats = -model.log_likelihood(images, labels, batch_size=batch_size).astype("float64")
     seconds = time.perf_counter() - start
     return {
         "data": name,
         "split": split,
         "description": info.description,
         "images": len(images),
+        "likelihood": model.likelihood_kind,
         "nats": nats.mean(),
         "standard_error": nats.std(ddof=1) / math.sqrt(len(nats)),
         "bits_per_dim": nats.mean() / (math.log(2) * np.prod(model.image_shape)),

@@ -27,19 +27,27 @@ def feed(recipe, position, spread):
 
 
 def _pipeline(recipe, split, share, **options):
-    return data.pipeline(recipe.data, split, recipe.batch_size, share=share, **options, **recipe.data_options)
+    options |= {"labels": needs_labels(recipe), "share": share, **recipe.data_options}
+    return data.pipeline(recipe.data, split, recipe.batch_size, **options)
 
 
 def _batches(recipe, split, share, **options):
-    images = data.arrays(recipe.data, split, **recipe.data_options)
-    return Batches(images, recipe.batch_size, share=share, **options)
+    columns = data.arrays(recipe.data, split, **recipe.data_options)
+    if needs_labels(recipe):
+        columns = {"image": columns, "label": data.labels(recipe.data, split, **recipe.data_options)}
+    return Batches(columns, recipe.batch_size, share=share, **options)
+
+
+def needs_labels(recipe):
+    """Whether the model of a recipe is class-conditional."""
+    return recipe.model_options.get("num_classes") is not None
 
 
 class Batches(keras.utils.PyDataset):
     """The batches that `pixel_zoo.data.pipeline` makes, without TensorFlow. Batch 0 begins a pass.
 
     Args:
-        images: array (N, H, W, C).
+        columns: array (N, H, W, C), or a dictionary of such an array and others of as many rows: a model's inputs.
         batch_size, seed, drop_remainder, position, multiple_of, share: as of `pixel_zoo.data.pipeline`.
 
     Example:
@@ -49,10 +57,13 @@ class Batches(keras.utils.PyDataset):
     (13, (100, 8, 8, 1))
     """
 
-    def __init__(self, images, batch_size, seed=None, drop_remainder=False, position=None, multiple_of=1, share=(0, 1)):
+    def __init__(
+        self, columns, batch_size, seed=None, drop_remainder=False, position=None, multiple_of=1, share=(0, 1)
+    ):
         super().__init__()
-        self.images, self.batch_size, self.seed, self.drop_remainder = images, batch_size, seed, drop_remainder
-        self.count = len(images) - len(images) % multiple_of
+        self.columns, self.batch_size, self.seed, self.drop_remainder = columns, batch_size, seed, drop_remainder
+        count = len(keras.tree.flatten(columns)[0])
+        self.count = count - count % multiple_of
         self.number_and_left_out = passes(position)
         self.share = share
 
@@ -64,4 +75,5 @@ class Batches(keras.utils.PyDataset):
             self.indices = order_of_pass(self.count, self.batch_size, self.seed, *self.number_and_left_out())
         worker, workers = self.share
         first = index * self.batch_size
-        return (self.images[self.indices[first : first + self.batch_size][worker::workers]],)
+        rows = self.indices[first : first + self.batch_size][worker::workers]
+        return (keras.tree.map_structure(lambda column: column[rows], self.columns),)

@@ -26,7 +26,7 @@ from pixel_zoo.training.patience import Patience
 from pixel_zoo.training.profile import Profile
 from pixel_zoo.training.report import write_report
 from pixel_zoo.training.resumable import Resumable
-from pixel_zoo.training.sample_grid import SampleGrid
+from pixel_zoo.training.sample_grid import SampleGrid, save_samples
 from pixel_zoo.training.stop_after import StopAfter
 
 PACKAGES = ("pixel-zoo", "keras", "tensorflow", "jax", "numpy")
@@ -186,11 +186,13 @@ def _steps_per_epoch(recipe):
 def _build_metrics(model):
     """Make the metrics' variables, which Keras would make in the first step: `resume` gives them values before."""
 
-    def zeros(tensor):
-        return keras.ops.zeros((1, *tensor.shape[1:]), tensor.dtype)
-
-    inputs, outputs = keras.tree.map_structure(zeros, (model.input, model.output))
-    model.compute_metrics(inputs, None, outputs)
+    inputs = {"image": keras.KerasTensor((1, *model.image_shape), "int32")}
+    if model.num_classes is not None:
+        inputs["label"] = keras.KerasTensor((1,), "int32")
+    inputs = inputs if len(inputs) > 1 else inputs["image"]
+    outputs = model.compute_output_spec(inputs)
+    zeros = keras.tree.map_structure(lambda tensor: keras.ops.zeros(tensor.shape, tensor.dtype), (inputs, outputs))
+    model.compute_metrics(zeros[0], None, zeros[1])
     model.reset_metrics()
 
 
@@ -218,8 +220,7 @@ def _conclude(output, recipe, model):
     if not (output / "best.keras").exists():
         return
     model.load_weights(output / "best.keras")
-    samples = model.generate(num_images=16, seed=recipe.seed)
-    pictures.save(pictures.grid(samples, columns=4, levels=model.levels), output / "samples.png")
+    save_samples(model, recipe.seed, output / "samples.png")
     pictures.save_loss_curve(output / "log.csv", output / "loss.png")
     write_report(output, recipe, model)
 

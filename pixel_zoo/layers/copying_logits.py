@@ -1,0 +1,57 @@
+"""Logits that copy what is known already."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from pixel_zoo.layers.logits import Logits
+
+# Added to logits this leaves no doubt; times any temperature or divided by it, it stays finite in float32.
+CERTAIN = 2.0**66
+
+
+@keras.saving.register_keras_serializable(package="pixel_zoo")
+class CopyingLogits(Logits):
+    """`Logits`, but certain of the values that are known beforehand.
+
+    Some pixels of a large image are those of the small one that a multi-scale model is given (van den Oord et al. 2016,
+    section 3.6). They are not predicted: all probability is on the known value, whose log-likelihood is 0 exactly,
+    which has no gradient, and which is what is drawn.
+
+    Args:
+        levels: int, number of values that a colour of a pixel takes.
+        colours: int, number of colour channels of the image.
+
+    Input: float tensor (batch, height, width, c_in); `bias`: int32 tensor (batch, height, width, colours), the known
+    values, and -1 where nothing is known. Output: as of `Logits`.
+
+    Raises:
+        ValueError: if levels is below 2 or colours below 1.
+
+    Example:
+    >>> import numpy as np
+    >>> known = np.full((1, 2, 2, 1), -1)
+    >>> known[0, 0, 1] = 2
+    >>> logits = keras.ops.convert_to_numpy(CopyingLogits(4)(np.ones((1, 2, 2, 8), "float32"), bias=known))
+    >>> [bool(logit > -1e19) for logit in logits[0, 0, 1, 0]]
+    [False, False, True, False]
+    """
+
+    def call(self, x, bias=None):
+        return super().call(x, bias=None if bias is None else self._certainty(bias))
+
+    def _certainty(self, known):
+        """What known values (..., colours) add to logits (..., colours * levels), or (..., colours) if binary."""
+        if self.levels == 2:
+            certainty = CERTAIN * (2.0 * ops.cast(known, self.compute_dtype) - 1.0)
+            return ops.where(known < 0, ops.zeros_like(certainty), certainty)
+        known = ops.cast(ops.expand_dims(known, -1), "int32")
+        possible = ops.logical_or(known < 0, ops.equal(known, np.arange(self.levels, dtype="int32")))
+        certainty = CERTAIN * (ops.cast(possible, self.compute_dtype) - 1.0)
+        return ops.reshape(certainty, (*ops.shape(known)[:-2], self.filters))
+
+    def prepare_bias(self, bias):
+        return bias  # one feature a colour: sorted as it is, and small until its row comes
+
+    def enter_row(self, weights, state, bias=()):
+        return super().enter_row(weights, state, bias if isinstance(bias, tuple) else self._certainty(bias))

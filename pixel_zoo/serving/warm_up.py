@@ -1,0 +1,40 @@
+"""Warm-up requests, which TensorFlow Serving sends itself before it serves a version."""
+
+import pathlib
+
+import numpy as np
+
+# The sizes of batches that a server should allow where each of them is compiled: see `docs/serving.md`.
+BATCH_SIZES = (1, 4, 16, 64)
+
+
+def write_warm_up(directory, batch_sizes):
+    """Write requests to each signature of a SavedModel into it, as `assets.extra/tf_serving_warmup_requests`.
+
+    The first run of a signature prepares its graph, and compiles it if it is exported so. TensorFlow Serving runs these
+    requests before it announces a version, so that nobody waits for that (*SavedModel Warmup*, TensorFlow Serving's
+    documentation). The file holds TFRecords, each a PredictionLog.
+
+    Args:
+        directory: path of the SavedModel.
+        batch_sizes: tuple of ints, the sizes of the requests to each signature. All values are zeros.
+    """
+    import tensorflow as tf
+    from tensorflow.core.protobuf import saved_model_pb2
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    directory = pathlib.Path(directory)
+    (graph,) = saved_model_pb2.SavedModel.FromString((directory / "saved_model.pb").read_bytes()).meta_graphs
+    extra = directory / "assets.extra"
+    extra.mkdir()
+    with tf.io.TFRecordWriter(str(extra / "tf_serving_warmup_requests")) as file:
+        for name, signature in sorted(graph.signature_def.items()):
+            for batch_size in batch_sizes if signature.inputs else ():
+                log = prediction_log_pb2.PredictionLog()
+                request = log.predict_log.request
+                request.model_spec.signature_name = name
+                for key, info in signature.inputs.items():
+                    sizes = [dim.size for dim in info.tensor_shape.dim[1:]]
+                    zeros = np.zeros((batch_size, *sizes), tf.as_dtype(info.dtype).as_numpy_dtype)
+                    request.inputs[key].CopyFrom(tf.make_tensor_proto(zeros))
+                file.write(log.SerializeToString())

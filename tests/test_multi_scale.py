@@ -1,0 +1,226 @@
+"""Multi-Scale PixelRNN: exact where known pixels are copied, a lower bound where they are predicted again."""
+
+import itertools
+import json
+
+import keras
+import numpy as np
+import pytest
+from catalogue import inputs
+from test_models import random_images, scrambled
+
+import pixel_zoo as pz
+
+SHAPE = (4, 4, 1)
+CNN = {"base": "PixelCNN", "options": {"filters": 3, "num_blocks": 1, "head_filters": 3}}
+RNN = {"base": "PixelRNN", "options": {"units": 3, "num_blocks": 1, "head_filters": 3, "recurrence": "row"}}
+
+
+def make(image_shape=SHAPE, levels=3, small_shapes=((2, 2),), **options):
+    return scrambled(pz.models.MultiScalePixelRNN(image_shape, levels, small_shapes, **(CNN | options)))
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Three scales, two colours, labels."""
+    return make((4, 4, 2), small_shapes=((1, 2), (2, 2)), num_classes=3)
+
+
+def every_image(model):
+    values = itertools.product(range(model.levels), repeat=int(np.prod(model.image_shape)))
+    return np.array(list(values), "uint8").reshape(-1, *model.image_shape)
+
+
+def total_probability(model):
+    return np.exp(model.log_likelihood(every_image(model), batch_size=8192).astype("float64")).sum()
+
+
+@pytest.mark.parametrize("architecture", [CNN, RNN], ids=["PixelCNN", "PixelRNN"])
+def test_probabilities_of_all_images_sum_to_1(architecture):
+    model = make(levels=2, **architecture)
+    assert model.likelihood_kind == "exact"
+    np.testing.assert_allclose(total_probability(model), 1, atol=1e-5)
+
+
+def test_of_several_scales_and_colours_too():
+    np.testing.assert_allclose(total_probability(make((2, 2, 2), 3, ((1, 1), (1, 2)))), 1, atol=1e-5)
+
+
+def test_predicting_known_pixels_again_is_a_lower_bound():
+    """The sum of all p(small) p(x | small) falls short of 1 by what p(x | small) spends on images that it cannot be."""
+    bound = make((2, 4, 1), 2, ((1, 2),), copy_known=False)
+    assert bound.likelihood_kind == "lower bound"
+    assert total_probability(bound) < 0.99
+
+
+def test_a_stage_is_certain_of_what_it_copies():
+    stage = make(levels=5).stages[1]
+    images = random_images(stage, 3)
+    small = images[:, ::2, ::2]
+    logits = keras.ops.convert_to_numpy(stage({"image": images, "small": small}))
+    assert (logits.argmax(axis=-1)[:, ::2, ::2] == small).all()
+    assert (np.sort(logits, axis=-1)[:, ::2, ::2, :, -2] == -(2.0**66)).all()
+    assert (stage.log_likelihood(np.where(images == 0, 1, 0), conditioning=[small]) < -1e19).all()
+
+
+def test_no_stage_sees_its_future(model):
+    pz.check_causality(model)
+
+
+def test_a_leak_of_a_stage_is_found(monkeypatch):
+    monkeypatch.setattr(pz.layers.MaskedConv2D, "mask", lambda self: np.ones(self.kernel.shape, "float32"))
+    with pytest.raises(pz.CausalityError, match="stage0"):
+        pz.check_causality(make())
+
+
+def test_the_small_image_reaches_the_pixels_around_it():
+    options = {"units": 6, "num_blocks": 1, "head_filters": 6}
+    stage = make(base="PixelRNN", options=options, copy_known=False).stages[1]
+    image = np.zeros((2, *SHAPE), "uint8")
+    small = np.zeros((2, 2, 2, 1), "uint8")
+    small[1, 1, 1] = 2
+    logits = keras.ops.convert_to_numpy(stage({"image": image, "small": small}))
+    changed = (logits[0] != logits[1]).any(axis=(-2, -1))
+    assert changed.all(), "pixels before it, which cannot see it in the image itself, too"
+
+
+def test_drawn_images_hold_their_small_ones(model):
+    given = {"labels": [2, 0, 1]}
+    images, nats = model.generate(3, seed=[5, -7, 2**40], return_log_likelihood=True, **given)
+    np.testing.assert_allclose(nats, model.log_likelihood(images, **given), rtol=1e-5)
+    small, of_small = model.stages[0].generate(3, seed=[5, -7, 2**40], return_log_likelihood=True, **given)
+    assert (images[:, ::4, ::2] == small).all()
+    again, rest = model.upscale(small, seed=[5, -7, 2**40], return_log_likelihood=True, **given)
+    assert (again == images).all()
+    np.testing.assert_allclose(rest, nats - of_small, rtol=1e-4)
+    assert (model.generate(3, seed=[5, -7, 2**40], small=small, **given) == images).all()
+    assert (model.generate(3, seed=6, small=small, **given) != images).any()
+
+
+def test_stages_draw_with_noise_of_their_own():
+    """Two stages of one shape's worth of noise, all logits alike: with one stream for both, their draws would agree."""
+    model = pz.models.MultiScalePixelRNN((8, 8, 1), 256, ((4, 4),), copy_known=False, **CNN)
+    for weight in model.weights:
+        weight.assign(np.zeros(weight.shape, "float32"))
+    large, small = model.generate(1, seed=3)[0].reshape(-1), model.stages[0].generate(1, seed=3)[0].reshape(-1)
+    assert (large[: len(small)] != small).mean() > 0.9
+
+
+def test_known_pixels_stay_and_are_seen(model):
+    images = random_images(model, 3)
+    known = np.random.default_rng(0).random((3, 4, 4)) < 0.5
+    completed, nats = model.complete(images, known, labels=1, return_log_likelihood=True)
+    assert (completed[known] == images[known]).all()
+    np.testing.assert_allclose(nats, model.log_likelihood(completed, labels=1), rtol=1e-4)
+    assert (model.complete(images, np.ones((4, 4), bool), labels=1) == images).all()
+    nothing = model.complete(np.full_like(images, 255), np.zeros((4, 4), bool), seed=4, labels=1)
+    assert (nothing == model.generate(3, seed=4, labels=1)).all()
+
+
+def test_samples_follow_the_models_probabilities():
+    model = make((1, 4, 1), 3, ((1, 2),))
+    count = 4096
+    frequencies = np.bincount(model.generate(count).reshape(count, 4) @ [27, 9, 3, 1], minlength=81) / count
+    probabilities = np.exp(model.log_likelihood(every_image(model)))
+    assert (np.abs(frequencies - probabilities) <= 4 * np.sqrt(probabilities / count) + 1 / count).all()
+
+
+def test_training_all_stages_at_once_is_the_default():
+    keras.utils.set_random_seed(0)
+    model = pz.models.MultiScalePixelRNN(SHAPE, 4, ((2, 2),), **CNN)
+    images = np.tile(np.indices((4, 4)).sum(axis=0)[None, :, :, None] % 4, (32, 1, 1, 1)).astype("uint8")
+    model.compile(optimizer=keras.optimizers.Adam(0.02))
+    before = -model.log_likelihood(images).mean()
+    history = model.fit(images, epochs=12, batch_size=8, verbose=0).history
+    after = -model.log_likelihood(images).mean()
+    assert after < 0.5 * before
+    assert set(history) == {"loss", "nats", "bits_per_dim"}
+    evaluated = model.evaluate(images, batch_size=8, verbose=0, return_dict=True)
+    np.testing.assert_allclose([evaluated["loss"], evaluated["nats"]], after, rtol=1e-5)
+    np.testing.assert_allclose(evaluated["bits_per_dim"], model.bits_per_dim(images).mean(), rtol=1e-5)
+
+
+def test_stages_are_trained_one_by_one(model):
+    images, labels = random_images(model, 8), np.arange(8) % 3
+    losses = []
+    for index, stage in enumerate(model.stages):
+        stage.compile(optimizer=keras.optimizers.SGD(0.0))
+        losses.append(stage.evaluate(model.stage_inputs(index, images, labels), verbose=0)[0])
+    np.testing.assert_allclose(sum(losses), -model.log_likelihood(images, labels).mean(), rtol=1e-5)
+
+
+def test_one_file_holds_all_stages(model, tmp_path):
+    model.compile()
+    images, labels = random_images(model, 4), np.arange(4) % 3
+    model.fit(inputs(images, labels=labels), verbose=0)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert type(again) is pz.models.MultiScalePixelRNN
+    assert json.dumps(again.get_config()) == json.dumps(model.get_config())
+    np.testing.assert_allclose(again.log_likelihood(images, labels), model.log_likelihood(images, labels), rtol=1e-6)
+    assert int(again.optimizer.iterations) == 1
+    scrambled(model)
+
+
+def test_served_signatures_answer_as_python_does(model, tmp_path):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("only the TensorFlow backend writes SavedModels")
+    import tensorflow as tf
+
+    signatures = tf.saved_model.load(pz.export(model, tmp_path)).signatures
+    images, labels, seeds = random_images(model, 3), np.array([2, 0, 1]), np.array([5, -7, 2**40])
+    known = np.random.default_rng(0).random((3, 4, 4)) < 0.5
+    how = {"seed": tf.constant(seeds), "temperature": tf.ones(3), "label": tf.constant(labels)}
+    scored = signatures["score"](image=images, label=how["label"])
+    np.testing.assert_allclose(scored["log_likelihood"], model.log_likelihood(images, labels), rtol=1e-5)
+    np.testing.assert_allclose(scored["bits_per_dim"], model.bits_per_dim(images, labels), rtol=1e-5)
+    small = images[:, ::4, ::2]
+    for answer, expected in [
+        (signatures["sample"](**how), model.generate(3, seeds, labels=labels, return_log_likelihood=True)),
+        (
+            signatures["complete"](image=images, known=known, **how),
+            model.complete(images, known, seeds, labels=labels, return_log_likelihood=True),
+        ),
+        (
+            signatures["upscale"](small=small, **how),
+            model.upscale(small, seeds, labels=labels, return_log_likelihood=True),
+        ),
+    ]:
+        assert (answer["image"].numpy() == expected[0]).all()
+        np.testing.assert_allclose(answer["log_likelihood"], expected[1], rtol=1e-4)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"small: values must be 0\.\.2"):
+        signatures["upscale"](small=small + 9, **how)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"small_shapes": ((3, 2),)}, r"small_shape must divide the image's \(4, 4\), got \(3, 2\)"),
+        ({"small_shapes": ()}, "small_shapes must hold at least one"),
+        ({"small_shapes": (2, 2)}, r"small_shape must be \(height, width\), got 2"),
+        ({"small_shapes": ((4, 4),)}, "small_shapes must be smaller than the next larger image"),
+        ({"small_shapes": ((0, 2),)}, r"small_shape\[0\] must be an integer of at least 1, got 0"),
+        ({"base": "RNN"}, "base must be one of 'PixelCNN', 'PixelRNN', got 'RNN'"),
+        ({"options": [{}]}, "options must be a dictionary, or a list of 2, one for each stage"),
+        ({"image_shape": (4, 4)}, "image_shape must be"),
+        ({"levels": 1}, "levels must be"),
+    ],
+    ids=str,
+)
+def test_a_bad_argument_is_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        pz.models.MultiScalePixelRNN(**{"image_shape": SHAPE, "small_shapes": ((2, 2),), **arguments})
+
+
+def test_what_is_wrong_is_named(model):
+    small = np.zeros((2, 1, 2, 2), "uint8")
+    with pytest.raises(ValueError, match=r"small must have shape \(batch, 1, 2, 2\), got \(2, 2, 2, 2\)"):
+        model.upscale(np.zeros((2, 2, 2, 2), "uint8"), labels=0)
+    with pytest.raises(ValueError, match=r"small must have values 0\.\.2, got 7\.\.7"):
+        model.upscale(small + 7, labels=0)
+    with pytest.raises(ValueError, match="small must hold num_images=3 images, got 2"):
+        model.generate(3, small=small, labels=0)
+    with pytest.raises(ValueError, match=r"labels must be given: 0\.\.2"):
+        model.generate(3)
+    with pytest.raises(ValueError, match=r"known must have shape \(2, 4, 4\) or \(4, 4\), got \(2, 2\)"):
+        model.complete(np.zeros((2, 4, 4, 2), "uint8"), np.ones((2, 2), bool), labels=0)

@@ -1,0 +1,195 @@
+"""Exported models run by TensorFlow's C library, as TensorFlow Serving runs them, and by no Python of ours."""
+
+import multiprocessing
+import multiprocessing.pool
+import pathlib
+
+import c_session
+import keras
+import numpy as np
+import pytest
+import saved_models
+from catalogue import MODELS
+from test_models import random_images, scrambled
+
+import pixel_zoo as pz
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="only the TensorFlow backend writes SavedModels"
+)
+
+SHAPE, LEVELS = (3, 4, 2), 3
+# One model of each graph there is: what differs within a class, and deeper ones, are more of the same operations.
+KINDS = {(entry.model_class, entry.arguments.get("recurrence")): entry for entry in MODELS}
+COUNT = 5
+EXPORTED = sorted((pathlib.Path(__file__).parents[1] / "exported").glob("*/[0-9]*/"))
+
+
+@pytest.fixture(scope="module")
+def process():
+    """A process in which neither TensorFlow's Python, nor Keras, nor pixel_zoo can be imported."""
+    with multiprocessing.get_context("spawn").Pool(1, c_session.forbid_imports) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="module", params=KINDS.values(), ids=str)
+def served(request, tmp_path_factory, process):
+    """A model, and a function that calls a signature of its SavedModel in that process."""
+    model = scrambled(request.param.make(image_shape=SHAPE, levels=LEVELS, num_blocks=1))
+    path = pz.export(model, tmp_path_factory.mktemp("served"))
+    arguments = saved_models.session_arguments(path)
+    return model, path, lambda *request: process.apply(c_session.run, (arguments, *request))
+
+
+def requests(model):
+    """A request to each signature, of COUNT images."""
+    noise = {"seed": np.arange(COUNT) * 2**33 - 2, "temperature": np.ones(COUNT, "float32")}
+    image = random_images(model, COUNT)
+    known = np.random.default_rng(0).random((COUNT, *SHAPE[:2])) < 0.5
+    return {
+        "serving_default": {"image": image},
+        "score": {"image": image},
+        "sample": noise,
+        "complete": {"image": image, "known": known, **noise},
+    }
+
+
+def test_every_signature_answers_as_python_does(served):
+    model, _, call = served
+    asked = requests(model)
+    for name in ("score", "serving_default"):
+        scores = call(name, asked[name])
+        np.testing.assert_allclose(scores["log_likelihood"], model.log_likelihood(asked[name]["image"]), rtol=1e-5)
+        np.testing.assert_allclose(scores["bits_per_dim"], model.bits_per_dim(asked[name]["image"]), rtol=1e-5)
+    sampled, completed = call("sample", asked["sample"]), call("complete", asked["complete"])
+    assert (sampled["image"] == model.generate(COUNT, seed=asked["sample"]["seed"])).all()
+    image, known, seed = (asked["complete"][key] for key in ("image", "known", "seed"))
+    assert (completed["image"] == model.complete(image, known, seed=seed)).all()
+    for answer in (sampled, completed):
+        assert answer["image"].dtype == np.uint8
+        np.testing.assert_allclose(answer["log_likelihood"], model.log_likelihood(answer["image"]), rtol=1e-5)
+
+
+def test_the_batch_is_free_and_merging_changes_no_image(served):
+    model, _, call = served
+    for name, asked in requests(model).items():
+        merged = call(name, asked)
+        for part in (slice(0, 1), slice(1, COUNT)):
+            alone = call(name, {key: value[part] for key, value in asked.items()})
+            for key in merged:
+                np.testing.assert_allclose(alone[key], merged[key][part], rtol=1e-5)
+
+
+def test_a_bad_value_is_an_invalid_argument_that_names_the_input(served):
+    model, _, call = served
+    asked = requests(model)
+    for name, key, bad in [
+        ("score", "image", asked["score"]["image"] + LEVELS),
+        ("serving_default", "image", asked["score"]["image"] + LEVELS),
+        ("complete", "image", np.full_like(asked["score"]["image"], 255)),
+        ("sample", "temperature", np.full(COUNT, -1, "float32")),
+        ("complete", "temperature", np.full(COUNT, np.nan, "float32")),
+    ]:
+        with pytest.raises(c_session.Failure, match=rf"{key}: (values must be 0\.\.2|must be a finite)") as failed:
+            call(name, asked[name] | {key: bad})
+        assert failed.value.code == c_session.INVALID_ARGUMENT
+
+
+def test_another_shape_is_an_invalid_argument_that_names_the_input(served):
+    """Another width too, which a convolution would not mind."""
+    model, _, call = served
+    asked = requests(model)
+    for name, key, bad in [
+        ("score", "image", asked["score"]["image"][:, :, 1:]),
+        ("complete", "known", asked["complete"]["known"][:, 1:]),
+        ("sample", "seed", asked["sample"]["seed"][:, None]),
+    ]:
+        with pytest.raises(c_session.Failure, match=rf"Shape of tensor \w*{name}_{key}\w* \[5,") as failed:
+            call(name, asked[name] | {key: bad})
+        assert failed.value.code == c_session.INVALID_ARGUMENT
+
+
+def test_nothing_but_operations_of_servers_is_in_the_graph(served, process):
+    """None of Python's, none that needs XLA, and none of those that a request reaches touches a file."""
+    from tensorflow.core.framework import op_def_pb2
+
+    _, path, _ = served
+    graph = saved_models.meta_graph(path)
+    folder = saved_models.session_arguments(path)[0]
+    known = {op.name for op in op_def_pb2.OpList.FromString(process.apply(c_session.op_list, (folder,))).op}
+    functions = {function.signature.name for function in graph.graph_def.library.function}
+    assert saved_models.all_operations(graph) <= known | functions
+    reached = saved_models.operations_reached(graph)
+    assert {"Conv2D", "Assert"} <= reached
+    for word in ("Py", "Xla", "File", "Save", "Restore", "Checkpoint"):
+        assert not [name for name in reached if word in name]
+
+
+def warm_up_requests(path):
+    """The requests that TensorFlow Serving warms up with, read as it does: signature and inputs of each."""
+    import tensorflow as tf
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    records = tf.data.TFRecordDataset(str(path / "assets.extra" / "tf_serving_warmup_requests")).as_numpy_iterator()
+    logs = [prediction_log_pb2.PredictionLog.FromString(record).predict_log.request for record in records]
+    return [
+        (log.model_spec.signature_name, {key: tf.make_ndarray(value) for key, value in log.inputs.items()})
+        for log in logs
+    ]
+
+
+def test_warm_up_requests_are_of_every_signature_and_answered(served):
+    model, path, call = served
+    asked = requests(model)
+    warm_up = warm_up_requests(path)
+    assert sorted(name for name, _ in warm_up) == sorted(asked)
+    for name, inputs in warm_up:
+        assert inputs.keys() == asked[name].keys()
+        assert call(name, inputs)["log_likelihood"].shape == (1,)
+
+
+@pytest.mark.parametrize("path", EXPORTED, ids=lambda path: path.parent.name)
+def test_a_pretrained_model_is_served_as_it_was_saved(path, process):
+    """Every request it warms up with is answered, and an image scored as by its .keras file."""
+    arguments = saved_models.session_arguments(path)
+    for name, inputs in warm_up_requests(path):
+        process.apply(c_session.run, (arguments, name, inputs))
+        if name == "score":
+            model = keras.models.load_model(path.parent.with_suffix(".keras"))
+            inputs |= {"image": random_images(model, 1)}
+            nats = process.apply(c_session.run, (arguments, name, inputs))["log_likelihood"]
+            np.testing.assert_allclose(nats, model.log_likelihood(inputs["image"]), rtol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """The arguments of a session of a model as quick as can be."""
+    image = keras.Input((2, 2, 1), dtype="int32", name="image")
+    x = pz.layers.MaskedConv2D(2, 3, "A")(keras.layers.Rescaling(1.0)(image))
+    model = scrambled(pz.models.PixelModel(image, pz.layers.Logits(8)(x)))
+    return saved_models.session_arguments(pz.export(model, tmp_path_factory.mktemp("tiny")))
+
+
+def test_eight_threads_at_once_get_their_own_answers(tiny):
+    """In this process: threads that share a pool of processes would wait for each other."""
+    session = c_session.CSession(*tiny)
+    seeds = [np.arange(count) + 10 * count for count in range(1, 9)]
+    asked = [{"seed": seed, "temperature": np.ones(len(seed), "float32")} for seed in seeds]
+    alone = [session.run("sample", request)["image"] for request in asked]
+    assert len({image[0].tobytes() for image in alone}) == len(alone)
+    with multiprocessing.pool.ThreadPool(8) as threads:
+        together = threads.map(lambda request: session.run("sample", request)["image"], asked * 25)
+    for number, image in enumerate(together):
+        assert (image == alone[number % 8]).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("score", {"image": np.zeros((1024, 2, 2, 1), "uint8")}),
+        ("sample", {"seed": np.arange(1024), "temperature": np.ones(1024, "float32")}),
+    ],
+)
+def test_a_thousand_calls_leave_no_memory_behind(tiny, process, name, asked):
+    """A call's tensors take 10 KB and more."""
+    assert process.apply(c_session.growth, (tiny, name, asked, 1000)) < 3e6

@@ -1,0 +1,234 @@
+"""The client over real sockets, against a server of TensorFlow Serving's APIs that C-API sessions answer."""
+
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import serving_server
+from PIL import Image
+from test_cli import call, refused
+from test_models import random_images, scrambled
+
+import pixel_zoo as pz
+from pixel_zoo.serving import Client, client
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="only the TensorFlow backend writes SavedModels"
+)
+
+
+def small_model(image_shape, levels):
+    image = keras.Input(image_shape, dtype="int32", name="image")
+    x = pz.layers.MaskedConv2D(4, 3, "A", colours=image_shape[-1])(keras.layers.Rescaling(1.0)(image))
+    return scrambled(pz.models.PixelModel(image, pz.layers.Logits(levels, colours=image_shape[-1])(x)))
+
+
+def export_doubling(path):
+    """A stand-in for models that are not in hand: doubles small images, and adds their labels."""
+    import tensorflow as tf
+
+    small = tf.TensorSpec((None, 2, 2, 1), tf.uint8, name="small")
+    seed, label = (tf.TensorSpec((None,), tf.int64, name=name) for name in ("seed", "label"))
+    temperature = tf.TensorSpec((None,), tf.float32, name="temperature")
+
+    def upscale(small, seed, temperature, label):
+        large = tf.repeat(tf.repeat(small, 2, axis=1), 2, axis=2)
+        image = large + tf.cast(label, tf.uint8)[:, None, None, None]
+        return {"image": image, "log_likelihood": temperature + tf.cast(seed, tf.float32)}
+
+    concrete = tf.function(upscale).get_concrete_function(small, seed, temperature, label)
+    tf.saved_model.save(tf.Module(), str(path), signatures={"upscale": concrete})
+    return path
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """A server of `tiny`, in two versions, and of `doubling`; and the models of `tiny`'s versions."""
+    folder = tmp_path_factory.mktemp("served")
+    models = {1: small_model((3, 4, 2), 3), 2: small_model((2, 2, 1), 5)}
+    paths = [pz.export(model, folder / "tiny", version) for version, model in models.items()]
+    doubling = export_doubling(folder / "doubling" / "1")
+    with serving_server.Server({"tiny": paths, "doubling": [doubling]}) as server:
+        yield server, models
+
+
+@pytest.fixture
+def server(served, monkeypatch):
+    """The server with nothing recorded yet; its clients are in a hurry."""
+    monkeypatch.setattr(client, "_FIRST_PAUSE", 0.002)
+    server = served[0]
+    server.faults.clear()
+    server.requests.clear()
+    return server
+
+
+@pytest.fixture
+def model(served):
+    return served[1][1]
+
+
+@pytest.fixture(params=["grpc", "rest"])
+def api(request):
+    return request.param
+
+
+@pytest.fixture
+def tiny(server, api):
+    """A client of version 1 of `tiny`, three images a request."""
+    with Client(getattr(server, api), "tiny", version=1, batch_size=3, timeout=20) as client:
+        yield client
+
+
+def test_answers_are_those_of_the_model(tiny, model):
+    image, known = random_images(model, 3), np.random.default_rng(0).random((3, 3, 4)) < 0.5
+    scores = tiny.score(image)
+    np.testing.assert_allclose(scores["log_likelihood"], model.log_likelihood(image), rtol=1e-5)
+    np.testing.assert_allclose(scores["bits_per_dim"], model.bits_per_dim(image), rtol=1e-5)
+    drawn, nats = tiny.sample(3, seed=2**40, temperature=0.5, return_log_likelihood=True)
+    assert drawn.dtype == np.uint8 and nats.dtype == np.float32
+    assert (drawn == model.generate(3, seed=2**40, temperature=0.5)).all()
+    np.testing.assert_allclose(nats, model.log_likelihood(drawn), rtol=1e-5)
+    marked = np.where(known[..., None], image, -1)  # what is unknown may be anything
+    assert (tiny.complete(marked, known, seed=[3, 1, 2]) == model.complete(image, known, seed=[3, 1, 2])).all()
+    assert (tiny.complete(image, known[0]) == model.complete(image, known[0])).all()
+
+
+def test_a_large_request_is_split(tiny, server, model):
+    drawn = tiny.sample(8, seed=5)
+    assert server.requests == [3, 3, 2]
+    assert (drawn == model.generate(8, seed=5)).all()
+    assert tiny.score(drawn)["bits_per_dim"].shape == (8,)
+
+
+def test_small_images_are_upscaled_with_labels(server, api):
+    small = np.arange(8, dtype="uint8").reshape(2, 2, 2, 1)
+    with Client(getattr(server, api), "doubling", batch_size=1) as doubling:
+        large = doubling.upscale(small, labels=[10, 20])
+        assert (large[:, ::2, 1::2] == small + np.array([10, 20])[:, None, None, None]).all()
+        assert (doubling.upscale(small, labels=10) == large - np.array([0, 10])[:, None, None, None]).all()
+        _, nats = doubling.upscale(small, seed=5, temperature=2, labels=0, return_log_likelihood=True)
+        assert nats.tolist() == [7, 8]
+
+
+def test_a_busy_server_is_asked_again(tiny, server):
+    server.faults += [serving_server.unavailable] * 5
+    assert len(tiny.sample(2)) == 2
+    server.faults += [serving_server.unavailable] * 7
+    with pytest.raises(ConnectionError, match="The batch scheduling queue"):
+        tiny.sample(2)
+    assert len(server.faults) == 1  # six times in all
+
+
+def test_an_answer_that_comes_too_late_is_not_waited_for_nor_asked_for_again(server, api):
+    server.faults += [serving_server.slow, serving_server.slow]
+    with Client(getattr(server, api), "tiny", timeout=0.5) as impatient, pytest.raises(TimeoutError):
+        impatient.sample(1)
+    assert len(server.faults) == 1
+
+
+def test_a_connection_that_is_cut_is_made_again(server, api, monkeypatch):
+    monkeypatch.setattr(client, "_FIRST_PAUSE", 0.05)  # gRPC takes its time before it connects again
+    host, _, port = getattr(server, api).rpartition(":")
+    with serving_server.Cutting(int(port), cuts=2) as relay, Client(f"{host}:{relay.port}", "tiny") as patient:
+        assert len(patient.sample(2)) == 2
+    with (
+        serving_server.Cutting(int(port), cuts=100) as relay,
+        Client(f"{host}:{relay.port}", "tiny") as unlucky,
+        pytest.raises(ConnectionError, match=str(relay.port)),
+    ):
+        unlucky.sample(2)
+    with Client(f"{host}:{relay.port}", "tiny") as alone, pytest.raises(ConnectionError, match=str(relay.port)):
+        alone.sample(2)
+
+
+def test_what_the_server_refuses_is_said_in_its_words_and_not_asked_for_again(server, api, tiny, model):
+    address = getattr(server, api)
+    for name, version, said in [
+        ("none", None, r"Servable not found for request: Latest\(none\)"),
+        ("tiny", 9, r"Servable not found for request: Specific\(tiny, 9\)"),
+        ("../../etc/passwd", None, "Servable not found"),
+    ]:
+        with Client(address, name, version) as lost, pytest.raises(ValueError, match=said):
+            lost.sample(1)
+    server.faults.clear()
+    with pytest.raises(ValueError, match=r"image: values must be 0\.\.2, got\] \[0\] \[3\]$"):
+        tiny.score(random_images(model, 2) % 2 * 3)
+    assert server.requests == [2]
+
+
+def test_the_latest_version_is_asked_unless_another_is_named(server, api):
+    with Client(getattr(server, api), "tiny") as latest:
+        assert latest.sample(1).shape == (1, 2, 2, 1)
+
+
+def test_nothing_wrong_is_sent(tiny, server, api, model):
+    image, known = random_images(model, 2), np.ones((2, 3, 4), bool)
+    other_shape = r"images must have shape \(batch, 3, 4, 2\), got "
+    for error, said, wrong in [
+        (ValueError, other_shape + r"\(2, 4, 3, 2\)", lambda: tiny.score(image.swapaxes(1, 2))),
+        (TypeError, "images must be integers", lambda: tiny.score(image / 2)),
+        (ValueError, r"images must have values 0\.\.255, got 0\.\.300", lambda: tiny.score(image * np.int32(150))),
+        (ValueError, "the number of images must be", lambda: tiny.score(image[:0])),
+        (ValueError, "num_images must be an integer of at least 1, got 0", lambda: tiny.sample(0)),
+        (ValueError, "temperature must be a finite number", lambda: tiny.sample(temperature=-1)),
+        (ValueError, r"seed must be an integer or an array of shape \(3,\)", lambda: tiny.sample(3, seed=[1, 2])),
+        (ValueError, r"known must have shape", lambda: tiny.complete(image, known[:, 1:])),
+        (TypeError, "known must be a mask of bool", lambda: tiny.complete(image, known * 1)),
+        (ValueError, other_shape + r"\(3, 4, 2\)", lambda: tiny.complete(image[0], known[0])),
+        (ValueError, "'sample' takes seed, temperature, got label, seed, temp", lambda: tiny.sample(labels=3)),
+        (ValueError, "no signature 'upscale'; it has complete, sample, score", lambda: tiny.upscale(image)),
+    ]:
+        with pytest.raises(error, match=said):
+            wrong()
+    small = np.zeros((2, 2, 2, 1), int)  # of another type, but no other values, than are sent
+    with Client(getattr(server, api), "doubling") as doubling:
+        for error, said, labels in [
+            (ValueError, "takes label, seed, small, temperature, got seed, small, temperature$", None),
+            (ValueError, r"'label' must have shape \(2,\) or \(\), got \(3,\)", [1, 2, 3]),
+            (TypeError, "'label' must be of dtype int64, got float64", 0.5),
+        ]:
+            with pytest.raises(error, match=said):
+                doubling.upscale(small, labels=labels)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("localhost", "tiny"), "server must be 'host:port' for gRPC or 'http://host:port' for REST, got 'localhost'"),
+        (("file:///etc/passwd", "tiny"), "server must be"),
+        (("http://host:1/v1", "tiny"), "server must be"),
+        (("host:1", ""), "model must be the name"),
+        (("host:1", "tiny", 0), "version must be an integer of at least 1, got 0"),
+        (("host:1", "tiny", 1, 0), "timeout must be seconds above 0, got 0"),
+        (("host:1", "tiny", 1, 1, 0), "batch_size must be an integer of at least 1, got 0"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, said):
+    with pytest.raises(ValueError, match=said):
+        Client(*arguments)
+
+
+def test_only_a_client_needs_what_it_is_made_of(monkeypatch):
+    absent = dict.fromkeys(["grpc", "httpx", "tensorflow", "tensorflow_serving"])
+    program = f"import sys; sys.modules.update({absent}); import pixel_zoo"
+    subprocess.run([sys.executable, "-c", program], check=True, env=os.environ | {"KERAS_BACKEND": "jax"})
+    for package, address in [("httpx", "http://host:1"), ("grpc", "host:1")]:
+        monkeypatch.setitem(sys.modules, package, None)
+        with pytest.raises(ImportError, match=rf"needs {package}.*pip install 'pixel-zoo\[serving\]'"):
+            Client(address, "tiny")
+
+
+def test_the_command_line_samples_from_a_server(server, api, tmp_path, capsys):
+    how = ["--server", getattr(server, api), "--output", tmp_path / "a.png"]
+    assert "leave them out, or --server" in refused(capsys, "sample", "tiny", *how, "--top-k", 3)
+    assert "Servable not found" in refused(capsys, "sample", "none", *how)
+    assert call("sample", "tiny", *how, "--num-images", 4, "--seed", 7) == 0
+    with Client(getattr(server, api), "tiny") as client, Image.open(tmp_path / "a.png") as picture:
+        from pixel_zoo.training import pictures
+
+        images = client.sample(4, seed=7)
+        assert (np.asarray(picture) == pictures.grid(images, 2, images.max() + 1)).all()
