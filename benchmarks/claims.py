@@ -96,7 +96,7 @@ def head():
 
 
 def multiscale():
-    """A small image first, then a large one given it; the paper has samples of it, and no likelihood beside another."""
+    """A small image first, then the large one given it (section 3.6), against one net of the large image."""
     stages = {"small_shapes": ((4, 4),), "base": "PixelRNN", "options": ROW_LSTM}
     return {"multi-scale, 4x4 to 8x8": recipe("MultiScalePixelRNN", stages), "single-scale": row_lstm()}
 
