@@ -9,7 +9,7 @@ import pixel_zoo as pz
 
 
 def probabilities(parameters, levels):
-    """What the head makes of parameters (colours, 3 * components), all weights, means, log-scales: (colours, levels)."""
+    """What the head makes of its parameters (colours, weights then means then log-scales): (colours, levels)."""
     colours, numbers = np.shape(parameters)
     layer = LogisticMixture(levels, components=numbers // 3, colours=colours)
     layer.build((None, 1, 1, colours))
@@ -23,12 +23,12 @@ def test_probabilities_sum_to_one_however_narrow_or_wide_the_logistics():
 
 
 def test_is_a_mixture_of_logistics_cut_half_way_between_levels():
-    weights, means, log_scales = [0.5, -0.3], [0.2, -0.4], [-1.5, -2.5]
+    weights, means, log_scales = np.array([[0.5, -0.3], [0.2, -0.4], [-1.5, -2.5]])
     edges = np.array([-np.inf, -0.75, -0.25, 0.25, 0.75, np.inf])  # five levels stand at -1, -0.5, 0, 0.5, 1
-    centres = np.array(means) + [-0.5, 0.5]  # from where the two components start
+    centres = means + np.array([-0.5, 0.5])  # from where the two components start
     below = 1 / (1 + np.exp((centres - edges[:, None]) / np.exp(log_scales)))
     expected = np.diff(below, axis=0) @ np.exp(weights) / np.exp(weights).sum()
-    np.testing.assert_allclose(probabilities([weights + means + log_scales], 5)[0], expected, rtol=1e-4)
+    np.testing.assert_allclose(probabilities([[*weights, *means, *log_scales]], 5)[0], expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("colours", [1, 2])
