@@ -131,7 +131,7 @@ def evaluate(model: Model, data: Data, data_option: DataOption = None, split: Sp
     options = parse_data_options(data, data_option or [])
     with _busy(f"Scoring {data}, {split} split"):
         result = training.evaluate(loaded, data, split, data_options=options)
-    columns = ("data", "split", "images", "nats an image", "bits/dim", "log-likelihood", "images/s")
+    columns = ("data", "split", "images", "nats an image", "bits/dim", "likelihood", "images/s")
     table = Table(*columns, title=result["description"])
     table.add_row(
         data,

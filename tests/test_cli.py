@@ -37,7 +37,7 @@ def folder(tmp_path_factory):
     (folder / "recipes.py").write_text(RECIPE)
     changes = ["--epochs", 1, "--set", "model_options.filters=3", "--set", "learning_rate=1e-2"]
     with pytest.MonkeyPatch.context() as patch:  # compiling the sampling takes longer than training
-        patch.setattr(models.PixelModel, "generate", lambda self, num_images, seed: blank)
+        patch.setattr(models.PixelModel, "generate", lambda self, num_images, seed, labels: blank)
         assert call("train", folder / "recipes.py", "--model", "tiny", *changes, "--output", folder / "run") == 0
     return folder
 

@@ -238,3 +238,22 @@ def test_what_is_not_the_data_set_is_refused(change, monkeypatch):
     monkeypatch.setitem(registry._DATA_SETS, "broken", broken)
     with pytest.raises(ValueError, match="what is stored as broken is not that data set: its test split must be "):
         data.arrays("broken", "test")
+
+
+def test_a_fixed_set_is_read_from_arrays_where_there_are_some(monkeypatch, tmp_path):
+    expected, changed = data.arrays("digits", "validation"), 16 - data.arrays("digits", "test")
+    np.save(tmp_path / "digits-test.npy", changed)
+    monkeypatch.setenv("PIXEL_ZOO_DATA", str(tmp_path))
+    np.testing.assert_array_equal(data.info("digits").read("test"), changed)
+    np.testing.assert_array_equal(data.info("digits").read("validation"), expected)
+    monkeypatch.setenv("PIXEL_ZOO_DATA", str(tmp_path / "nowhere"))
+    with pytest.raises(FileNotFoundError, match=r"PIXEL_ZOO_DATA: there is no folder '.*nowhere'"):
+        data.info("digits").read("test")
+
+
+def test_arrays_that_are_not_the_set_are_refused(monkeypatch, tmp_path):
+    np.save(tmp_path / "mnist-test.npy", np.zeros((10, 28, 28, 1), "uint8"))
+    monkeypatch.setenv("PIXEL_ZOO_DATA", str(tmp_path))
+    monkeypatch.setitem(registry._DATA_SETS, "mnist", dataclasses.replace(data.info("mnist")))  # not read before
+    with pytest.raises(ValueError, match=r"mnist is not that data set: its test split must be uint8 \(10000, 28, "):
+        data.arrays("mnist", "test")

@@ -30,7 +30,7 @@ if devices > 1:
     import tensorflow as tf
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
-models.PixelModel.generate = lambda self, num_images, seed: np.zeros((num_images, 8, 8, 1), "uint8")
+models.PixelModel.generate = lambda self, num_images, seed, labels: np.zeros((num_images, 8, 8, 1), "uint8")
 train(Recipe(**recipe), output, distribute=distribute, resume=True, checkpoint_steps=5, verbose=0)
 """
 RECIPE = {

@@ -10,6 +10,7 @@ from catalogue import inputs
 from test_models import random_images, scrambled
 
 import pixel_zoo as pz
+from pixel_zoo.training import load_recipes
 
 SHAPE = (4, 4, 1)
 CNN = {"base": "PixelCNN", "options": {"filters": 3, "num_blocks": 1, "head_filters": 3}}
@@ -224,3 +225,12 @@ def test_what_is_wrong_is_named(model):
         model.generate(3)
     with pytest.raises(ValueError, match=r"known must have shape \(2, 4, 4\) or \(4, 4\), got \(2, 2\)"):
         model.complete(np.zeros((2, 4, 4, 2), "uint8"), np.ones((2, 2), bool), labels=0)
+
+
+def test_our_own_recipes_build(request):
+    for recipe in load_recipes(request.config.rootpath / "recipes" / "multiscale.py").values():
+        assert recipe.target and recipe.source
+        info = pz.data.info(recipe.data)
+        tiny = {"options": recipe.model_options["options"] | {"units": 3, "num_blocks": 1, "head_filters": 3}}
+        model = getattr(pz.models, recipe.model)(info.image_shape, info.levels, **recipe.model_options | tiny)
+        assert (model.image_shape, model.levels, model.likelihood_kind) == (info.image_shape, info.levels, "exact")

@@ -151,7 +151,7 @@ def run(tmp_path_factory):
 def without_samples(monkeypatch):
     """Compiling the sampling of a model takes longer than training it: once, in `run`, is enough."""
     blank = np.zeros((16, 8, 8, 1), "uint8")
-    monkeypatch.setattr(models.PixelModel, "generate", lambda self, num_images, seed, labels=None: blank)
+    monkeypatch.setattr(models.PixelModel, "generate", lambda self, num_images, seed, labels: blank)
 
 
 def rows(output):
@@ -171,6 +171,17 @@ def test_a_run_leaves_a_full_record(run):
     assert [row["epoch"] for row in rows(output)] == ["0", "1"]
     for name in ("samples.png", "loss.png"):
         Image.open(output / name).verify()
+
+
+def test_a_run_without_pillow_or_matplotlib_ends_without_pictures(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(pictures, "can_draw", lambda: False)
+    train(dataclasses.replace(TINY, epochs=1), tmp_path, verbose=0)
+    assert {"best.keras", "log.csv", "report.md"} <= {path.name for path in tmp_path.iterdir()}
+    assert not list(tmp_path.rglob("*.png"))
+    assert ".png" not in (tmp_path / "report.md").read_text()
+    assert [record.message for record in caplog.records if "no pictures" in record.message] == [
+        f"{tmp_path}: no pictures, which need Pillow and matplotlib"
+    ]
 
 
 def test_the_report_names_the_best_epoch_and_what_was_trained(run):

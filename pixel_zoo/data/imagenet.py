@@ -6,7 +6,6 @@ import os
 import pathlib
 
 import numpy as np
-from PIL import Image
 
 from pixel_zoo.data.data_set import DataSet
 from pixel_zoo.data.readers import tfds_reader
@@ -154,6 +153,8 @@ def _decode(pictures, file, side):
 
 def _rgb(file, side):
     """The pixels of one picture, bytes in the order (height, width, colour)."""
+    from PIL import Image
+
     try:
         with Image.open(file) as picture:
             size, pixels = picture.size, picture.convert("RGB").tobytes()

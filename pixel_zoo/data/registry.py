@@ -1,5 +1,6 @@
 """The data sets there are."""
 
+import dataclasses
 import functools
 
 from pixel_zoo.data.codes import codes
@@ -7,13 +8,14 @@ from pixel_zoo.data.data_set import DataSet
 from pixel_zoo.data.imagenet import imagenet
 from pixel_zoo.data.images import images
 from pixel_zoo.data.readers import DIGITS_SPLITS, read_digit_labels, read_digits, tfds_reader
+from pixel_zoo.data.stored import stored_before
 from pixel_zoo.data.user_data_set import UserDataSet
 
 _MNIST_SLICES = {"train": "train[:55000]", "validation": "train[55000:]"}
 _CIFAR10_SLICES = {"train": "train[:45000]", "validation": "train[45000:]"}
 
 _DATA_SETS = {
-    data_set.name: data_set
+    data_set.name: dataclasses.replace(data_set, read=stored_before(data_set.read, data_set.name))
     for data_set in (
         DataSet(
             name="digits",

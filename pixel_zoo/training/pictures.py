@@ -1,9 +1,9 @@
 """Pictures of a run: grids of images, completions, images row by row, the curve of the loss."""
 
 import csv
+import importlib.util
 
 import numpy as np
-from PIL import Image
 
 from pixel_zoo.training.files import replacing
 
@@ -11,6 +11,17 @@ TILE = 64  # images lower than this are enlarged, each value to a square of pixe
 GAP = 2
 BACKGROUND = (64, 64, 64)
 UNKNOWN = (70, 110, 180)  # a tint that no grey-level image holds
+
+
+def can_draw():
+    """Whether Pillow and matplotlib are installed, which pictures need and training does not.
+
+    Example:
+
+    >>> can_draw()
+    True
+    """
+    return all(importlib.util.find_spec(package) is not None for package in ("PIL", "matplotlib"))
 
 
 def grid(images, columns, levels):
@@ -87,6 +98,8 @@ def rows_appearing(images, columns, levels):
 
 def save_animation(pictures, path, seconds=4.0):
     """Write pictures (n, rows, columns, 3) as a GIF that takes `seconds`, rests on the last one, and starts again."""
+    from PIL import Image
+
     frames = [Image.fromarray(picture) for picture in pictures]
     milliseconds = [round(1000 * seconds / len(frames))] * (len(frames) - 1) + [2000]
     with replacing(path) as temporary:
@@ -95,6 +108,8 @@ def save_animation(pictures, path, seconds=4.0):
 
 def save(picture, path):
     """Write a uint8 array of shape (rows, columns, 3) to `path`, a whole file or none."""
+    from PIL import Image
+
     with replacing(path) as temporary:
         Image.fromarray(picture).save(temporary)
 

@@ -5,6 +5,7 @@ import json
 import math
 
 from pixel_zoo import data
+from pixel_zoo.training import pictures
 from pixel_zoo.training.files import replacing
 
 
@@ -37,6 +38,8 @@ def write_report(output, recipe, model):
     }
     lines = [f"# {output.name}", "", "| | |", "|---|---|"]
     lines += [f"| {name} | {fact} |" for name, fact in facts.items()]
-    lines += ["", "![Loss](loss.png)", "", "Samples of the best model:", "", "![Samples](samples.png)", ""]
+    if pictures.can_draw():
+        lines += ["", "![Loss](loss.png)", "", "Samples of the best model:", "", "![Samples](samples.png)"]
+    lines += [""]
     with replacing(output / "report.md") as path:
         path.write_text("\n".join(lines))

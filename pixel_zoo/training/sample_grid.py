@@ -26,6 +26,13 @@ class SampleGrid(keras.callbacks.Callback):
         self.directory, self.seed = pathlib.Path(directory), seed
 
     def on_epoch_end(self, epoch, logs=None):
-        images = self.model.generate(num_images=COLUMNS**2, seed=self.seed)
         self.directory.mkdir(exist_ok=True)
-        pictures.save(pictures.grid(images, COLUMNS, self.model.levels), self.directory / f"epoch-{epoch + 1:04}.png")
+        save_samples(self.model, self.seed, self.directory / f"epoch-{epoch + 1:04}.png")
+
+
+def save_samples(model, seed, path):
+    """Draw sixteen images as one picture; of a class-conditional model one of each class in turn."""
+    count = COLUMNS**2
+    labels = None if model.num_classes is None else [image % model.num_classes for image in range(count)]
+    images = model.generate(num_images=count, seed=seed, labels=labels)
+    pictures.save(pictures.grid(images, COLUMNS, model.levels), path)

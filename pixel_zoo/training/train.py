@@ -6,6 +6,7 @@ import dataclasses
 import importlib.metadata
 import importlib.util
 import json
+import logging
 import math
 import os
 import pathlib
@@ -56,6 +57,8 @@ def train(
     | `samples/` | sixteen images after each epoch |
     | `samples.png`, `loss.png`, `report.md` | samples of `best.keras`; the curves of `log.csv`; a summary |
     | `profile/` | with `profile`: what ran when in ten steps, for TensorBoard |
+
+    Pictures are left out where Pillow or matplotlib is not installed.
 
     With `ema_momentum`, validation figures, samples and both `.keras` files are those of the averaged weights.
 
@@ -211,7 +214,7 @@ def _callbacks(output, recipe, history, profile):
         *([Profile(output / "profile")] if profile else []),
         Checkpoint(output / "model.keras"),
         Checkpoint(output / "best.keras", **best),
-        SampleGrid(output / "samples", recipe.seed),
+        *([SampleGrid(output / "samples", recipe.seed)] if pictures.can_draw() else []),
     ]
 
 
@@ -220,8 +223,11 @@ def _conclude(output, recipe, model):
     if not (output / "best.keras").exists():
         return
     model.load_weights(output / "best.keras")
-    save_samples(model, recipe.seed, output / "samples.png")
-    pictures.save_loss_curve(output / "log.csv", output / "loss.png")
+    if pictures.can_draw():
+        save_samples(model, recipe.seed, output / "samples.png")
+        pictures.save_loss_curve(output / "log.csv", output / "loss.png")
+    else:
+        logging.getLogger("pixel_zoo").warning(f"{output}: no pictures, which need Pillow and matplotlib")
     write_report(output, recipe, model)
 
 

@@ -1,0 +1,68 @@
+"""Files in pieces: for one file a folder, which holds `1-of-3` and so on. Needs Python alone."""
+
+import os
+import pathlib
+
+
+def split(path, folder, size):
+    """Write a file as pieces into a folder.
+
+    Args:
+        path: the file.
+        folder: where the pieces go; made if it is not there.
+        size: int, the bytes of a piece at most.
+
+    Returns:
+        List of the pieces' paths; an empty file has one.
+
+    Example:
+
+    >>> import tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (folder / "note.txt").write_text("whole")
+    >>> [piece.name for piece in split(folder / "note.txt", folder / "pieces", size=2)]
+    ['1-of-3', '2-of-3', '3-of-3']
+    >>> join(folder / "pieces", folder / "again.txt")
+    >>> (folder / "again.txt").read_text()
+    'whole'
+    """
+    path, folder = pathlib.Path(path), pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    pieces = [folder / name for name in names(path, size)]
+    with open(path, "rb") as file:
+        for piece in pieces:
+            piece.write_bytes(file.read(size))
+    return pieces
+
+
+def names(path, size):
+    """The names of the pieces of a file."""
+    count = max(1, -(-os.path.getsize(path) // size))
+    return [f"{number}-of-{count}" for number in range(1, count + 1)]
+
+
+def join(folder, path):
+    """Put a file together from its pieces, a whole file or none.
+
+    Args:
+        folder: that of `split`.
+        path: the file to be written.
+
+    Raises:
+        FileNotFoundError: there are no pieces, or not all; names those that are missing.
+        ValueError: the pieces are not of one file.
+    """
+    folder, path = pathlib.Path(folder), pathlib.Path(path)
+    there = {piece.name for piece in folder.glob("*-of-*")}
+    counts = {name.split("-of-")[1] for name in there}
+    if len(counts) > 1:
+        raise ValueError(f"pieces: {str(folder)!r} holds those of several files: {', '.join(sorted(there))}")
+    wanted = [f"{number}-of-{count}" for count in counts for number in range(1, int(count) + 1)]
+    missing = [name for name in wanted if name not in there]
+    if missing or not there:
+        raise FileNotFoundError(f"pieces: {str(folder)!r} lacks {', '.join(missing) or 'all, such as 1-of-1'}")
+    temporary = path.with_name(f".unfinished-{path.name}")
+    with open(temporary, "wb") as file:
+        for name in wanted:
+            file.write((folder / name).read_bytes())
+    os.replace(temporary, path)
