@@ -106,13 +106,14 @@ def test_each_architecture_sees_what_the_paper_says_it_sees(entry):
     model = scrambled(entry.make(image_shape=(8, 11, 1), levels=3, dtype="float64"))
     places = np.unravel_index(np.arange(88), (8, 11))
     seen = np.zeros((8, 11), bool)
+    rounding = 1e-6 if keras.backend.backend() == "jax" else 1e-12  # JAX makes float32 of float64
     for image in random_images(model, 4):
         changed = np.repeat(image[None], 88, axis=0)
         changed[np.arange(88), *places] = (changed[np.arange(88), *places] + 1) % 3
         one = repeated(given_with(model, 1), 89)
         fed = inputs(np.concatenate([image[None], changed]), **one)
         logits = keras.ops.convert_to_numpy(model(fed))[:, 7, 4]
-        seen |= (np.abs(logits[1:] - logits[:1]).max(axis=(1, 2)) > 1e-12).reshape(8, 11)
+        seen |= (np.abs(logits[1:] - logits[:1]).max(axis=(1, 2)) > rounding).reshape(8, 11)
     rightmost = [int(np.flatnonzero(row).max()) if row.any() else None for row in seen[::-1]]
     assert rightmost == RIGHTMOST[entry.arguments.get("recurrence", entry.model_class.__name__)]
 
