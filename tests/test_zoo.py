@@ -208,6 +208,7 @@ def test_the_readme_has_the_figures_of_the_cards():
     assert figures and figures == {name: card.nats(index.read_index()[name]) for name in figures}
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="looks at both backends, whichever it starts from")
 def test_digits_are_what_their_cards_say(capsys):
     assert call("verify", EXPORTED, "--data", "digits") == 0
     out = capsys.readouterr().out
