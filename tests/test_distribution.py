@@ -1,6 +1,7 @@
 """Runs spread over devices and processes end in the weights of one."""
 
 import csv
+import importlib
 import json
 import os
 import socket
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from pixel_zoo.training import Recipe, train
+from pixel_zoo.training.distribution import OneDevice
 from pixel_zoo.training.state import load_state
 
 BACKEND = keras.backend.backend()
@@ -102,6 +104,15 @@ def test_two_processes_of_jax_train_as_one(one_process, tmp_path):
     run(tmp_path / "run", "data_parallel", environments)
     assert_same(tmp_path / "run", one_process)
 
+    # Taken up again after its best epoch: only the first process has a file of the best weights.
+    state = dict(np.load(tmp_path / "run" / "state.npz"))
+    progress = json.loads(state["progress"].item())
+    progress["history"][0]["val_nats"] = 0.0
+    np.savez(tmp_path / "run" / "state.npz", **state | {"progress": np.array(json.dumps(progress))})
+    (tmp_path / "run" / "samples.png").unlink()
+    run(tmp_path / "run", "data_parallel", environments)
+    assert (tmp_path / "run" / "samples.png").exists()
+
 
 @on_jax
 def test_a_batch_that_devices_cannot_share_is_refused(tmp_path):
@@ -111,6 +122,14 @@ def test_a_batch_that_devices_cannot_share_is_refused(tmp_path):
     result = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert "batch_size must be a multiple of the 2 devices, got 9" in result.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_several_processes_are_not_ended_by_their_clocks(tmp_path, monkeypatch):
+    one_of_two = OneDevice()
+    one_of_two.share = (1, 2)
+    monkeypatch.setattr(importlib.import_module("pixel_zoo.training.train"), "distribution", lambda name: one_of_two)
+    with pytest.raises(ValueError, match="minutes: several processes must end at the same step, .* got 5"):
+        train(Recipe(data="digits", model="PixelCNN"), tmp_path / "run", minutes=5)
 
 
 @pytest.mark.parametrize("name", ["mirrored", "multiworker", "data_parallel", "horovod"])

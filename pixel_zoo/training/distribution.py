@@ -89,11 +89,9 @@ class Strategy(OneDevice):
         if name == "multiworker":
             self.strategy = tf.distribute.MultiWorkerMirroredStrategy()
             task = self.strategy.cluster_resolver
-            local = self.strategy.extended._num_devices_per_worker
-            if local > 1:
-                raise ValueError(
-                    f"multiworker: a worker has {local} devices; start one for each (CUDA_VISIBLE_DEVICES)"
-                )
+            devices = len(self.strategy.extended.worker_devices)
+            if devices > 1:
+                raise ValueError(f"multiworker: one device a process (CUDA_VISIBLE_DEVICES), this one has {devices}")
             self.share = (task.task_id or 0, self.strategy.num_replicas_in_sync)
         else:
             self.strategy = tf.distribute.MirroredStrategy()

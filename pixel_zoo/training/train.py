@@ -69,20 +69,21 @@ def train(
 
     Args:
         recipe: a `Recipe`.
-        output: directory that does not exist yet, or is empty; with `resume`, or that holds a run of this recipe.
+        output: directory that does not exist yet, or is empty, or, with `resume`, holds a run of this recipe.
         resume: whether to go on with the run in `output`; where there is none, one is started.
         distribute: how to spread the run over devices or machines, see `pixel_zoo.training.distribution`: "mirrored",
             "multiworker" or "data_parallel"; None trains on one. `batch_size` is that of all together, and the weights
             are those of one device to rounding. All processes have `output` in common; the first one writes there.
-            With "multiworker" the state is saved by steps and epochs only.
-        minutes: train no longer than this; None trains all epochs of the recipe.
+            Several processes save the state by steps and epochs only, and a signal ends them at once.
+        minutes: train no longer than this, in one process; None trains all epochs of the recipe.
         checkpoint_steps: int, save the state each so many steps, or None.
         checkpoint_minutes: float, save it when so many minutes have passed. It is also saved at each epoch's end.
         profile: whether to write a trace of ten steps of the first epoch.
         verbose: as of Keras's `fit`: 0 silent, 1 a bar, 2 a line an epoch.
 
     Returns:
-        The model, with the weights of `best.keras`.
+        The model, with the weights of `best.keras`; in any but the first of several processes, with those that
+        training ended with.
 
     Raises:
         FileExistsError, NotADirectoryError, PermissionError: `output` holds files, or can't be written.
@@ -104,6 +105,8 @@ def train(
         raise ValueError(f"checkpoint_minutes must be above 0, got {checkpoint_minutes!r}")
     stop = [] if minutes is None else [StopAfter(minutes)]
     spread = distribution(distribute)  # first of all: it configures the engine
+    if minutes is not None and spread.several_processes:
+        raise ValueError(f"minutes: several processes must end at the same step, and clocks differ; got {minutes!r}")
     if recipe.batch_size % spread.replicas:
         raise ValueError(f"batch_size must be a multiple of the {spread.replicas} devices, got {recipe.batch_size}")
     memory = KeepFreedMemory()
@@ -132,7 +135,9 @@ def train(
                 callbacks=callbacks,
                 verbose=verbose if spread.is_first else 0,
             ).history
-        _conclude(own, recipe, model)
+        if spread.is_first and (own / "best.keras").exists():
+            model = _with_best_weights(model, own / "best.keras", spread)
+            _conclude(own, recipe, model)
     if not math.isfinite(history["loss"][-1]):
         raise ValueError(
             f"learning_rate={recipe.learning_rate}: training diverged in epoch {resumable.epoch + 1}; "
@@ -188,7 +193,6 @@ def _steps_per_epoch(recipe):
 
 def _build_metrics(model):
     """Make the metrics' variables, which Keras would make in the first step: `resume` gives them values before."""
-
     inputs = {"image": keras.KerasTensor((1, *model.image_shape), "int32")}
     if model.num_classes is not None:
         inputs["label"] = keras.KerasTensor((1,), "int32")
@@ -220,11 +224,16 @@ def _callbacks(output, recipe, resumable, profile):
     ]
 
 
+def _with_best_weights(model, path, spread):
+    """The model with its best weights; one of its own, if every process would have to do what is done with this one."""
+    if spread.several_processes:
+        return keras.models.load_model(path)
+    model.load_weights(path)
+    return model
+
+
 def _conclude(output, recipe, model):
-    """Give the model its best weights, and write what shows it."""
-    if not (output / "best.keras").exists():
-        return
-    model.load_weights(output / "best.keras")
+    """Write what shows the best model of a run."""
     if pictures.can_draw():
         save_samples(model, recipe.seed, output / "samples.png")
         pictures.save_loss_curve(output / "log.csv", output / "loss.png")
