@@ -17,7 +17,7 @@ from pixel_zoo import models
 from pixel_zoo.training import Recipe, train
 from pixel_zoo.training.patience import Patience
 from pixel_zoo.training.resumable import Resumable
-from pixel_zoo.training.state import load_state, save_state
+from pixel_zoo.training.state import load_state, restore, save_state
 
 train_module = importlib.import_module("pixel_zoo.training.train")  # not the function of that name
 
@@ -175,6 +175,21 @@ def test_a_state_that_is_not_finite_is_not_saved(tmp_path):
     model.get_layer("head1").bias.assign([1.0, float("nan")])
     assert not save_state(tmp_path / "state.npz", model, {"good": False})
     assert load_state(tmp_path / "state.npz")[0] == {"good": True}
+
+
+def test_a_state_of_bfloat16_is_given_back(tmp_path):
+    def build():
+        model = models.PixelCNN((4, 4, 1), filters=2, num_blocks=1, head_filters=2, dtype="bfloat16")
+        model.compile(keras.optimizers.Adam())
+        return model
+
+    saved, other = build(), build()
+    save_state(tmp_path / "state.npz", saved, {})
+    restore(other, load_state(tmp_path / "state.npz")[1])
+    dtypes = {variable.dtype for variable in other.variables}
+    assert "bfloat16" in dtypes
+    for variable, wanted in zip(other.get_weights(), saved.get_weights(), strict=True):
+        np.testing.assert_array_equal(variable, wanted)
 
 
 @pytest.mark.parametrize(

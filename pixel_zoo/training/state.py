@@ -69,7 +69,8 @@ def restore(model, arrays):
     if [tuple(variable.shape) for variable in variables] != [array.shape for array in arrays]:
         raise ValueError("resume: what is saved belongs to another model, optimiser or version of Keras")
     for variable, array in zip(variables, arrays, strict=True):
-        variable.assign(array)
+        # `.npz` knows no bfloat16: it keeps the bits, as a type without a name.
+        variable.assign(array.view(variable.dtype) if array.dtype.kind == "V" else array)
 
 
 def _variables(model):
