@@ -115,7 +115,7 @@ def content_hash(name, split, **options):
     'ccd5b41cbafc53da'
     """
     images = arrays(name, split, **options)
-    _advise(images, mmap.MADV_SEQUENTIAL)
+    _advise(images, "MADV_SEQUENTIAL")
     return hashlib.sha256(images).hexdigest()
 
 
@@ -179,7 +179,7 @@ def pipeline(
     def order():
         yield order_of_pass(count, batch_size, seed, *number_and_left_out())
 
-    advice = mmap.MADV_NORMAL if seed is None else mmap.MADV_RANDOM
+    advice = "MADV_NORMAL" if seed is None else "MADV_RANDOM"
     rows = tf.nest.map_structure(lambda column: _rows(column, advice), columns)
     batches = (
         tf.data.Dataset.from_generator(order, output_signature=tf.TensorSpec((None,), tf.int64))
@@ -227,8 +227,8 @@ def batches_of(count, batch_size, drop_remainder):
 
 def _advise(array, advice):
     """Say in which order an array that lies on disk is about to be read; untold, each row costs its neighbours too."""
-    if isinstance(array, np.memmap):
-        array._mmap.madvise(advice)
+    if isinstance(array, np.memmap) and hasattr(mmap, advice):  # not on every system
+        array._mmap.madvise(getattr(mmap, advice))
 
 
 def _labelled(name, split, **options):
