@@ -1,8 +1,10 @@
 """Pretrained models as TensorFlow Serving finds them in `exported/`."""
 
+import os
 import pathlib
 import re
 import shutil
+import tempfile
 
 from pixel_zoo.serving import export
 from pixel_zoo.training.files import replacing
@@ -22,11 +24,13 @@ def write_saved_model(name, exported):
         pathlib.Path of the SavedModel.
     """
     exported = pathlib.Path(exported)
-    model = load(name)
-    shutil.rmtree(exported / name, ignore_errors=True)
-    path = export(model, exported / name, version=VERSION)
+    with tempfile.TemporaryDirectory(prefix=".", dir=exported) as new:  # what is served stays until there is a better one
+        export(load(name), pathlib.Path(new), version=VERSION)
+        shutil.rmtree(exported / name, ignore_errors=True)
+        (exported / name).mkdir()
+        os.replace(pathlib.Path(new, str(VERSION)), exported / name / str(VERSION))
     write_models_config(exported)
-    return path
+    return exported / name / str(VERSION)
 
 
 def write_models_config(exported):
