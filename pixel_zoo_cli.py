@@ -116,7 +116,7 @@ def train(
             verbose=bar_or_lines,
         )
     except KeyboardInterrupt:
-        print(f"Stopped and saved; --resume goes on from there: {output}", file=sys.stderr)
+        print(f"Stopped; --resume goes on from what was saved: {output}", file=sys.stderr)
         raise typer.Exit(130) from None
     print(f"Best model: {output / 'best.keras'}")
     print(f"Aimed at: {chosen.target} ({chosen.source})")
@@ -274,7 +274,7 @@ def list_():
     for name, entry in read_index().items():
         pretrained.add_row(
             name,
-            entry["recipe"]["model"],
+            card.architecture(entry),
             f"{entry['parameters']:,}",
             entry["recipe"]["data"],
             card.nats(entry),
