@@ -216,10 +216,13 @@ def test_digits_are_what_their_cards_say(capsys):
     assert count >= 1 and f"{count} verified, 0 not verified, 0 failed" in out, out
 
 
-def test_list_shows_likelihoods(capsys, monkeypatch):
+def test_list_shows_likelihoods_and_what_they_are_of(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     assert call("list") == 0
-    assert card.nats(index.read_index()[NAME]) in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert card.nats(index.read_index()[NAME]) in shown and shown.count("PixelCNN given the label") == 1
+    assert " nats an image given the label, " in (EXPORTED / "digits_class_conditional.md").read_text()
+    assert "given the label" not in (EXPORTED / f"{NAME}.md").read_text()
 
 
 # What verify finds
@@ -377,12 +380,21 @@ def test_saved_models_are_listed_for_the_server(tmp_path, monkeypatch):
         (path / str(version) / "saved_model.pb").touch()
         return path / str(version)
 
+    def export_that_fails(model, path, version):
+        raise OSError("No space left on device")
+
     monkeypatch.setattr(saved_model, "export", export)
     (tmp_path / "models.config").write_text("# What it is.\n#\nmodel_config_list {\n}\n")
     for _ in range(2):
         assert saved_model.write_saved_model(NAME, tmp_path) == tmp_path / NAME / "1"
     entry = f'  config {{ name: "{NAME}" base_path: "/models/{NAME}" model_platform: "tensorflow" }}\n'
     assert (tmp_path / "models.config").read_text() == f"# What it is.\n#\nmodel_config_list {{\n{entry}}}\n"
+
+    monkeypatch.setattr(saved_model, "export", export_that_fails)
+    with pytest.raises(OSError):
+        saved_model.write_saved_model(NAME, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [NAME, "models.config"]
+    assert (tmp_path / NAME / "1" / "saved_model.pb").exists()
 
 
 def test_a_hugging_face_folder_is_what_keras_reads(tmp_path, monkeypatch):

@@ -67,7 +67,7 @@ def table(index):
         rows.append(
             (
                 f"[{name}]({name}.md)",
-                recipe["model"],
+                architecture(entry),
                 f"{entry['parameters']:,}",
                 recipe["data"],
                 nats(entry),
@@ -99,7 +99,12 @@ A model that has a directory here too, `NAME/1/`, is served from it by TensorFlo
 def likelihood(entry):
     """The figure of a model, such as "80.1 ± 0.6 nats an image, 1.8 bits/dim"."""
     bound = "" if entry["likelihood"] == "exact" else f" ({entry['likelihood']})"
-    return f"{nats(entry)} nats an image{bound}, {entry['bits_per_dim']:.4f} bits/dim"
+    return f"{nats(entry)} nats an image{_given(entry)}{bound}, {entry['bits_per_dim']:.4f} bits/dim"
+
+
+def architecture(entry):
+    """The architecture of a model, such as "PixelCNN", or "PixelCNN given the label"."""
+    return entry["recipe"]["model"] + _given(entry)
 
 
 def nats(entry):
@@ -130,6 +135,11 @@ def duration(seconds):
     if not minutes:
         return f"{seconds:.0f} s"
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+
+
+def _given(entry):
+    """What a model is told of an image beforehand: its figure is of p(image | label), no match for one of p(image)."""
+    return " given the label" if "num_classes" in entry["recipe"]["model_options"] else ""
 
 
 def _options(options):

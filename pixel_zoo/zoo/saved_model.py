@@ -24,7 +24,7 @@ def write_saved_model(name, exported):
         pathlib.Path of the SavedModel.
     """
     exported = pathlib.Path(exported)
-    with tempfile.TemporaryDirectory(prefix=".", dir=exported) as new:  # what is served stays until there is a better one
+    with tempfile.TemporaryDirectory(prefix=".", dir=exported) as new:  # what is served stays until this is whole
         export(load(name), pathlib.Path(new), version=VERSION)
         shutil.rmtree(exported / name, ignore_errors=True)
         (exported / name).mkdir()
