@@ -84,6 +84,23 @@ def log_likelihood(images, logits):
     return ops.sum(log_probs, axis=(1, 2, 3))
 
 
+def log_probabilities(logits):
+    """Log-probability of every value that a colour may take, given the values before it.
+
+    Args:
+        logits: as of `log_likelihood`.
+
+    Returns:
+        float32 tensor (batch, height, width, colours, levels) in nats.
+
+    Example:
+    >>> import numpy as np
+    >>> log_probabilities(np.zeros((1, 28, 28, 1), "float32")).shape[1:] == (28, 28, 1, 2)
+    True
+    """
+    return ops.log_softmax(likelihood_of_logits(logits.shape).class_logits(logits), axis=-1)
+
+
 def bits_per_dim(nats, image_shape):
     """Nats of an image as bits for each of its values: nats / (ln 2 x height x width x colours)."""
     return nats / (math.log(2) * math.prod(image_shape))

@@ -223,7 +223,9 @@ def _from_json(value, dtype):
 
 def _to_json(array):
     """Lists, of the shortest decimals that say which float32 is meant."""
-    return array.tolist() if array.dtype.kind != "f" else [float(str(value)) for value in array]
+    if array.dtype.kind != "f":
+        return array.tolist()
+    return np.array([float(str(value)) for value in array.flat]).reshape(array.shape).tolist()
 
 
 # Faults

@@ -52,6 +52,22 @@ def test_probabilities_of_all_images_sum_to_1(entry):
             np.testing.assert_allclose(total, 1, atol=1e-5)
 
 
+def of_values(log_probabilities, images):
+    """Of log-probabilities (batch, height, width, colours, levels) those of the images' own values, added up."""
+    return np.take_along_axis(log_probabilities, images[..., None].astype(int), axis=-1).sum(axis=(1, 2, 3, 4))
+
+
+@every_model
+@pytest.mark.parametrize("levels", [2, 5])
+def test_log_probabilities_are_those_that_the_likelihood_is_made_of(entry, levels):
+    model = scrambled(entry.make(image_shape=(3, 4, 2), levels=levels))
+    images, given = random_images(model, 5), given_with(model, 5)
+    expected = model.log_probabilities(images, **given, batch_size=3)
+    assert expected.shape == (5, 3, 4, 2, levels) and expected.dtype == np.float32
+    np.testing.assert_allclose(np.exp(expected).sum(axis=-1), 1, rtol=1e-5)
+    np.testing.assert_allclose(of_values(expected, images), model.log_likelihood(images, **given), rtol=1e-5)
+
+
 @every_model
 @pytest.mark.parametrize(("image_shape", "levels"), [((5, 4, 1), 2), ((4, 5, 3), 5)], ids=str)
 def test_no_output_sees_its_future(entry, image_shape, levels):

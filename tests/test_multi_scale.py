@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 from catalogue import inputs
-from test_models import random_images, scrambled
+from test_models import of_values, random_images, scrambled
 
 import pixel_zoo as pz
 from pixel_zoo.training import load_recipes
@@ -52,6 +52,20 @@ def test_predicting_known_pixels_again_is_a_lower_bound():
     bound = make((2, 4, 1), 2, ((1, 2),), copy_known=False)
     assert bound.likelihood_kind == "lower bound"
     assert total_probability(bound) < 0.99
+
+
+def test_log_probabilities_are_those_that_the_likelihood_is_made_of(model):
+    images, labels = random_images(model, 3), [2, 0, 1]
+    expected = model.log_probabilities(images, labels)
+    np.testing.assert_allclose(np.exp(expected).sum(axis=-1), 1, rtol=1e-5)
+    np.testing.assert_allclose(of_values(expected, images), model.log_likelihood(images, labels), rtol=1e-5)
+
+
+def test_a_bound_shows_what_is_predicted_last():
+    bound = make((2, 4, 1), 2, ((1, 2),), copy_known=False)
+    images = random_images(bound, 2)
+    last = bound.stages[1].log_probabilities(images, conditioning=[images[:, ::2, ::2]])
+    np.testing.assert_array_equal(bound.log_probabilities(images), last)
 
 
 def test_a_stage_is_certain_of_what_it_copies():
@@ -175,6 +189,8 @@ def test_served_signatures_answer_as_python_does(model, tmp_path):
     scored = signatures["score"](image=images, label=how["label"])
     np.testing.assert_allclose(scored["log_likelihood"], model.log_likelihood(images, labels), rtol=1e-5)
     np.testing.assert_allclose(scored["bits_per_dim"], model.bits_per_dim(images, labels), rtol=1e-5)
+    expected = signatures["log_probabilities"](image=images, label=how["label"])["log_probability"]
+    np.testing.assert_allclose(expected, model.log_probabilities(images, labels), rtol=1e-4, atol=1e-5)
     small = images[:, ::4, ::2]
     for answer, expected in [
         (signatures["sample"](**how), model.generate(3, seeds, labels=labels, return_log_likelihood=True)),

@@ -25,6 +25,7 @@ others = [name for name in ("label", "vector") if name in requests]
 for name, inputs in {
     "score": ["image", *others],
     "serving_default": ["image", *others],
+    "log_probabilities": ["image", *others],
     "sample": ["seed", "temperature", *others],
     "complete": ["image", "known", "seed", "temperature", *others],
 }.items():
@@ -74,6 +75,12 @@ def test_score_is_the_log_likelihood(served):
         np.testing.assert_allclose(answers[f"{name}_log_likelihood"], expected, rtol=1e-5)
         expected = model.bits_per_dim(requests["image"], **others)
         np.testing.assert_allclose(answers[f"{name}_bits_per_dim"], expected, rtol=1e-5)
+
+
+def test_log_probabilities_are_those_of_python(served):
+    model, others, requests, answers, _ = served
+    expected = model.log_probabilities(requests["image"], **others)
+    np.testing.assert_allclose(answers["log_probabilities_log_probability"], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_sample_draws_the_images_of_generate(served):
@@ -134,7 +141,7 @@ def test_compiled_signatures_answer_the_same(tmp_path):
     with pytest.raises(ValueError, match="jit_compile must be True or False, got 'auto'"):
         pz.export(model, tmp_path, version=2, jit_compile="auto")
     warm_up = tf.data.TFRecordDataset(str(tmp_path / "1" / "assets.extra" / "tf_serving_warmup_requests"))
-    assert len(list(warm_up)) == 4 * 4  # each signature, in each batch size
+    assert len(list(warm_up)) == 5 * 4  # each signature, in each batch size
 
 
 def test_another_backend_is_refused(tmp_path, monkeypatch):

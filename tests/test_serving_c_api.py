@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 import saved_models
-from catalogue import MODELS
+from catalogue import MODELS, given_with
 from test_models import random_images, scrambled
 
 import pixel_zoo as pz
@@ -19,9 +19,10 @@ pytestmark = pytest.mark.skipif(
 )
 
 SHAPE, LEVELS = (3, 4, 1), 3
+COUNT = 5
 # The first of each kind of graph: others of a class, more blocks and colours, are more of the same operations.
 KINDS = {(entry.model_class, entry.arguments.get("recurrence")): entry for entry in reversed(MODELS)}
-COUNT = 5
+CONDITIONAL = next(entry for entry in MODELS if "num_classes" in entry.arguments)
 EXPORTED = sorted((pathlib.Path(__file__).parents[1] / "exported").glob("*/[0-9]*/"))
 
 
@@ -32,42 +33,62 @@ def process():
         yield pool
 
 
-@pytest.fixture(scope="module", params=KINDS.values(), ids=str)
+def multi_scale():
+    options = {"filters": 4, "num_blocks": 1, "head_filters": 4}
+    return pz.models.MultiScalePixelRNN(SHAPE, LEVELS, small_shapes=((3, 2),), base="PixelCNN", options=options)
+
+
+@pytest.fixture(scope="module", params=[*KINDS.values(), CONDITIONAL, multi_scale], ids=str)
 def served(request, tmp_path_factory, process):
     """A model, and a function that calls a signature of its SavedModel in that process."""
-    model = scrambled(request.param.make(image_shape=SHAPE, levels=LEVELS, num_blocks=1))
+    small = {"image_shape": SHAPE, "levels": LEVELS, "num_blocks": 1}
+    model = scrambled(multi_scale() if request.param is multi_scale else request.param.make(**small))
     path = pz.export(model, tmp_path_factory.mktemp("served"))
     arguments = saved_models.session_arguments(path)
     return model, path, lambda *request: process.apply(c_session.run, (arguments, *request))
 
 
+def given(model):
+    """What COUNT images are given with, as the model's methods take it."""
+    return {} if hasattr(model, "stages") else given_with(model, COUNT)
+
+
 def requests(model):
     """A request to each signature, of COUNT images."""
-    noise = {"seed": np.arange(COUNT) * 2**33 - 2, "temperature": np.ones(COUNT, "float32")}
+    beside = {name.removesuffix("s"): value for name, value in given(model).items()}
+    noise = {"seed": np.arange(COUNT) * 2**33 - 2, "temperature": np.ones(COUNT, "float32"), **beside}
     image = random_images(model, COUNT)
     known = np.random.default_rng(0).random((COUNT, *SHAPE[:2])) < 0.5
-    return {
-        "serving_default": {"image": image},
-        "score": {"image": image},
+    asked = {
+        "serving_default": {"image": image, **beside},
+        "score": {"image": image, **beside},
+        "log_probabilities": {"image": image, **beside},
         "sample": noise,
         "complete": {"image": image, "known": known, **noise},
     }
+    return asked | ({"upscale": {"small": image[:, :, ::2], **noise}} if hasattr(model, "stages") else {})
 
 
 def test_every_signature_answers_as_python_does(served):
     model, _, call = served
-    asked = requests(model)
+    asked, beside = requests(model), given(model)
+    image, known, seed = (asked["complete"][key] for key in ("image", "known", "seed"))
     for name in ("score", "serving_default"):
         scores = call(name, asked[name])
-        np.testing.assert_allclose(scores["log_likelihood"], model.log_likelihood(asked[name]["image"]), rtol=1e-5)
-        np.testing.assert_allclose(scores["bits_per_dim"], model.bits_per_dim(asked[name]["image"]), rtol=1e-5)
+        np.testing.assert_allclose(scores["log_likelihood"], model.log_likelihood(image, **beside), rtol=1e-5)
+        np.testing.assert_allclose(scores["bits_per_dim"], model.bits_per_dim(image, **beside), rtol=1e-5)
+    expected = call("log_probabilities", asked["log_probabilities"])["log_probability"]
+    np.testing.assert_allclose(expected, model.log_probabilities(image, **beside), rtol=1e-4, atol=1e-5)
     sampled, completed = call("sample", asked["sample"]), call("complete", asked["complete"])
-    assert (sampled["image"] == model.generate(COUNT, seed=asked["sample"]["seed"])).all()
-    image, known, seed = (asked["complete"][key] for key in ("image", "known", "seed"))
-    assert (completed["image"] == model.complete(image, known, seed=seed)).all()
+    assert (sampled["image"] == model.generate(COUNT, seed=seed, **beside)).all()
+    assert (completed["image"] == model.complete(image, known, seed=seed, **beside)).all()
     for answer in (sampled, completed):
         assert answer["image"].dtype == np.uint8
-        np.testing.assert_allclose(answer["log_likelihood"], model.log_likelihood(answer["image"]), rtol=1e-5)
+        nats = model.log_likelihood(answer["image"], **beside)
+        np.testing.assert_allclose(answer["log_likelihood"], nats, rtol=1e-5)
+    if "upscale" in asked:
+        large = model.upscale(asked["upscale"]["small"], seed=seed)
+        assert (call("upscale", asked["upscale"])["image"] == large).all()
 
 
 def test_the_batch_is_free_and_merging_changes_no_image(served):
@@ -77,7 +98,7 @@ def test_the_batch_is_free_and_merging_changes_no_image(served):
         for part in (slice(0, 1), slice(1, COUNT)):
             alone = call(name, {key: value[part] for key, value in asked.items()})
             for key in merged:
-                np.testing.assert_allclose(alone[key], merged[key][part], rtol=1e-5)
+                np.testing.assert_allclose(alone[key], merged[key][part], rtol=1e-5, atol=1e-6)
 
 
 def test_a_bad_value_is_an_invalid_argument_that_names_the_input(served):
@@ -145,7 +166,7 @@ def test_warm_up_requests_are_of_every_signature_and_answered(served):
     assert sorted(name for name, _ in warm_up) == sorted(asked)
     for name, inputs in warm_up:
         assert inputs.keys() == asked[name].keys()
-        assert call(name, inputs)["log_likelihood"].shape == (1,)
+        assert all(len(value) == 1 for value in call(name, inputs).values())
 
 
 @pytest.mark.parametrize("path", EXPORTED, ids=lambda path: path.parent.name)

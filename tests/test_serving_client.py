@@ -87,6 +87,7 @@ def test_answers_are_those_of_the_model(tiny, model):
     scores = tiny.score(image)
     np.testing.assert_allclose(scores["log_likelihood"], model.log_likelihood(image), rtol=1e-5)
     np.testing.assert_allclose(scores["bits_per_dim"], model.bits_per_dim(image), rtol=1e-5)
+    np.testing.assert_allclose(tiny.log_probabilities(image), model.log_probabilities(image), atol=1e-5)
     drawn, nats = tiny.sample(3, seed=2**40, temperature=0.5, return_log_likelihood=True)
     assert drawn.dtype == np.uint8 and nats.dtype == np.float32
     assert (drawn == model.generate(3, seed=2**40, temperature=0.5)).all()
@@ -179,7 +180,11 @@ def test_nothing_wrong_is_sent(tiny, server, api, model):
         (TypeError, "known must be a mask of bool", lambda: tiny.complete(image, known * 1)),
         (ValueError, other_shape + r"\(3, 4, 2\)", lambda: tiny.complete(image[0], known[0])),
         (ValueError, "'sample' takes seed, temperature, got label, seed, temp", lambda: tiny.sample(labels=3)),
-        (ValueError, "no signature 'upscale'; it has complete, sample, score", lambda: tiny.upscale(image)),
+        (
+            ValueError,
+            "no signature 'upscale'; it has complete, log_prob.*, sample",
+            lambda: tiny.upscale(image),
+        ),
     ]:
         with pytest.raises(error, match=said):
             wrong()

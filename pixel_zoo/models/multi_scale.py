@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+from keras import ops
 
 from pixel_zoo import sampling
 from pixel_zoo.inputs import join_inputs, other_inputs
@@ -175,6 +176,44 @@ class MultiScalePixelRNN(LikelihoodTraining, keras.Model):
     def bits_per_dim(self, images, labels=None, vectors=None, batch_size=128):
         """-log2 p(x) for each value of an image; arguments as `log_likelihood`, float32 NumPy array (batch,)."""
         return bits_per_dim(-self.log_likelihood(images, labels, vectors, batch_size), self.image_shape)
+
+    def log_probabilities(self, images, labels=None, vectors=None, batch_size=128):
+        """What is expected of each value: log p(value = v | the values before it), for every v that it might take.
+
+        Values come in the model's order: the smallest image, then what the next one adds. Those of the values that the
+        images hold sum to `log_likelihood` where that is exact; where it is a lower bound, a smaller image's pixels are
+        shown as they are predicted the last time.
+
+        Args:
+            images, labels, vectors, batch_size: as of `log_likelihood`.
+
+        Returns:
+            float32 NumPy array (batch, height, width, colours, levels) in nats.
+
+        Raises:
+            TypeError, ValueError: naming the argument that is wrong, missing or needless.
+        """
+        scales = self._scales(check_images(images, self.image_shape, self.levels))
+        return ops.convert_to_numpy(
+            self.merge(
+                stage.log_probabilities(image, labels, vectors, small, batch_size)
+                for stage, image, small in zip(self.stages, scales, [[], *([image] for image in scales)], strict=False)
+            )
+        )
+
+    def merge(self, expected):
+        """Put together what the stages expect: a pixel that is copied was expected by the stage that predicted it.
+
+        Args:
+            expected: log-probabilities (batch, height, width, colours, levels) of each stage's image.
+
+        Returns:
+            Those of the large image.
+        """
+        merged, *larger = expected
+        for own in larger:
+            merged = _with_copied(own, merged) if self._config["copy_known"] else own
+        return merged
 
     # Sampling
 
@@ -368,6 +407,15 @@ def negative_log_likelihood(images, log_likelihoods):
 def negative_bits_per_dim(images, log_likelihoods):
     """Bits for each value of an image; a metric of models whose output is the log-likelihood."""
     return bits_per_dim(-log_likelihoods, images.shape[1:])
+
+
+def _with_copied(large, small):
+    """Values (batch, height, width, ...) of a large image, those of a small one in its place."""
+    rows, columns = scale_factors(tuple(large.shape[1:]), tuple(small.shape[1:3]))
+    repeated = ops.repeat(ops.repeat(small, rows, axis=1), columns, axis=2)
+    copied = np.zeros((*large.shape[1:3], 1, 1), bool)
+    copied[::rows, ::columns] = True
+    return ops.where(copied, repeated, large)
 
 
 def _named(inputs):

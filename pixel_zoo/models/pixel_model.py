@@ -13,6 +13,7 @@ from pixel_zoo.likelihoods import (
     bits_per_dim,
     likelihood_of_logits,
     log_likelihood,
+    log_probabilities,
 )
 from pixel_zoo.models.conditioning import given_values
 from pixel_zoo.models.likelihood_training import LikelihoodTraining
@@ -98,27 +99,47 @@ class PixelModel(LikelihoodTraining, keras.Model):
         Raises:
             TypeError, ValueError: naming the argument that is wrong, missing or needless.
         """
+        return self._in_batches(log_likelihood, images, labels, vectors, conditioning, batch_size)
+
+    def log_probabilities(self, images, labels=None, vectors=None, conditioning=(), batch_size=128):
+        """What is expected of each value: log p(value = v | the values before it), for every v that it might take.
+
+        Those of the values that the images hold sum to `log_likelihood`.
+
+        Args:
+            images, labels, vectors, conditioning, batch_size: as of `log_likelihood`.
+
+        Returns:
+            float32 NumPy array (batch, height, width, colours, levels) in nats.
+
+        Raises:
+            TypeError, ValueError: naming the argument that is wrong, missing or needless.
+        """
+        return self._in_batches(_expected, images, labels, vectors, conditioning, batch_size)
+
+    def _in_batches(self, function, images, labels, vectors, conditioning, batch_size):
+        """A function of (images, logits) of all images, as a NumPy array."""
         images = check_images(images, self.image_shape, self.levels)
         given = given_values(self, len(images), labels, vectors, conditioning)
         check_count("batch_size", batch_size)
-        if "_pixel_zoo_score" not in self.__dict__:
-            self.__dict__["_pixel_zoo_score"] = backend.compiled(self._score, self.variables)
+        compiled = self._compiled(function)
         return np.concatenate(
             [
-                self._score_batch(*(values[i : i + batch_size] for values in (images.astype("int32"), *given)))
+                _of_batch(compiled, *(values[i : i + batch_size] for values in (images.astype("int32"), *given)))
                 for i in range(0, len(images), batch_size)
             ]
         )
 
-    def _score(self, images, *given):
-        return log_likelihood(images, self(join_inputs(self, images, given), training=False))
+    def _compiled(self, function):
+        """A function of (images, logits) as one of images and what they are given with, kept with the model."""
+        kept = self.__dict__.setdefault("_pixel_zoo_compiled", {})
+        if function not in kept:
 
-    def _score_batch(self, *values):
-        # A power of two of images: few sizes to compile for.
-        count = len(values[0])
-        size = 1 << (count - 1).bit_length()
-        padded = [np.resize(value, (size, *value.shape[1:])) for value in values]
-        return ops.convert_to_numpy(self.__dict__["_pixel_zoo_score"](*padded))[:count]
+            def run(images, *given):
+                return function(images, self(join_inputs(self, images, given), training=False))
+
+            kept[function] = backend.compiled(run, self.variables)
+        return kept[function]
 
     def bits_per_dim(self, images, labels=None, vectors=None, conditioning=(), batch_size=128):
         """-log2 p(x) for each value of an image; arguments as `log_likelihood`, float32 NumPy array (batch,)."""
@@ -215,6 +236,18 @@ class PixelModel(LikelihoodTraining, keras.Model):
             progress=progress,
             return_log_likelihood=return_log_likelihood,
         )
+
+
+def _expected(images, logits):
+    return log_probabilities(logits)
+
+
+def _of_batch(function, *values):
+    """A compiled function of arrays; it sees a power of two of images, so that there are few sizes to compile for."""
+    count = len(values[0])
+    size = 1 << (count - 1).bit_length()
+    padded = [np.resize(value, (size, *value.shape[1:])) for value in values]
+    return ops.convert_to_numpy(function(*padded))[:count]
 
 
 class ConfiguredModel(PixelModel):

@@ -18,7 +18,7 @@ _FIRST_PAUSE = 0.1  # seconds; each next one is twice as long
 
 
 class Client:
-    """Scores, samples, completes and upscales images on a server: TensorFlow Serving, or whatever speaks its APIs.
+    """Asks a server for what a model can do: TensorFlow Serving, or whatever speaks its APIs.
 
     The methods take and return what those of a `PixelModel` do, and the same seeds give the same images. Shapes and
     types are compared with what the server says of the model before anything is sent. A request that finds the server
@@ -87,6 +87,20 @@ class Client:
         """
         signature = self._signature("score")
         return self._call("score", {"image": _images(images, signature.inputs["image"])}, labels, vectors)
+
+    def log_probabilities(self, images, labels=None, vectors=None):
+        """What the model expects of each value: log p(value = v | the values before it), for every v.
+
+        Args:
+            images, labels, vectors: as of `score`. An answer holds `levels` numbers for each value of an image.
+
+        Returns:
+            float32 NumPy array (n, height, width, colours, levels) in nats.
+
+        Raises: as `score`.
+        """
+        image = _images(images, self._signature("log_probabilities").inputs["image"])
+        return self._call("log_probabilities", {"image": image}, labels, vectors)["log_probability"]
 
     def sample(self, num_images=16, seed=0, temperature=1.0, labels=None, vectors=None, return_log_likelihood=False):
         """Draw images.

@@ -12,17 +12,18 @@ from keras import ops
 from pixel_zoo import backend
 from pixel_zoo.inputs import join_inputs, other_inputs
 from pixel_zoo.layers.checks import positive_integer
-from pixel_zoo.likelihoods import bits_per_dim, log_likelihood
+from pixel_zoo.likelihoods import bits_per_dim, log_likelihood, log_probabilities
 from pixel_zoo.sampling import Sampler, Walker
 from pixel_zoo.serving.warm_up import BATCH_SIZES, write_warm_up
 
 
 def export(model, path, version=1, jit_compile=False):
-    """Write a SavedModel with the signatures `score` (also `serving_default`), `sample`, `complete` and `upscale`.
+    """Write a SavedModel that scores, draws, completes and explains images.
 
     | signature | inputs | outputs |
     |---|---|---|
-    | `score` | `image` uint8 [n,H,W,C] | `log_likelihood` float32 [n] in nats, `bits_per_dim` float32 [n] |
+    | `score`, `serving_default` | `image` uint8 [n,H,W,C] | `log_likelihood` float32 [n] in nats, `bits_per_dim` [n] |
+    | `log_probabilities` | `image` | `log_probability` float32 [n,H,W,C,levels] in nats, given the values before |
     | `sample` | `seed` int64 [n], `temperature` float32 [n] | `image` uint8 [n,H,W,C], `log_likelihood` float32 [n] |
     | `complete` | `image`, `known` bool [n,H,W], `seed`, `temperature` | as `sample` |
     | `upscale`, of multi-scale models alone | `small` uint8 [n,h,w,C], `seed`, `temperature` | as `sample` |
@@ -105,6 +106,16 @@ def _signatures(model, jit_compile):
             nats, values = nats + stage.score(part, values), values | {"small": part}
         return {"log_likelihood": nats, "bits_per_dim": bits_per_dim(-nats, image_shape)}
 
+    def expect(image, *given):
+        """As `MultiScalePixelRNN.log_probabilities`: every stage's expectation, given the image of the one before."""
+        images, values = _checked_images(image, levels), named(given)
+        expected = []
+        for stage in stages:
+            part = stage.part_of(images, image_shape)
+            expected.append(stage.log_probabilities(part, values))
+            values = values | {"small": part}
+        return {"log_probability": model.merge(expected) if len(stages) > 1 else expected[0]}
+
     def walk(seed, temperature, values, images_and_known=(), small=None):
         """Draw the stages' images, each given the one before; the first is `small` where that is given."""
         _check_temperature(temperature)
@@ -140,6 +151,7 @@ def _signatures(model, jit_compile):
 
     signatures = {
         "score": concrete(score, image),
+        "log_probabilities": concrete(expect, image),
         "sample": concrete(sample, seed, temperature),
         "complete": concrete(complete, image, known, seed, temperature),
     }
@@ -160,12 +172,17 @@ class _Stage:
         return x[:, ::rows, ::columns]
 
     def score(self, images, values):
-        logits = self.model(join_inputs(self.model, images, self._others(values)), training=False)
-        return log_likelihood(images, logits)
+        return log_likelihood(images, self._logits(images, values))
+
+    def log_probabilities(self, images, values):
+        return log_probabilities(self._logits(images, values))
 
     def draw(self, noise, temperature, values, images_and_known):
         images, known = images_and_known or (None, None)
         return self._walk(noise, temperature, images, known, self._others(values))
+
+    def _logits(self, images, values):
+        return self.model(join_inputs(self.model, images, self._others(values)), training=False)
 
     def _others(self, values):
         return [values[tensor.name] for tensor in other_inputs(self.model)]

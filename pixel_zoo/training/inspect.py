@@ -1,9 +1,7 @@
 """Pictures that let one see what a model does: its surprise, a prediction, what it looks at, how it draws."""
 
 import numpy as np
-from keras import ops
 
-from pixel_zoo.likelihoods import likelihood_of_logits
 from pixel_zoo.sampling.arguments import check_images
 from pixel_zoo.training.files import new_directory, replacing
 from pixel_zoo.training.pictures import UNKNOWN, rows_appearing, save_animation, to_colours
@@ -90,8 +88,22 @@ def surprise(model, images):
     True
     """
     images = _check(model, images)
-    logits = model.predict_on_batch(images)
-    return -ops.convert_to_numpy(likelihood_of_logits(logits.shape).log_prob(images, logits))
+    return surprise_of(images, model.log_probabilities(images))
+
+
+def surprise_of(images, log_probabilities):
+    """`surprise` of images of which it is known already what a model expects.
+
+    Args:
+        images: integers 0..levels-1 (n, height, width, colours).
+        log_probabilities: array (n, height, width, colours, levels), as of `PixelModel.log_probabilities`.
+
+    Example:
+
+    >>> surprise_of(np.ones((1, 1, 1, 1), int), np.log([[[[[0.5, 0.25, 0.25]]]]])).round(3).item()
+    1.386
+    """
+    return -np.take_along_axis(log_probabilities, images[..., None].astype(int), axis=-1)[..., 0]
 
 
 def distribution(model, images, pixel):
@@ -112,9 +124,7 @@ def distribution(model, images, pixel):
     (2, 4)
     """
     images, pixel = _check(model, images), check_pixel(pixel, model.image_shape)
-    logits = model.predict_on_batch(images)
-    class_logits = likelihood_of_logits(logits.shape).class_logits(logits[:, *pixel])
-    return ops.convert_to_numpy(ops.softmax(class_logits, axis=-1))
+    return np.exp(model.log_probabilities(images)[:, *pixel])
 
 
 def receptive_field(model, image, pixel, batch_size=64):
