@@ -36,7 +36,7 @@ constraints:
 	@$(PYTHON) -c 'import sys; sys.version_info[:2] == (3, 11) or sys.exit("PYTHON=$(PYTHON) is Python " + sys.version.split()[0] + "; constraints.txt is made with 3.11, the oldest supported")'
 	set -e; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
 	$(PYTHON) -m venv "$$fresh"; \
-	"$$fresh/bin/python" $(PIP_INSTALL) '.[dev,serving]'; \
+	"$$fresh/bin/python" $(PIP_INSTALL) '.[dev]'; \
 	echo '# Written by `make constraints`: versions known to work together, for Python 3.11 to 3.13.' > "$$fresh/constraints.txt"; \
 	"$$fresh/bin/python" -m pip freeze --exclude pixel-zoo >> "$$fresh/constraints.txt"; \
 	mv "$$fresh/constraints.txt" constraints.txt

@@ -1,4 +1,5 @@
-"""The command line: `pixel-zoo train | evaluate | sample | complete | inspect | export | list | verify`.
+"""The command line: `pixel-zoo train | evaluate | sample | complete | inspect | export | list | verify |
+playground`.
 
 The package is imported inside the commands, and this file lies outside it: `--help` and a mistyped option should not
 wait for Keras.
@@ -7,6 +8,7 @@ wait for Keras.
 import collections
 import contextlib
 import enum
+import functools
 import os
 import pathlib
 import sys
@@ -282,6 +284,30 @@ def list_():
             card.megabytes(entry),
         )
     console.print(pretrained)
+
+
+@app.command()
+def playground(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(help=".keras files, or names of pretrained or of served models; else all."),
+    ] = None,
+    server: Annotated[
+        str | None, typer.Option(help="Ask TensorFlow Serving: host:port for gRPC, http://host:port for REST.")
+    ] = None,
+    port: Annotated[int, typer.Option(help="Where the page is, on this machine alone.")] = 7860,
+):
+    """Open a page on which one paints half an image and sees a model complete it."""
+    _import_keras()
+    try:
+        from pixel_zoo.playground import ServedModel, launch
+    except ImportError as error:
+        raise ImportError(f"the playground needs {error.name}: pip install 'pixel-zoo[playground]'") from error
+    from pixel_zoo import zoo
+
+    names = models or zoo.list()
+    load = _load if server is None else functools.partial(ServedModel, server)
+    launch({name: functools.partial(load, name) for name in names}, port)
 
 
 @app.command()

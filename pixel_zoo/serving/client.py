@@ -69,6 +69,21 @@ class Client:
         """Close the connection."""
         self._transport.close()
 
+    @property
+    def image_shape(self):
+        """(height, width, colours) of the served model's images."""
+        return self._signature("score").inputs["image"].shape[1:]
+
+    @property
+    def levels(self):
+        """How many values a colour of a pixel takes."""
+        return self._signature("log_probabilities").outputs["log_probability"].shape[-1]
+
+    @property
+    def takes_labels(self):
+        """Whether an image is given with a label; how many labels there are, a server does not tell."""
+        return "label" in self._signature("score").inputs
+
     def score(self, images, labels=None, vectors=None):
         """Exact log-likelihood of images.
 

@@ -74,11 +74,12 @@ def completions(originals, known, completed, levels):
     return _lay_out(rows.reshape(-1, *shown.shape[1:]), columns=rows.shape[1])
 
 
-def rows_appearing(images, columns, levels):
+def rows_appearing(images, columns, levels, known=False):
     """Pictures of images as they are drawn, from nothing to the last row; what is not drawn yet is tinted.
 
     Args:
         images, columns, levels: as of `grid`.
+        known: bool (height, width), True where a pixel is there from the start.
 
     Returns:
         uint8 array of shape (height of an image + 1, rows, columns, 3).
@@ -89,10 +90,11 @@ def rows_appearing(images, columns, levels):
     (9, 134, 200, 3)
     """
     colours = to_colours(images, levels)
-    height = colours.shape[1]
-    drawn = np.arange(height)[:, None, None]
+    _, height, width, _ = colours.shape
+    row, known = np.arange(height)[:, None, None], np.atleast_2d(known)
+    there = np.tile(known, (1, width // known.shape[1]))[..., None]  # channels that stand side by side
     return np.stack(
-        [_lay_out(np.where(drawn < rows, colours, np.uint8(UNKNOWN)), columns) for rows in range(height + 1)]
+        [_lay_out(np.where(there | (row < rows), colours, np.uint8(UNKNOWN)), columns) for rows in range(height + 1)]
     )
 
 

@@ -1,0 +1,79 @@
+// The canvas of `paint_canvas`. `props.value` holds {height, width, colours, levels, image, known}; the two last are flat.
+const LARGEST = 448;
+let value = null;
+let painting = false;
+
+const find = (selector) => element.querySelector(selector);
+const cell = () => Math.max(1, Math.floor(LARGEST / Math.max(value.height, value.width)));
+const shade = (level) => Math.round((255 * level) / (value.levels - 1));
+
+function draw() {
+  const canvas = find("canvas");
+  const size = cell();
+  canvas.width = value.width * size;
+  canvas.height = value.height * size;
+  const context = canvas.getContext("2d");
+  for (let pixel = 0; pixel < value.known.length; pixel++) {
+    const own = value.image.slice(pixel * value.colours, (pixel + 1) * value.colours).map(shade);
+    const rgb = value.known[pixel] ? (value.colours === 3 ? own : [own[0], own[0], own[0]]) : props.unknown;
+    context.fillStyle = `rgb(${rgb.join(",")})`;
+    context.fillRect((pixel % value.width) * size, Math.floor(pixel / value.width) * size, size, size);
+  }
+}
+
+function take() {
+  value = structuredClone(props.value);
+  if (!value) return;
+  const range = find("input.value");
+  if (Number(range.max) !== value.levels - 1) {
+    range.max = value.levels - 1;
+    range.value = value.levels - 1;
+  }
+  find("label.grey").hidden = value.colours === 3;
+  find("label.rgb").hidden = value.colours !== 3;
+  draw();
+}
+
+function brush() {
+  if (value.colours !== 3) return Array(value.colours).fill(Number(find("input.value").value));
+  const hex = find("input.colour").value;
+  return [1, 3, 5].map((at) => Math.round((parseInt(hex.slice(at, at + 2), 16) * (value.levels - 1)) / 255));
+}
+
+function paint(event) {
+  const box = find("canvas").getBoundingClientRect();
+  const column = Math.floor(((event.clientX - box.left) * value.width) / box.width);
+  const row = Math.floor(((event.clientY - box.top) * value.height) / box.height);
+  const size = Number(find("select.size").value);
+  const hides = find("input.hide").checked;
+  for (let r = row; r < Math.min(row + size, value.height); r++) {
+    for (let c = column; c < Math.min(column + size, value.width); c++) {
+      if (r < 0 || c < 0) continue;
+      const pixel = r * value.width + c;
+      value.known[pixel] = hides ? 0 : 1;
+      if (!hides) value.image.splice(pixel * value.colours, value.colours, ...brush());
+    }
+  }
+  draw();
+}
+
+element.addEventListener("pointerdown", (event) => {
+  if (event.target !== find("canvas") || !value) return;
+  event.preventDefault();
+  event.target.setPointerCapture(event.pointerId);
+  painting = true;
+  paint(event);
+});
+element.addEventListener("pointermove", (event) => {
+  if (painting) paint(event);
+});
+for (const end of ["pointerup", "pointercancel"]) {
+  element.addEventListener(end, () => {
+    if (!painting) return;
+    painting = false;
+    props.value = structuredClone(value);
+    trigger("stroke");
+  });
+}
+watch("value", take);
+take();
