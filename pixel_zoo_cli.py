@@ -248,7 +248,7 @@ def export(
     path: Annotated[pathlib.Path, typer.Argument(help="Directory of the served model; the version goes below it.")],
     version: Annotated[int, typer.Option(help="Version number, 1 or above.")] = 1,
 ):
-    """Write a SavedModel with the signatures score, sample and complete."""
+    """Write a SavedModel that scores, draws, completes and explains images."""
     loaded = _load(model)
     import pixel_zoo
 
@@ -297,16 +297,21 @@ def playground(
     ] = None,
     port: Annotated[int, typer.Option(help="Where the page is, on this machine alone.")] = 7860,
 ):
-    """Open a page on which one paints half an image and sees a model complete it."""
+    """Serve a page on which one paints half an image and sees a model complete it."""
     _import_keras()
     try:
         from pixel_zoo.playground import ServedModel, launch
     except ImportError as error:
         raise ImportError(f"the playground needs {error.name}: pip install 'pixel-zoo[playground]'") from error
-    from pixel_zoo import zoo
+    from pixel_zoo.zoo.index import entry_of, read_index
 
-    names = models or zoo.list()
+    names = models or sorted(read_index())
     load = _load if server is None else functools.partial(ServedModel, server)
+    for name in names:  # what is wrong is said now, not on the page
+        if server is not None:
+            load(name)
+        elif not _is_file(name):
+            entry_of(name)
     launch({name: functools.partial(load, name) for name in names}, port)
 
 
@@ -391,18 +396,25 @@ def _without_stderr():
         os.close(kept)
 
 
+def _is_file(name):
+    """Whether a model is a whole `.keras` file, or has the bare name of a pretrained one; else an error, at once."""
+    path = pathlib.Path(name)
+    if path.suffix != ".keras" and path.name == name:
+        return False
+    if not path.is_file():
+        raise FileNotFoundError(f"model: there is no file {name!r}")
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"model: {name!r} is no whole .keras file; it is cut short, or of another kind")
+    return True
+
+
 def _load(name):
     """Load a `.keras` file, or a pretrained model by its bare name."""
-    path = pathlib.Path(name)
-    pretrained = path.suffix != ".keras" and path.name == name
-    if not pretrained and not path.is_file():
-        raise FileNotFoundError(f"model: there is no file {name!r}")
-    if not pretrained and not zipfile.is_zipfile(path):
-        raise ValueError(f"model: {name!r} is no whole .keras file; it is cut short, or of another kind")
+    is_file, path = _is_file(name), pathlib.Path(name)
     keras = _import_keras()
     import pixel_zoo
 
-    if pretrained:
+    if not is_file:
         return pixel_zoo.load(name)
     try:
         return keras.models.load_model(path)

@@ -20,6 +20,7 @@ class DataSet:
         read: split -> integers (splits[split], *image_shape) of the data set's dtype.
         classes: the labels of the images are the integers 0 .. classes - 1; None where they have none.
         read_labels: split -> integers (splits[split],), in the order of `read`; None where there are none.
+        is_here: a function of nothing: whether `read` needs no download.
 
     Example:
 
@@ -38,6 +39,7 @@ class DataSet:
     read: Callable[[str], np.ndarray] = dataclasses.field(repr=False)
     classes: int | None = None
     read_labels: Callable[[str], np.ndarray] | None = dataclasses.field(default=None, repr=False)
+    is_here: Callable[[], bool] = dataclasses.field(default=lambda: True, repr=False)
 
     @property
     def dtype(self):

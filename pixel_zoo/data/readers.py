@@ -1,5 +1,6 @@
 """How the images of each source are read, a whole split at a time."""
 
+import importlib.util
 import os
 
 import numpy as np
@@ -50,12 +51,23 @@ def tfds_reader(builder, feature="image", **slices):
     return read
 
 
-def _prepared(name):
-    """The TFDS builder of a set that lies in TFDS_DATA_DIR (or TFDS's own default), downloaded if it has to be."""
-    import requests
+def tfds_is_here(builder):
+    """A function of nothing: whether `tfds_reader` reads that set without a download."""
+    return lambda: importlib.util.find_spec("tensorflow") is not None and _builder(builder).is_prepared()
+
+
+def _builder(name):
+    """The TFDS builder of a set that lies in TFDS_DATA_DIR, or TFDS's own default."""
     import tensorflow_datasets as tfds
 
-    builder = tfds.builder(name, data_dir=os.environ.get("TFDS_DATA_DIR"))
+    return tfds.builder(name, data_dir=os.environ.get("TFDS_DATA_DIR"))
+
+
+def _prepared(name):
+    """The TFDS builder of a set, downloaded if it has to be."""
+    import requests
+
+    builder = _builder(name)
     if not builder.is_prepared():
         try:
             # Without a network TFDS would try again for minutes before it said so.

@@ -7,7 +7,7 @@ from pixel_zoo.data.codes import codes
 from pixel_zoo.data.data_set import DataSet
 from pixel_zoo.data.imagenet import imagenet
 from pixel_zoo.data.images import images
-from pixel_zoo.data.readers import DIGITS_SPLITS, read_digit_labels, read_digits, tfds_reader
+from pixel_zoo.data.readers import DIGITS_SPLITS, read_digit_labels, read_digits, tfds_is_here, tfds_reader
 from pixel_zoo.data.stored import stored_before
 from pixel_zoo.data.user_data_set import UserDataSet
 
@@ -39,6 +39,7 @@ _DATA_SETS = {
             "Likelihoods under a dynamic or a thresholded binarisation are another benchmark.",
             source="Salakhutdinov & Murray 2008; Larochelle & Murray 2011 (TFDS binarized_mnist)",
             read=tfds_reader("binarized_mnist:1.*.*"),
+            is_here=tfds_is_here("binarized_mnist:1.*.*"),
         ),
         DataSet(
             name="mnist",
@@ -51,6 +52,7 @@ _DATA_SETS = {
             read=tfds_reader("mnist:3.*.*", **_MNIST_SLICES),
             classes=10,
             read_labels=tfds_reader("mnist:3.*.*", "label", **_MNIST_SLICES),
+            is_here=tfds_is_here("mnist:3.*.*"),
         ),
         DataSet(
             name="cifar10",
@@ -63,6 +65,7 @@ _DATA_SETS = {
             read=tfds_reader("cifar10:3.*.*", **_CIFAR10_SLICES),
             classes=10,
             read_labels=tfds_reader("cifar10:3.*.*", "label", **_CIFAR10_SLICES),
+            is_here=tfds_is_here("cifar10:3.*.*"),
         ),
     )
 }

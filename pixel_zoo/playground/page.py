@@ -8,10 +8,12 @@ import time
 
 import gradio as gr
 import numpy as np
+from starlette.middleware import Middleware
 
 from pixel_zoo import data
 from pixel_zoo.likelihoods import bits_per_dim
 from pixel_zoo.playground import drawing
+from pixel_zoo.playground.guard import Guard
 from pixel_zoo.playground.paint_canvas import paint_canvas, painted, partly_known
 from pixel_zoo.playground.surprise_map import surprise_map
 from pixel_zoo.training.inspect import check_pixel, surprise_of
@@ -24,8 +26,9 @@ BAD_INPUT = (ValueError, TypeError, OSError, RuntimeError, ImportError)
 HINT = "Point at a pixel to see what was expected there."
 INTRODUCTION = """# pixel_zoo playground
 
-Paint, or hide what the model is to complete. It draws the hidden pixels one after the other, from the top left to the
-bottom right, each given all before it. The same seed draws the same images."""
+Paint, or hide what the model is to complete. It draws the hidden pixels one after the other, each given all before it:
+from the top left to the bottom right, or a small image first where it is a multi-scale model. The same seed draws the
+same images."""
 
 
 class Page:
@@ -54,16 +57,12 @@ class Page:
     def _example(self, name, index):
         """An image and its label, of the test split that a pretrained model was verified with; else a sample."""
         model = self.model(name)
-        if name in read_index():
-            recipe = read_index()[name]["recipe"]
-            with contextlib.suppress(FileNotFoundError, ImportError):
-                test = recipe["data"], "test"
-                images = data.arrays(*test, **recipe["data_options"])
-                labels = np.zeros(len(images), int)
-                if model.num_classes is not None:
-                    labels = data.labels(*test, **recipe["data_options"])
-                return images[index % len(images)], int(labels[index % len(images)])
-        return model.generate(1, seed=index, **_given(model, 0))[0], 0
+        recipe = read_index().get(name, {}).get("recipe")
+        if recipe is None or not data.info(recipe["data"], **recipe["data_options"]).is_here():
+            return model.generate(1, seed=index, **_given(model, 0))[0], 0
+        test = {"name": recipe["data"], "split": "test", **recipe["data_options"]}
+        label = 0 if model.num_classes is None else data.labels(**test)[index]
+        return data.arrays(**test)[index], int(label)
 
     def complete(self, name, value, label, temperature, seed):
         """Complete the canvas: pictures that fill in; then how unexpected the first one is, and all that was expected.
@@ -80,13 +79,13 @@ class Page:
         expected = model.log_probabilities(first, **given)
         pictures = drawing.filling_in(completed, known[0], model.levels)
         for picture in pictures[:-1]:
-            yield _image(picture), gr.skip(), gr.skip(), gr.skip(), gr.skip()
+            yield _image(picture, "filling"), gr.skip(), gr.skip(), gr.skip(), gr.skip()
             time.sleep(FRAME)
         (nats,) = surprise_of(first, expected).sum(axis=-1)
         height, width, _ = model.image_shape
         said = f"{nats.sum():.1f} nats, {bits_per_dim(nats.sum(), model.image_shape):.3f} bits/dim"
         surprise = {"picture": drawing.heat_map(nats), "height": height, "width": width}
-        yield _image(pictures[-1]), surprise, _of_first(said), (first[0], expected[0]), HINT
+        yield _image(pictures[-1], "whole"), surprise, _of_first(said), (first[0], expected[0]), HINT
 
     def point(self, expected, event: gr.EventData):
         """The distribution at the pixel under the pointer, as a chart."""
@@ -124,8 +123,8 @@ def build(models):
                 canvas = paint_canvas("canvas")
                 with gr.Row():
                     hide_all, show_all = gr.Button("Hide all", size="sm"), gr.Button("Show all", size="sm")
-                example = gr.Slider(0, 99, 0, step=1, label="Example", elem_id="example")
-                seed = gr.Slider(0, LARGEST_SEED, 0, step=1, label="Seed", elem_id="seed")
+                example = gr.Slider(0, 99, 0, step=1, precision=0, label="Example", elem_id="example")
+                seed = gr.Slider(0, LARGEST_SEED, 0, step=1, precision=0, label="Seed", elem_id="seed")
                 temperature = gr.Slider(0.0, 2.0, 1.0, step=0.05, label="Temperature", elem_id="temperature")
                 label = gr.Number(0, precision=0, minimum=0, label="Label", visible=False, elem_id="label")
             with gr.Column():
@@ -141,16 +140,18 @@ def build(models):
         for event in (page.load, name.change, example.change):
             complete(_listen(does.choose, event, inputs=[name, example], outputs=[canvas, label]).success)
         for button, known in ((hide_all, 0), (show_all, 1)):
-            hide = functools.partial(_all_known, known)
-            complete(_listen(hide, button.click, inputs=[canvas], outputs=[canvas]).success)
-        for event in (canvas.stroke, temperature.change, seed.change, label.change):
+            script = f"value => ({{...value, known: value.known.map(() => {known})}})"  # at once, whatever is running
+            complete(button.click(None, [canvas], [canvas], js=script, api_visibility="private").success)
+        for event in (canvas.stroke, temperature.change, seed.change, label.input):
             complete(event)
-        _listen(does.point, surprise.point, inputs=[expected], outputs=[chart])
+        # A trigger that waits for the one before it is sent again as that one was: it would point where that one did.
+        each = {"trigger_mode": "multiple", "concurrency_id": "point"}
+        _listen(does.point, surprise.point, inputs=[expected], outputs=[chart], **each)
     return page
 
 
 def launch(models, port, **options):
-    """Open the page on this machine alone, and serve it until the process is interrupted.
+    """Serve the page, to this machine alone, until the process is interrupted.
 
     Args:
         models: as of `Page`.
@@ -168,20 +169,20 @@ def launch(models, port, **options):
         ssr_mode=False,
         theme=theme,  # of fonts that are here already
         footer_links=[],
-        max_file_size="1kb",  # nothing on the page sends files
+        app_kwargs={"middleware": [Middleware(Guard)]},
         **options,
     )
 
 
-def _listen(function, event, inputs, outputs):
-    """Let an event call a function; what a person can do something about is said on the page."""
+def _listen(function, event, inputs, outputs, trigger_mode="always_last", concurrency_id="model"):
+    """Let an event call a function, one at a time; what a person can do something about is said on the page."""
     return event(
         _told(function),
         inputs,
         outputs,
-        concurrency_id="model",  # one at a time: they keep the processor busy
+        concurrency_id=concurrency_id,
         concurrency_limit=1,
-        trigger_mode="always_last",
+        trigger_mode=trigger_mode,
         show_progress="hidden",
         api_visibility="private",
     )
@@ -195,7 +196,7 @@ def _told(function):
         try:
             yield
         except BAD_INPUT as error:
-            raise gr.Error(" ".join(str(error).split())) from error
+            raise gr.Error(" ".join(str(error).split()), print_exception=False) from error
 
     @functools.wraps(function)
     def of_generator(*args):
@@ -215,13 +216,9 @@ def _given(model, label):
     return {} if model.num_classes is None else {"labels": int(label or 0)}
 
 
-def _all_known(known, value):
-    """The value of a canvas with all of its pixels known, or none."""
-    return value | {"known": [known] * len(value["known"])}
-
-
-def _image(picture):
-    return f'<img src="{picture}" alt="{COMPLETIONS} completions" style="width: 100%; image-rendering: pixelated">'
+def _image(picture, state):
+    style = "width: 100%; image-rendering: pixelated"
+    return f'<img src="{picture}" class="{state}" alt="{COMPLETIONS} completions" style="{style}">'
 
 
 def _of_first(said):

@@ -2,6 +2,7 @@
 const LARGEST = 448;
 let value = null;
 let painting = false;
+let last = null; // row and column of the stroke so far
 
 const find = (selector) => element.querySelector(selector);
 const cell = () => Math.max(1, Math.floor(LARGEST / Math.max(value.height, value.width)));
@@ -40,10 +41,7 @@ function brush() {
   return [1, 3, 5].map((at) => Math.round((parseInt(hex.slice(at, at + 2), 16) * (value.levels - 1)) / 255));
 }
 
-function paint(event) {
-  const box = find("canvas").getBoundingClientRect();
-  const column = Math.floor(((event.clientX - box.left) * value.width) / box.width);
-  const row = Math.floor(((event.clientY - box.top) * value.height) / box.height);
+function dab(row, column) {
   const size = Number(find("select.size").value);
   const hides = find("input.hide").checked;
   for (let r = row; r < Math.min(row + size, value.height); r++) {
@@ -54,6 +52,19 @@ function paint(event) {
       if (!hides) value.image.splice(pixel * value.colours, value.colours, ...brush());
     }
   }
+}
+
+// A quick pointer is not reported in every pixel it passes: those between the last place and this one are painted too.
+function paint(event) {
+  const box = find("canvas").getBoundingClientRect();
+  const column = Math.floor(((event.clientX - box.left) * value.width) / box.width);
+  const row = Math.floor(((event.clientY - box.top) * value.height) / box.height);
+  const from = last ?? [row, column];
+  const steps = Math.max(1, Math.abs(row - from[0]), Math.abs(column - from[1]));
+  for (let step = 1; step <= steps; step++) {
+    dab(...[row, column].map((to, axis) => Math.round(from[axis] + ((to - from[axis]) * step) / steps)));
+  }
+  last = [row, column];
   draw();
 }
 
@@ -62,6 +73,7 @@ element.addEventListener("pointerdown", (event) => {
   event.preventDefault();
   event.target.setPointerCapture(event.pointerId);
   painting = true;
+  last = null;
   paint(event);
 });
 element.addEventListener("pointermove", (event) => {

@@ -76,7 +76,7 @@ def partly_known(value, image_shape):
     """
     height, width, colours = image_shape
     pixels = height * width
-    image, known = ((value or {}).get(key) for key in ("image", "known"))
+    image, known = (value.get(key) if isinstance(value, dict) else None for key in ("image", "known"))
     if not all(isinstance(part, list) for part in (image, known)) or (len(image), len(known)) != (
         pixels * colours,
         pixels,
