@@ -177,38 +177,6 @@ def test_one_file_holds_all_stages(model, tmp_path):
     scrambled(model)
 
 
-def test_served_signatures_answer_as_python_does(model, tmp_path):
-    if keras.backend.backend() != "tensorflow":
-        pytest.skip("only the TensorFlow backend writes SavedModels")
-    import tensorflow as tf
-
-    signatures = tf.saved_model.load(pz.export(model, tmp_path)).signatures
-    images, labels, seeds = random_images(model, 3), np.array([2, 0, 1]), np.array([5, -7, 2**40])
-    known = np.random.default_rng(0).random((3, 4, 4)) < 0.5
-    how = {"seed": tf.constant(seeds), "temperature": tf.ones(3), "label": tf.constant(labels)}
-    scored = signatures["score"](image=images, label=how["label"])
-    np.testing.assert_allclose(scored["log_likelihood"], model.log_likelihood(images, labels), rtol=1e-5)
-    np.testing.assert_allclose(scored["bits_per_dim"], model.bits_per_dim(images, labels), rtol=1e-5)
-    expected = signatures["log_probabilities"](image=images, label=how["label"])["log_probability"]
-    np.testing.assert_allclose(expected, model.log_probabilities(images, labels), rtol=1e-4, atol=1e-5)
-    small = images[:, ::4, ::2]
-    for answer, expected in [
-        (signatures["sample"](**how), model.generate(3, seeds, labels=labels, return_log_likelihood=True)),
-        (
-            signatures["complete"](image=images, known=known, **how),
-            model.complete(images, known, seeds, labels=labels, return_log_likelihood=True),
-        ),
-        (
-            signatures["upscale"](small=small, **how),
-            model.upscale(small, seeds, labels=labels, return_log_likelihood=True),
-        ),
-    ]:
-        assert (answer["image"].numpy() == expected[0]).all()
-        np.testing.assert_allclose(answer["log_likelihood"], expected[1], rtol=1e-4)
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"small: values must be 0\.\.2"):
-        signatures["upscale"](small=small + 9, **how)
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

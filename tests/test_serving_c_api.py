@@ -34,8 +34,8 @@ def process():
 
 
 def multi_scale():
-    options = {"filters": 4, "num_blocks": 1, "head_filters": 4}
-    return pz.models.MultiScalePixelRNN(SHAPE, LEVELS, small_shapes=((3, 2),), base="PixelCNN", options=options)
+    how = {"base": "PixelCNN", "options": {"filters": 4, "num_blocks": 1, "head_filters": 4}, "num_classes": 3}
+    return pz.models.MultiScalePixelRNN(SHAPE, LEVELS, small_shapes=((3, 2),), **how)
 
 
 @pytest.fixture(scope="module", params=[*KINDS.values(), CONDITIONAL, multi_scale], ids=str)
@@ -50,7 +50,7 @@ def served(request, tmp_path_factory, process):
 
 def given(model):
     """What COUNT images are given with, as the model's methods take it."""
-    return {} if hasattr(model, "stages") else given_with(model, COUNT)
+    return given_with(model.stages[0] if hasattr(model, "stages") else model, COUNT)
 
 
 def requests(model):
@@ -87,7 +87,7 @@ def test_every_signature_answers_as_python_does(served):
         nats = model.log_likelihood(answer["image"], **beside)
         np.testing.assert_allclose(answer["log_likelihood"], nats, rtol=1e-5)
     if "upscale" in asked:
-        large = model.upscale(asked["upscale"]["small"], seed=seed)
+        large = model.upscale(asked["upscale"]["small"], seed=seed, **beside)
         assert (call("upscale", asked["upscale"])["image"] == large).all()
 
 
@@ -110,8 +110,11 @@ def test_a_bad_value_is_an_invalid_argument_that_names_the_input(served):
         ("complete", "image", np.full_like(asked["score"]["image"], 255)),
         ("sample", "temperature", np.full(COUNT, -1, "float32")),
         ("complete", "temperature", np.full(COUNT, np.nan, "float32")),
+        *([("score", "label", np.full(COUNT, 3))] if model.num_classes else []),
+        *([("upscale", "small", asked["upscale"]["small"] + LEVELS)] if "upscale" in asked else []),
     ]:
-        with pytest.raises(c_session.Failure, match=rf"{key}: (values must be 0\.\.2|must be a finite)") as failed:
+        wrong = rf"{key}: (values must be 0\.\.2|must be a finite|must be 0\.\.2)"
+        with pytest.raises(c_session.Failure, match=wrong) as failed:
             call(name, asked[name] | {key: bad})
         assert failed.value.code == c_session.INVALID_ARGUMENT
 
