@@ -171,8 +171,7 @@ def sample(
         loaded = _load(model)
         images, levels = loaded.generate(num_images, **how, top_k=top_k, top_p=top_p), loaded.levels
     else:
-        images = _sample_served(server, model, num_images, **how)
-        levels = max(2, images.max() + 1)  # a server doesn't tell: white is the highest value drawn
+        images, levels = _sample_served(server, model, num_images, **how)
     from pixel_zoo.training import pictures
 
     columns = max(1, round(num_images**0.5))
@@ -423,12 +422,12 @@ def _load(name):
 
 
 def _sample_served(server, model, num_images, **how):
-    """Draw images from a model on a server."""
+    """Draw images from a model on a server: (images, levels)."""
     _import_keras()
     from pixel_zoo.serving import Client
 
     with Client(server, model) as client:
-        return client.sample(num_images, **how)
+        return client.sample(num_images, **how), client.levels
 
 
 def _check_picture(path):
