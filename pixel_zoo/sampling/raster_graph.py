@@ -214,6 +214,12 @@ class RasterGraph:
         reads = [tensor for node in (*self.above, *self.nodes) for tensor in node.reads]
         return _unique(tensor for tensor in reads if tensor not in self._waits and tensor not in self._above)
 
+    def maps_of_biases_alone(self):
+        """Ids of the conditioning tensors that are biases of layers and nothing else."""
+        nodes = (*self.above, *self.nodes)
+        read = {tensor for node in nodes for tensor in ((node.input,) if node.raster is not None else node.reads)}
+        return {node.bias for node in nodes} - read
+
     def maps_read_below(self):
         """Ids of the tensors which rows below read that depend on the rows above alone, in order."""
         return _unique(node.input for node in self.above if node.input in self._waits)

@@ -1,5 +1,8 @@
 """What of a graph depends on the rows above alone: the vertical stack."""
 
+import keras
+from keras import ops
+
 from pixel_zoo.sampling.raster_graph import run_pointwise
 
 
@@ -14,7 +17,7 @@ class RowsAbove:
     """
 
     def __init__(self, graph):
-        self.nodes = graph.above
+        self.nodes, self.width = graph.above, graph.image_shape[1]
         self.layer_nodes = [node for node in graph.above if node.raster is not None]
 
     def start(self, batch, width):
@@ -39,7 +42,7 @@ class RowsAbove:
                 args, kwargs = node.arguments.fill_in({tensor: maps[tensor] for tensor in node.reads})
                 maps[node.output] = run_pointwise(node.operation, args, kwargs)
             else:
-                context = enter_row(node, weights[node.raster], states[node.raster], maps)
+                context = enter_row(node, weights[node.raster], states[node.raster], maps, self.width)
                 maps[node.output], _ = node.operation.row(weights[node.raster], context, maps.get(node.input, ()))
         return maps
 
@@ -51,7 +54,13 @@ class RowsAbove:
         ]
 
 
-def enter_row(node, weights, state, maps):
+def enter_row(node, weights, state, maps, width):
     """The context of a raster layer's row; its conditioning map, if it has one, is among `maps`."""
     layer = node.operation
-    return layer.enter_row(weights, state, () if node.bias is None else layer.prepare_bias(maps[node.bias]))
+    context = layer.enter_row(weights, state, () if node.bias is None else layer.prepare_bias(maps[node.bias]))
+    return keras.tree.map_structure(lambda rows: all_columns(rows, width), context)
+
+
+def all_columns(rows, width):
+    """Rows (width, batch, ...) of what may be (1, batch, ...), where all columns are alike."""
+    return rows if rows.shape[0] == width else ops.broadcast_to(rows, (width, *ops.shape(rows)[1:]))

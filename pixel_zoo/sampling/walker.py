@@ -14,7 +14,7 @@ from pixel_zoo.layers.colours import (
 )
 from pixel_zoo.likelihoods import likelihood_of_logits
 from pixel_zoo.sampling.raster_graph import RasterGraph, is_projection, run_pointwise
-from pixel_zoo.sampling.rows_above import RowsAbove, enter_row
+from pixel_zoo.sampling.rows_above import RowsAbove, all_columns, enter_row
 
 
 class Walker:
@@ -157,7 +157,7 @@ class Walker:
         (above, weights, projections), (states_above, states) = weights, states
         maps = self.rows_above.enter_row(above, states_above, self._conditioning_of_row(projections, maps))
         nodes = zip(self.layer_nodes, weights, states, strict=True)
-        return maps, [enter_row(node, w, state, maps) for node, w, state in nodes]
+        return maps, [enter_row(node, w, state, maps, self.rows_above.width) for node, w, state in nodes]
 
     def _leave_row(self, weights, states, maps, contexts, records, read_below):
         (above, weights, _), (states_above, states) = weights, states
@@ -197,6 +197,8 @@ class Walker:
     def _conditioning_of_row(self, projections, maps):
         """What the conditioning gives to a row: dictionary from ids of symbolic tensors to (width, batch, features).
 
+        What is nothing but a layer's bias stays (1, batch, features) where all columns are alike: it costs less to add.
+
         Args:
             projections: from `_projections`.
             maps: list of tensors (1 or width, batch, features), one row of the graph's `maps`.
@@ -209,10 +211,9 @@ class Walker:
             )
             values[id(node.outputs[0])] = output
 
-        def all_columns(value):
-            return ops.broadcast_to(value[0], (self.graph.image_shape[1], *ops.shape(value)[2:]))
-
-        return {tensor: all_columns(values[tensor]) for tensor in self.graph.conditioning_maps()}
+        biases, width = self.graph.maps_of_biases_alone(), self.graph.image_shape[1]
+        rows = {tensor: values[tensor][0] for tensor in self.graph.conditioning_maps()}
+        return {tensor: row if tensor in biases else all_columns(row, width) for tensor, row in rows.items()}
 
     def _pixel(self, weights, memories, pixel, temperature):
         """One pixel, its colours in turn: (memories, (records, maps read below), values, log_prob)."""
