@@ -134,6 +134,15 @@ def test_fast_equals_slow_for_any_model(description, share, seed):
     assert (model.complete(images, known, seed=seed) == expected).all()
 
 
+def test_a_label_of_layers_that_see_no_row_above():
+    """Their whole context is the label's bias, which is alike in all columns."""
+    options = {"filters": 4, "num_blocks": 1, "head_filters": 4, "num_classes": 3}
+    model = scrambled(pz.models.GatedPixelCNN((3, 4, 1), levels=3, **options))
+    labels, nothing = np.array([2, 0]), np.zeros((2, 3, 4), bool)
+    expected = slowly(model, np.zeros((2, 3, 4, 1), int), nothing, np.arange(2), conditioning=[labels])
+    assert (model.generate(2, labels=labels) == expected).all()
+
+
 def test_conditioned_models_too():
     """Other inputs, as biases of raster layers and beside the image, for each image its own."""
     image = keras.Input((3, 4, 2), dtype="int32", name="image")

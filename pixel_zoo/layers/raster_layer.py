@@ -84,7 +84,10 @@ class RasterLayer(keras.layers.Layer):
         return ()
 
     def enter_row(self, weights, state, bias=()):
-        """All that the rows above and the conditioning map's row add to this row: structure of (width, batch, ...)."""
+        """All that the rows above and the conditioning map's row add to this row: structure of (width, batch, ...).
+
+        The map's row is (1, batch, features) where all columns are alike; what is nothing but it may stay so.
+        """
         return ()
 
     def initial_memory(self, weights, batch):
