@@ -128,6 +128,18 @@ def test_without_gradio_it_is_said_what_to_install(capsys, monkeypatch):
     assert "pip install 'pixel-zoo[playground]'" in refused(capsys, "playground")
 
 
+def test_it_starts_behind_a_proxy(model, monkeypatch):
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # the discard port: nobody answers
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setenv("no_proxy", "example.org")
+    try:
+        _, address, _ = launch({"tiny": lambda: model}, None, prevent_thread_lock=True, quiet=True)
+        assert requests.get(address, timeout=60).ok
+    finally:
+        gradio.close_all(verbose=False)
+
+
 # In a browser
 
 

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import inspect
 import math
+import os
 import time
 
 import gradio as gr
@@ -19,6 +20,7 @@ from pixel_zoo.playground.surprise_map import surprise_map
 from pixel_zoo.training.inspect import check_pixel, surprise_of
 from pixel_zoo.zoo.index import read_index
 
+LOOPBACK = "127.0.0.1"
 COMPLETIONS = 8
 LARGEST_SEED = 9999
 FRAME = 0.03  # seconds; long enough to be seen
@@ -162,8 +164,9 @@ def launch(models, port, **options):
         As Gradio's `launch`: (app, local address, None).
     """
     theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+    _pass_proxies_by()
     return build(models).launch(
-        server_name="127.0.0.1",
+        server_name=LOOPBACK,
         server_port=port,
         share=False,
         ssr_mode=False,
@@ -172,6 +175,12 @@ def launch(models, port, **options):
         app_kwargs={"middleware": [Middleware(Guard)]},
         **options,
     )
+
+
+def _pass_proxies_by():
+    """Gradio asks its own server whether it has started: a proxy, which knows another loopback, can't say."""
+    direct = os.environ.get("no_proxy", os.environ.get("NO_PROXY", ""))
+    os.environ["no_proxy"] = ",".join(filter(None, [direct, LOOPBACK]))
 
 
 def _listen(function, event, inputs, outputs, trigger_mode="always_last", concurrency_id="model"):
