@@ -21,7 +21,7 @@ on_tensorflow = pytest.mark.skipif(BACKEND != "tensorflow", reason="tf.distribut
 on_jax = pytest.mark.skipif(BACKEND != "jax", reason="Keras's distribution on JAX")
 
 RUN = """
-import json, os, sys
+import json, os, sys, time
 import keras
 import numpy as np
 from pixel_zoo import models
@@ -32,7 +32,15 @@ if devices > 1:
     import tensorflow as tf
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
-models.PixelModel.generate = lambda self, num_images, seed, labels: np.zeros((num_images, 8, 8, 1), "uint8")
+if distribute == "data_parallel":
+    import functools, jax
+    jax.distributed.initialize = functools.partial(jax.distributed.initialize, shutdown_timeout_seconds=5)
+
+def generate(self, num_images, seed, labels):
+    time.sleep(int(os.environ.get("SECONDS_TO_DRAW", 0)))
+    return np.zeros((num_images, 8, 8, 1), "uint8")
+
+models.PixelModel.generate = generate
 train(Recipe(**recipe), output, distribute=distribute, resume=True, checkpoint_steps=5, verbose=0)
 """
 RECIPE = {
@@ -110,7 +118,8 @@ def test_two_processes_of_jax_train_as_one(one_process, tmp_path):
     progress["history"][0]["val_nats"] = 0.0
     np.savez(tmp_path / "run" / "state.npz", **state | {"progress": np.array(json.dumps(progress))})
     (tmp_path / "run" / "samples.png").unlink()
-    run(tmp_path / "run", "data_parallel", environments)
+    # It draws for longer than JAX lets the other one, which has ended, wait for it.
+    run(tmp_path / "run", "data_parallel", [environments[0] | {"SECONDS_TO_DRAW": "10"}, environments[1]])
     assert (tmp_path / "run" / "samples.png").exists()
 
 

@@ -79,6 +79,9 @@ class OneDevice:
         """The batches of this process as `fit` takes them."""
         return batches
 
+    def meet(self):
+        """Wait, at the end of a run, until the first process has written all."""
+
 
 class Strategy(OneDevice):
     """tf.distribute: a copy of the model on each device, gradients summed over all."""
@@ -146,6 +149,13 @@ class DataParallel(OneDevice):
 
     def training(self):
         return self._distribution.scope()
+
+    def meet(self):
+        # JAX aborts all processes, the first one too, when some have ended and waited 300 s for the rest to end.
+        if self.several_processes:
+            from jax.experimental import multihost_utils
+
+            multihost_utils.sync_global_devices("the run has ended")
 
 
 def _sum_before_clipping(optimizer):

@@ -138,6 +138,7 @@ def train(
         if spread.is_first and (own / "best.keras").exists():
             model = _with_best_weights(model, own / "best.keras", spread)
             _conclude(own, recipe, model)
+    spread.meet()
     if not math.isfinite(history["loss"][-1]):
         raise ValueError(
             f"learning_rate={recipe.learning_rate}: training diverged in epoch {resumable.epoch + 1}; "
