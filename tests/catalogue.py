@@ -105,3 +105,13 @@ MODELS = [
     # One pixel divides images of any shape. Copied pixels are another matter: see test_multi_scale.py.
     ModelEntry(models.PixelCNN, {"filters": 4, "small_shape": (1, 1), "copy_known": False, **SMALL}),
 ]
+
+
+def one_of_each_kind(entries):
+    """The last entry of each architecture."""
+    return list({(entry.model_class, entry.arguments.get("recurrence")): entry for entry in entries}.values())
+
+
+# Where a test takes seconds a model, it runs over one of each kind: plain, or with what else a model can be given.
+PLAIN_MODELS = one_of_each_kind(reversed(MODELS))
+GIVEN_MODELS = one_of_each_kind(MODELS)
