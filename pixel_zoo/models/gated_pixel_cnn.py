@@ -2,7 +2,7 @@
 
 import keras
 
-from pixel_zoo.layers import GatedActivation, GatedConv2D, VerticalConv2D
+from pixel_zoo.layers import GatedActivation, GatedConv2D, PositionEmbedding, VerticalConv2D
 from pixel_zoo.layers.checks import positive_integer
 from pixel_zoo.models.conditioning import Conditioning
 from pixel_zoo.models.network import check_dropout, check_image_shape, dtype_name, raster_network
@@ -34,6 +34,9 @@ class GatedPixelCNN(ConfiguredModel):
         num_blocks: int, layers after the first.
         head_filters: int, maps of the two 1x1 convolutions before the logits.
         dropout: float in [0, 1), rate at which features of a horizontal layer are dropped in training.
+        position_embedding: bool, whether the first layer of the vertical stack gets a learned bias for each place
+            (`PositionEmbedding`), which the paper's has not. Without it, a place further from the image's edges than
+            the model sees is like any other.
         num_classes: int, labels 0..num_classes-1 that an image is given with, or None: p(x | label), section 2.3.
         conditioning_dim: int, length of a vector that an image is given with, or None: p(x | vector).
         small_shape: (height, width) of a small image that an image is given with, or None: p(x | small). It holds every
@@ -64,6 +67,7 @@ class GatedPixelCNN(ConfiguredModel):
         num_blocks=7,
         head_filters=32,
         dropout=0.0,
+        position_embedding=False,
         num_classes=None,
         conditioning_dim=None,
         small_shape=None,
@@ -85,7 +89,11 @@ class GatedPixelCNN(ConfiguredModel):
             """A layer of both stacks; the vertical one goes on by itself, what is returned is the horizontal one."""
             nonlocal vertical
             above = VerticalConv2D(2 * filters, kernel_size, mask_type, dtype=dtype, name=f"{name}_vertical")
-            above = above(x if vertical is None else vertical, bias=conditioning.bias(above.name, 2 * filters))
+            bias = conditioning.bias(above.name, 2 * filters)
+            if position_embedding and vertical is None:
+                places = PositionEmbedding(2 * filters, dtype=dtype, name="positions")(x)
+                bias = places if bias is None else places + bias
+            above = above(x if vertical is None else vertical, bias=bias)
             vertical = GatedActivation(dtype=dtype, name=f"{name}_vertical_gate")(above)
             to_horizontal = VerticalConv2D(2 * filters, 1, "B", dtype=dtype, name=f"{name}_to_horizontal")
             above = to_horizontal(above, bias=conditioning.bias(to_horizontal.name, 2 * filters))
@@ -115,6 +123,7 @@ class GatedPixelCNN(ConfiguredModel):
             "num_blocks": num_blocks,
             "head_filters": head_filters,
             "dropout": dropout,
+            "position_embedding": position_embedding,
             "num_classes": num_classes,
             "conditioning_dim": conditioning_dim,
             "small_shape": small_shape,

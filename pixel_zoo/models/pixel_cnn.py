@@ -2,7 +2,7 @@
 
 import keras
 
-from pixel_zoo.layers import MaskedConv2D
+from pixel_zoo.layers import MaskedConv2D, PositionEmbedding
 from pixel_zoo.layers.checks import positive_integer
 from pixel_zoo.models.conditioning import Conditioning
 from pixel_zoo.models.network import check_dropout, check_image_shape, dtype_name, raster_network
@@ -28,6 +28,9 @@ class PixelCNN(ConfiguredModel):
         residual: bool, whether blocks add to their input.
         skip: bool, whether every block is connected to the output.
         dropout: float in [0, 1), rate at which features of a block are dropped in training.
+        position_embedding: bool, whether the first layer gets a learned bias for each place (`PositionEmbedding`),
+            which the paper's has not. Without it, a place further from the image's edges than the model sees is like
+            any other.
         num_classes: int, labels 0..num_classes-1 that an image is given with, or None: p(x | label), see 1606.05328.
         conditioning_dim: int, length of a vector that an image is given with, or None: p(x | vector).
         small_shape: (height, width) of a small image that an image is given with, or None: p(x | small). It holds every
@@ -60,6 +63,7 @@ class PixelCNN(ConfiguredModel):
         residual=True,
         skip=True,
         dropout=0.0,
+        position_embedding=False,
         num_classes=None,
         conditioning_dim=None,
         small_shape=None,
@@ -76,6 +80,10 @@ class PixelCNN(ConfiguredModel):
         conditioning = Conditioning(
             image_shape, levels, filters, num_classes, conditioning_dim, small_shape, copy_known, dtype
         )
+
+        def first(x):
+            places = PositionEmbedding(2 * filters, dtype=dtype, name="positions")(x) if position_embedding else None
+            return MaskedConv2D(2 * filters, 7, "A", colours=colours, dtype=dtype, name="first")(x, bias=places)
 
         def body(x, name):
             x = keras.layers.ReLU(dtype=dtype, name=f"{name}_relu")(x)
@@ -97,6 +105,7 @@ class PixelCNN(ConfiguredModel):
             dropout,
             conditioning,
             dtype,
+            first,
         )
         config = {
             "image_shape": image_shape,
@@ -107,6 +116,7 @@ class PixelCNN(ConfiguredModel):
             "residual": residual,
             "skip": skip,
             "dropout": dropout,
+            "position_embedding": position_embedding,
             "num_classes": num_classes,
             "conditioning_dim": conditioning_dim,
             "small_shape": small_shape,

@@ -6,7 +6,7 @@ import numbers
 import keras
 
 from pixel_zoo.inputs import image_input
-from pixel_zoo.layers import GatedActivation, RasterLayer
+from pixel_zoo.layers import GatedActivation, PositionEmbedding, RasterLayer
 
 # Layers that do the same at every position and feature, so that they may be applied to any slice of a map.
 _POINTWISE_LAYERS = (
@@ -79,7 +79,8 @@ class RasterGraph:
         image_shape: (height, width, colours).
         nodes: list of `RasterNode`s that carry the image, in an order in which they can run pixel by pixel.
         above: list of those that carry rows above alone, in order: run for a whole row when it is entered.
-        conditioning: list of Keras graph nodes that do not, in order: run once, in full.
+        conditioning: list of Keras graph nodes that do not, in order: run once, in full. A position embedding is one
+            of them: of what it is applied to it reads the shape alone.
         conditioning_of_rows: list of those that come last and do the same at every position: run anew for every row.
             What they make, a bias for every layer, would fill the memory if all rows were kept.
         maps: list of symbolic tensors, what rows take from `conditioning` and the model's inputs.
@@ -118,7 +119,7 @@ class RasterGraph:
 
     def _add(self, node):
         read = {id(tensor) for tensor in node.input_tensors}
-        if not read & (self._waits.keys() | self._above):
+        if isinstance(node.operation, PositionEmbedding) or not read & (self._waits.keys() | self._above):
             self.conditioning.append(node)
             return
         operation = node.operation

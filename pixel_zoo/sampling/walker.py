@@ -175,6 +175,9 @@ class Walker:
         # A model casts its inputs before its layers see them.
         values = {id(tensor): ops.cast(value, tensor.dtype) for tensor, value in zip(others, inputs, strict=True)}
         for node in self.graph.conditioning:
+            # Only a position embedding is applied to what is not there yet, the image; it reads its shape alone.
+            shapes = [tensor for tensor in node.input_tensors if id(tensor) not in values]
+            values |= {id(tensor): ops.zeros((1, *tensor.shape[1:]), tensor.dtype) for tensor in shapes}
             args, kwargs = node.arguments.fill_in(values)
             outputs = keras.tree.flatten(node.operation(*args, **kwargs))
             values.update((id(tensor), value) for tensor, value in zip(node.outputs, outputs, strict=True))
