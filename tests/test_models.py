@@ -136,6 +136,16 @@ def test_each_architecture_sees_what_the_paper_says_it_sees(entry):
     assert rightmost == RIGHTMOST[entry.arguments.get("recurrence", entry.model_class.__name__)]
 
 
+@pytest.mark.parametrize("architecture", [pz.models.PixelCNN, pz.models.GatedPixelCNN])
+@pytest.mark.parametrize("tells", [False, True])
+def test_a_position_embedding_tells_places_apart(architecture, tells):
+    """Of a blank image the same is seen from all places that are 4 and more pixels away from its edges."""
+    model = scrambled(architecture((12, 11, 1), filters=4, num_blocks=1, head_filters=4, position_embedding=tells))
+    logits = keras.ops.convert_to_numpy(model(np.zeros((1, 12, 11, 1), "uint8")))[0, 4:, 4:7, 0].flatten()
+    different = np.abs(logits[1:] - logits[0]) > 1e-4
+    assert different.all() if tells else not different.any()
+
+
 def test_round_trip_in_a_fresh_process(tmp_path):
     """One process loads all models and calls them without compiling: most of what it costs is to start it."""
     models = [scrambled(entry.make(image_shape=(4, 3, 2), levels=3)) for entry in MODELS]

@@ -143,6 +143,21 @@ def test_a_label_of_layers_that_see_no_row_above():
     assert (model.generate(2, labels=labels) == expected).all()
 
 
+def test_a_position_embedding_of_any_map_joins_any():
+    """Of the image and of features, as a bias, beside the image and through a projection of its own."""
+    image = keras.Input((3, 4, 2), dtype="int32", name="image")
+    x = keras.layers.Rescaling(0.5)(image)
+    projected = keras.layers.Conv2D(4, 1, activation="relu")(pz.layers.PositionEmbedding(3)(image))
+    x = pz.layers.MaskedConv2D(4, 3, "A", colours=2)(x, bias=projected)
+    x = x + pz.layers.PositionEmbedding(4)(x)
+    x = pz.layers.RowLSTM(4, colours=2)(x)
+    model = scrambled(pz.models.PixelModel(image, pz.layers.Logits(4, colours=2)(x)))
+    pz.check_causality(model)
+    known = np.random.default_rng(3).random((3, 3, 4)) < 0.4
+    images = random_images(model, 3)
+    assert (model.complete(images, known) == slowly(model, images, known, np.arange(3))).all()
+
+
 def test_conditioned_models_too():
     """Other inputs, as biases of raster layers and beside the image, for each image its own."""
     image = keras.Input((3, 4, 2), dtype="int32", name="image")
