@@ -22,6 +22,7 @@ from pixel_zoo.layers.gated_activation import GatedActivation
 from pixel_zoo.layers.gated_conv2d import GatedConv2D
 from pixel_zoo.layers.logits import Logits
 from pixel_zoo.layers.masked_conv2d import MaskedConv2D
+from pixel_zoo.layers.position_embedding import PositionEmbedding
 from pixel_zoo.layers.row_lstm import RowLSTM
 from pixel_zoo.layers.vertical_conv2d import VerticalConv2D
 
@@ -482,6 +483,7 @@ def test_row_by_row_equals_all_at_once_in_mixed_precision(entry):
         (Logits, {"levels": 1}, "levels", "1"),
         (Logits, {"levels": "256"}, "levels", "'256'"),
         (Logits, {"levels": 256, "colours": 0}, "colours", "0"),
+        (PositionEmbedding, {"features": 0}, "features", "0"),
     ],
 )
 def test_a_bad_argument_is_named(layer_class, arguments, named, got):

@@ -6,6 +6,7 @@ import errno
 import importlib
 import itertools
 import json
+import os
 import signal
 import types
 
@@ -130,6 +131,13 @@ def test_a_signal_saves_the_step_first(tmp_path, monkeypatch):
         signal.signal(signal.SIGTERM, before)
     progress, _ = load_state(tmp_path / "state.npz")
     assert (progress["epoch"], progress["steps"], progress["history"]) == (0, 8, [])
+
+
+def test_a_run_tells_how_many_cores_it_may_use(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {3}, raising=False)
+    with pytest.raises(Killed):
+        train_until(tmp_path, 0, kill, monkeypatch)
+    assert json.loads((tmp_path / "config.json").read_text())["machine"].startswith("1 core of ")
 
 
 def test_a_run_that_ran_out_of_time_goes_on(undisturbed, tmp_path, monkeypatch):

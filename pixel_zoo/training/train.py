@@ -280,7 +280,7 @@ def _configure(path, recipe, model):
         "parameters": model.count_params(),
         "training_images_sha256": data.content_hash(recipe.data, "train", **recipe.data_options),
         "backend": keras.backend.backend(),
-        "machine": ", ".join([f"{os.cpu_count()} cores of {_processor()}", *backend.accelerators()]),
+        "machine": ", ".join([f"{_cores()} of {_processor()}", *backend.accelerators()]),
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
     }
     with replacing(path) as temporary:
@@ -309,6 +309,12 @@ def _rewrite_log(path, history):
             writer = csv.DictWriter(file, ["epoch", *sorted(history[0])])
             writer.writeheader()
             writer.writerows({"epoch": epoch, **logs} for epoch, logs in enumerate(history))
+
+
+def _cores():
+    """How many cores this process may use, in words."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return "1 core" if count == 1 else f"{count} cores"
 
 
 def _processor():
