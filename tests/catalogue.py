@@ -101,7 +101,10 @@ MODELS = [
     ModelEntry(models.PixelRNN, {"recurrence": "diagonal", "units": 4, "residual": False, **SMALL}),
     ModelEntry(models.PixelCNN, {"filters": 4, "num_classes": 3, "conditioning_dim": 2, **SMALL}),
     ModelEntry(models.PixelCNN, {"filters": 4, "position_embedding": True, **SMALL}),
-    ModelEntry(models.GatedPixelCNN, {"filters": 4, "num_classes": 3, "position_embedding": True, **SMALL}),
+    ModelEntry(
+        models.GatedPixelCNN,
+        {"filters": 4, "num_classes": 3, "conditioning_dim": 2, "position_embedding": True, **SMALL},
+    ),
     ModelEntry(models.PixelRNN, {"recurrence": "row", "units": 4, "num_classes": 3, **SMALL}),
     ModelEntry(models.PixelRNN, {"recurrence": "diagonal", "units": 4, "conditioning_dim": 2, **SMALL}),
     # One pixel divides images of any shape. Copied pixels are another matter: see test_multi_scale.py.
@@ -110,7 +113,7 @@ MODELS = [
 
 
 def one_of_each_kind(entries):
-    """The last entry of each architecture."""
+    """The last of the entries of each architecture."""
     return list({(entry.model_class, entry.arguments.get("recurrence")): entry for entry in entries}.values())
 
 

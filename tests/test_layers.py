@@ -493,6 +493,19 @@ def test_a_bad_argument_is_named(layer_class, arguments, named, got):
     assert named in message and f"got {got}" in message and "\n" not in message
 
 
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [((2, 4, 3, 1), "axis 1"), ((2, 3, 4), "batch, height"), ((None, None, 3, 1), "static height and width")],
+    ids=str,
+)
+def test_a_position_embedding_refuses_another_size(shape, message):
+    layer = PositionEmbedding(2)
+    if message == "axis 1":
+        layer(np.zeros((2, 3, 3, 1), "float32"))
+    with pytest.raises(ValueError, match=message):
+        layer(keras.KerasTensor(shape))
+
+
 @every_layer
 @pytest.mark.parametrize("shape", [(3, 4), (5, 3, 4), (2, 1, 5, 3, 4)], ids=str)
 def test_an_input_of_the_wrong_rank_is_refused(entry, shape):

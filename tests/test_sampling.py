@@ -60,7 +60,7 @@ def test_noise_depends_on_an_images_own_seed_alone():
     assert together.min() >= 0 and together.max() < 1
 
 
-# One colour and a sigmoid for the plain models; colours and a softmax for all others, which have all that those have.
+# One colour and a sigmoid for the plain models; colours and a softmax for the others, of every kind one at least.
 SHAPES = [(entry, (3, 4, 1), 2) for entry in PLAIN_MODELS]
 SHAPES += [(entry, (3, 3, 3), 5) for entry in MODELS if entry in GIVEN_MODELS or entry not in PLAIN_MODELS]
 
@@ -143,14 +143,18 @@ def test_a_label_of_layers_that_see_no_row_above():
     assert (model.generate(2, labels=labels) == expected).all()
 
 
-def test_a_position_embedding_of_any_map_joins_any():
-    """Of the image and of features, as a bias, beside the image and through a projection of its own."""
+def test_a_position_embedding_may_stand_anywhere():
+    """Of the image, of features and of rows above; as a bias, through a projection, added to features and joined."""
     image = keras.Input((3, 4, 2), dtype="int32", name="image")
-    x = keras.layers.Rescaling(0.5)(image)
+    scaled = keras.layers.Rescaling(0.5)(image)
     projected = keras.layers.Conv2D(4, 1, activation="relu")(pz.layers.PositionEmbedding(3)(image))
-    x = pz.layers.MaskedConv2D(4, 3, "A", colours=2)(x, bias=projected)
+    x = pz.layers.MaskedConv2D(4, 3, "A", colours=2)(scaled, bias=projected)
     x = x + pz.layers.PositionEmbedding(4)(x)
-    x = pz.layers.RowLSTM(4, colours=2)(x)
+    x = keras.layers.Concatenate()([x, pz.layers.PositionEmbedding(3)(x)])
+    above = pz.layers.VerticalConv2D(4, 3, "A")(scaled)
+    above = above + pz.layers.PositionEmbedding(4)(above)
+    x = pz.layers.MaskedConv2D(4, 1, "B", colours=2)(x, bias=above)
+    x = pz.layers.RowLSTM(4, colours=2)(x, bias=pz.layers.PositionEmbedding(16)(x))
     model = scrambled(pz.models.PixelModel(image, pz.layers.Logits(4, colours=2)(x)))
     pz.check_causality(model)
     known = np.random.default_rng(3).random((3, 3, 4)) < 0.4

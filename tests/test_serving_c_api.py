@@ -20,8 +20,8 @@ pytestmark = pytest.mark.skipif(
 
 SHAPE, LEVELS = (3, 4, 1), 3
 COUNT = 5
-# Of each kind of graph one; with labels and vectors where there are, but for PixelCNN, whose stages of the multi-scale
-# model have labels and a small image.
+# One of each kind of graph, given labels or vectors or both, but for PixelCNN: the stages of the multi-scale model are
+# PixelCNNs given labels and a small image.
 SERVED = [entry for entry in GIVEN_MODELS if "small_shape" not in entry.arguments]
 SERVED += [entry for entry in PLAIN_MODELS if entry.model_class is pz.models.PixelCNN]
 EXPORTED = sorted((pathlib.Path(__file__).parents[1] / "exported").glob("*/[0-9]*/"))

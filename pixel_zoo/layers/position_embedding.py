@@ -16,15 +16,15 @@ class PositionEmbedding(keras.layers.Layer):
     Args:
         features: int, length of the vectors.
 
-    Input: tensor (batch, height, width, c), of which only height and width are read: what is made of a position
-    embedding alone does not depend on the image. Output: float tensor (1, height, width, features).
+    Input: tensor (batch, height, width, c) of static height and width. Its shape alone is read: what is made of a
+    position embedding does not depend on the image. Output: float tensor (batch, height, width, features).
 
     Raises:
-        ValueError: if features is below 1, or the input has not four axes.
+        ValueError: if features is below 1, or the input has not four axes or another size than the first one had.
 
     Example:
     >>> import numpy as np
-    >>> PositionEmbedding(16)(np.zeros((2, 28, 28, 1), "float32")).shape == (1, 28, 28, 16)
+    >>> PositionEmbedding(16)(np.zeros((2, 28, 28, 1), "float32")).shape == (2, 28, 28, 16)
     True
     """
 
@@ -34,11 +34,14 @@ class PositionEmbedding(keras.layers.Layer):
 
     def build(self, input_shape):
         check_rank(self, input_shape)
-        shape = (*input_shape[1:3], self.features)
-        self.embeddings = self.add_weight(shape=shape, initializer="zeros", name="embeddings")
+        _, height, width, _ = input_shape
+        if height is None or width is None:
+            raise ValueError(f"{self.name!r} takes maps of static height and width, got {tuple(input_shape)}")
+        self.input_spec = keras.layers.InputSpec(axes={1: height, 2: width})
+        self.embeddings = self.add_weight(shape=(height, width, self.features), initializer="zeros", name="embeddings")
 
     def call(self, x):
-        return ops.expand_dims(self.embeddings, 0)
+        return ops.broadcast_to(self.embeddings, (ops.shape(x)[0], *self.embeddings.shape))
 
     def get_config(self):
         return {**super().get_config(), "features": self.features}

@@ -28,14 +28,14 @@ class PixelCNN(ConfiguredModel):
         residual: bool, whether blocks add to their input.
         skip: bool, whether every block is connected to the output.
         dropout: float in [0, 1), rate at which features of a block are dropped in training.
-        position_embedding: bool, whether the first layer gets a learned bias for each place (`PositionEmbedding`),
-            which the paper's has not. Without it, a place further from the image's edges than the model sees is like
-            any other.
         num_classes: int, labels 0..num_classes-1 that an image is given with, or None: p(x | label), see 1606.05328.
         conditioning_dim: int, length of a vector that an image is given with, or None: p(x | vector).
         small_shape: (height, width) of a small image that an image is given with, or None: p(x | small). It holds every
             k-th row and column, from the first one on; see `MultiScalePixelRNN`.
         copy_known: bool, whether the small image's pixels are copied, not predicted.
+        position_embedding: bool, whether the first layer gets a learned bias for each place (`PositionEmbedding`),
+            which the paper's has not. Without it, where the model does not see
+            the image's upper, left and right edges, one place is like another.
         dtype: str, Keras dtype policy of the layers, or None for the global one; logits stay in float32.
         name: str or None.
 
@@ -63,11 +63,11 @@ class PixelCNN(ConfiguredModel):
         residual=True,
         skip=True,
         dropout=0.0,
-        position_embedding=False,
         num_classes=None,
         conditioning_dim=None,
         small_shape=None,
         copy_known=True,
+        position_embedding=False,
         dtype=None,
         name=None,
         **kwargs,
@@ -116,11 +116,11 @@ class PixelCNN(ConfiguredModel):
             "residual": residual,
             "skip": skip,
             "dropout": dropout,
-            "position_embedding": position_embedding,
             "num_classes": num_classes,
             "conditioning_dim": conditioning_dim,
             "small_shape": small_shape,
             "copy_known": copy_known,
+            "position_embedding": position_embedding,
             "dtype": dtype,
         }
         super().__init__(inputs, outputs, config, name=name, **kwargs)

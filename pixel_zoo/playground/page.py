@@ -164,7 +164,7 @@ def launch(models, port, **options):
         As Gradio's `launch`: (app, local address, None).
     """
     theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
-    _pass_proxies_by()
+    _bypass_proxies()
     return build(models).launch(
         server_name=LOOPBACK,
         server_port=port,
@@ -177,8 +177,8 @@ def launch(models, port, **options):
     )
 
 
-def _pass_proxies_by():
-    """Gradio asks its own server whether it has started: a proxy, which knows another loopback, can't say."""
+def _bypass_proxies():
+    """Gradio asks its own server whether it has started; a proxy on another machine would ask another server."""
     direct = os.environ.get("no_proxy", os.environ.get("NO_PROXY", ""))
     os.environ["no_proxy"] = ",".join(filter(None, [direct, LOOPBACK]))
 

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from pixel_zoo import backend
+from pixel_zoo.layers import PositionEmbedding
 from pixel_zoo.layers.colours import (
     by_colour,
     colour_slice,
@@ -175,9 +176,9 @@ class Walker:
         # A model casts its inputs before its layers see them.
         values = {id(tensor): ops.cast(value, tensor.dtype) for tensor, value in zip(others, inputs, strict=True)}
         for node in self.graph.conditioning:
-            # Only a position embedding is applied to what is not there yet, the image; it reads its shape alone.
-            shapes = [tensor for tensor in node.input_tensors if id(tensor) not in values]
-            values |= {id(tensor): ops.zeros((1, *tensor.shape[1:]), tensor.dtype) for tensor in shapes}
+            if isinstance(node.operation, PositionEmbedding):
+                (x,) = node.input_tensors  # the image may be in it, which is not there yet: its shape is all it takes
+                values.setdefault(id(x), ops.zeros((batch, *x.shape[1:]), x.dtype))
             args, kwargs = node.arguments.fill_in(values)
             outputs = keras.tree.flatten(node.operation(*args, **kwargs))
             values.update((id(tensor), value) for tensor, value in zip(node.outputs, outputs, strict=True))

@@ -80,7 +80,7 @@ class OneDevice:
         return batches
 
     def meet(self):
-        """Wait, at the end of a run, until the first process has written all."""
+        """Wait for the first process to write the end of a run, where the others would end it by ending before it."""
 
 
 class Strategy(OneDevice):
