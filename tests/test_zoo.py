@@ -18,6 +18,7 @@ import pixel_zoo as pz
 from pixel_zoo import models
 from pixel_zoo.training import Recipe, train
 from pixel_zoo.zoo import card, download, hugging_face, index, pretrained, release, saved_model, verify
+from pixel_zoo.zoo.command import training_command
 from pixel_zoo.zoo.whole import is_whole
 
 EXPORTED = pathlib.Path(__file__).parents[1] / "exported"
@@ -200,6 +201,12 @@ def test_every_model_has_its_file_its_card_and_its_pictures():
         assert (EXPORTED / f"{name}.md").read_text() == card.card(name, entry)
         assert (EXPORTED / f"{name}.png").exists() and (EXPORTED / f"{name}.curve.png").exists()
     assert (EXPORTED / "README.md").read_text() == card.readme(entries)
+
+
+def test_the_commands_of_the_cards_train_those_models():
+    for name, entry in index.read_index().items():
+        command, _ = training_command(Recipe(**entry["recipe"]), EXPORTED.parent / "recipes", f"runs/{name}")
+        assert command in (EXPORTED / f"{name}.md").read_text()
 
 
 def test_the_readme_has_the_figures_of_the_cards():
