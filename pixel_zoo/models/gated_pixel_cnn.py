@@ -40,8 +40,8 @@ class GatedPixelCNN(ConfiguredModel):
             k-th row and column, from the first one on; see `MultiScalePixelRNN`.
         copy_known: bool, whether the small image's pixels are copied, not predicted.
         position_embedding: bool, whether the first layer of the vertical stack gets a learned bias for each place
-            (`PositionEmbedding`), which the paper's has not. Without it, where the model does not see
-            the image's upper, left and right edges, one place is like another.
+            (`PositionEmbedding`), which the paper's has not. Without it, where the model does not see the image's
+            upper, left and right edges, one place is like another.
         dtype: str, Keras dtype policy of the layers, or None for the global one; logits stay in float32.
         name: str or None.
 
