@@ -266,7 +266,8 @@ def test_nothing_is_traced_after_the_first_epoch(tmp_path, without_samples, monk
 
 
 FREED_MEMORY = """
-import resource, sys
+import os, resource, sys
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"  # on some processors TensorFlow has them, and an allocator that keeps all
 import keras
 from pixel_zoo import data, models
 from pixel_zoo.training.memory import KeepFreedMemory
