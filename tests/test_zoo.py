@@ -362,6 +362,13 @@ def test_the_card_says_what_was_reached_and_how(released):
     assert f"{nats.mean():.3f} ± " in (folder / "exported" / "README.md").read_text()
 
 
+def test_the_card_says_that_a_run_ended_early(released):
+    _, entry, _ = released
+    early = entry | {"recipe": entry["recipe"] | {"epochs": 3}}
+    assert "10 epochs, ended before the 3 of the command, at most 10 steps" in card.card("mine", early)
+    assert "ended before" not in card.card("mine", entry)
+
+
 def test_a_run_that_no_recipe_makes_is_refused(released, tmp_path):
     folder, _, _ = released
     configuration = json.loads((folder / "run" / "config.json").read_text())

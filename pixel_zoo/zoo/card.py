@@ -29,7 +29,7 @@ def card(name, entry):
         "Trained by": f"`{entry['command']}`",
         "Optimiser": f"{recipe['optimizer']}, learning rate {recipe['learning_rate']:g}, {recipe['schedule']}; batches "
         f"of {recipe['batch_size']}; moving average of the weights: {recipe['ema_momentum'] or 'none'}",
-        "Length": f"{epochs(entry)}, {entry['steps']:,} steps; the weights are those of epoch {entry['best_epoch']}, "
+        "Length": f"{epochs(entry)}, {_steps(entry)}; the weights are those of epoch {entry['best_epoch']}, "
         f"the one with the fewest validation nats ({entry['validation_nats']:.3f})",
         "Time": "not recorded" if entry["seconds"] is None else duration(entry["seconds"]),
         "Hardware": entry["machine"] or "not recorded",
@@ -116,6 +116,12 @@ def epochs(entry):
     """How many epochs a model was trained for, and whether its recipe goes on for longer."""
     done, wanted = entry["epochs"], entry["epochs_of_recipe"]
     return f"{done} of the recipe's {wanted} epochs" if done < wanted else f"{done} epochs"
+
+
+def _steps(entry):
+    """The steps of those epochs; of a run that ended before its time, the last epoch may not have been whole."""
+    planned, steps = entry["recipe"]["epochs"], f"{entry['steps']:,} steps"
+    return f"ended before the {planned} of the command, at most {steps}" if entry["epochs"] < planned else steps
 
 
 def megabytes(entry):
