@@ -105,7 +105,9 @@ MODELS = [
         models.GatedPixelCNN,
         {"filters": 4, "num_classes": 3, "conditioning_dim": 2, "position_embedding": True, **SMALL},
     ),
-    ModelEntry(models.PixelRNN, {"recurrence": "row", "units": 4, "num_classes": 3, **SMALL}),
+    ModelEntry(
+        models.PixelRNN, {"recurrence": "row", "units": 4, "num_classes": 3, "position_embedding": True, **SMALL}
+    ),
     ModelEntry(models.PixelRNN, {"recurrence": "diagonal", "units": 4, "conditioning_dim": 2, **SMALL}),
     # One pixel divides images of any shape. Copied pixels are another matter: see test_multi_scale.py.
     ModelEntry(models.PixelCNN, {"filters": 4, "small_shape": (1, 1), "copy_known": False, **SMALL}),

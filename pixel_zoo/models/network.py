@@ -2,7 +2,7 @@
 
 import keras
 
-from pixel_zoo.layers import MaskedConv2D
+from pixel_zoo.layers import MaskedConv2D, PositionEmbedding
 from pixel_zoo.layers.checks import positive_integer
 
 
@@ -50,6 +50,7 @@ def raster_network(
     dropout,
     conditioning,
     dtype,
+    position_embedding=False,
     first=None,
 ):
     """Connect the layers of a model: 7x7 mask A, blocks, head, logits.
@@ -73,7 +74,8 @@ def raster_network(
         dropout: float, rate at which a body's features are dropped in training.
         conditioning: `Conditioning`, what the model is given beside the image.
         dtype: str, dtype policy of the layers.
-        first: maps the scaled image to what enters the first block; None: the 7x7 convolution.
+        position_embedding: bool, whether the 7x7 convolution gets a learned bias for each place.
+        first: maps the scaled image to what enters the first block, instead of the 7x7 convolution.
 
     Returns:
         (inputs, outputs): the symbolic image, or a dictionary of it and what it is given with; the symbolic logits.
@@ -83,9 +85,13 @@ def raster_network(
     def convolution(filters, name, kernel_size=1, mask_type="B"):
         return MaskedConv2D(filters, kernel_size, mask_type, colours=colours, dtype=dtype, name=name)
 
+    def first_convolution(x):
+        places = PositionEmbedding(features, dtype=dtype, name="positions")(x) if position_embedding else None
+        return convolution(features, "first", 7, "A")(x, bias=places)
+
     image = keras.Input(image_shape, dtype="int32", name="image")
     x = scaled(image, levels, dtype, name="scale")
-    x = first(x) if first else convolution(features, "first", 7, "A")(x)
+    x = (first or first_convolution)(x)
     skips = []
     for block in range(1, positive_integer("num_blocks", num_blocks) + 1):
         y = body(x, f"block{block}")

@@ -2,7 +2,7 @@
 
 import keras
 
-from pixel_zoo.layers import MaskedConv2D, PositionEmbedding
+from pixel_zoo.layers import MaskedConv2D
 from pixel_zoo.layers.checks import positive_integer
 from pixel_zoo.models.conditioning import Conditioning
 from pixel_zoo.models.network import check_dropout, check_image_shape, dtype_name, raster_network
@@ -81,10 +81,6 @@ class PixelCNN(ConfiguredModel):
             image_shape, levels, filters, num_classes, conditioning_dim, small_shape, copy_known, dtype
         )
 
-        def first(x):
-            places = PositionEmbedding(2 * filters, dtype=dtype, name="positions")(x) if position_embedding else None
-            return MaskedConv2D(2 * filters, 7, "A", colours=colours, dtype=dtype, name="first")(x, bias=places)
-
         def body(x, name):
             x = keras.layers.ReLU(dtype=dtype, name=f"{name}_relu")(x)
             x = MaskedConv2D(filters, 1, "B", colours=colours, dtype=dtype, name=f"{name}_down")(x)
@@ -105,7 +101,7 @@ class PixelCNN(ConfiguredModel):
             dropout,
             conditioning,
             dtype,
-            first,
+            position_embedding,
         )
         config = {
             "image_shape": image_shape,

@@ -34,6 +34,8 @@ class PixelRNN(ConfiguredModel):
         small_shape: (height, width) of a small image that an image is given with, or None: p(x | small). It holds every
             k-th row and column, from the first one on; see `MultiScalePixelRNN`.
         copy_known: bool, whether the small image's pixels are copied, not predicted.
+        position_embedding: bool, whether the first layer gets a learned bias for each place (`PositionEmbedding`),
+            which the paper's has not.
         dtype: str, Keras dtype policy of the layers, or None for the global one; logits stay in float32.
         name: str or None.
 
@@ -66,6 +68,7 @@ class PixelRNN(ConfiguredModel):
         conditioning_dim=None,
         small_shape=None,
         copy_known=True,
+        position_embedding=False,
         dtype=None,
         name=None,
         **kwargs,
@@ -85,7 +88,18 @@ class PixelRNN(ConfiguredModel):
             return lstm(x, bias=conditioning.bias(f"{name}_lstm", lstm.input_to_state.filters))
 
         inputs, outputs = raster_network(
-            image_shape, levels, 2 * units, num_blocks, body, head_filters, residual, skip, dropout, conditioning, dtype
+            image_shape,
+            levels,
+            2 * units,
+            num_blocks,
+            body,
+            head_filters,
+            residual,
+            skip,
+            dropout,
+            conditioning,
+            dtype,
+            position_embedding,
         )
         config = {
             "image_shape": image_shape,
@@ -101,6 +115,7 @@ class PixelRNN(ConfiguredModel):
             "conditioning_dim": conditioning_dim,
             "small_shape": small_shape,
             "copy_known": copy_known,
+            "position_embedding": position_embedding,
             "dtype": dtype,
         }
         super().__init__(inputs, outputs, config, name=name, **kwargs)
