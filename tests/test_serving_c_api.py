@@ -183,7 +183,7 @@ def test_a_pretrained_model_is_served_as_it_was_saved(path, process):
             model = keras.models.load_model(path.parent.with_suffix(".keras"))
             inputs |= {"image": random_images(model, 1)}
             nats = process.apply(c_session.run, (arguments, name, inputs))["log_likelihood"]
-            np.testing.assert_allclose(nats, model.log_likelihood(inputs["image"]), rtol=1e-4)
+            np.testing.assert_allclose(nats, model.log_likelihood(inputs["image"], inputs.get("label")), rtol=1e-4)
 
 
 @pytest.fixture(scope="module")
