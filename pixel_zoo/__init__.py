@@ -3,9 +3,10 @@
 from pixel_zoo import data, layers, likelihoods, models, sampling
 from pixel_zoo.causality import CausalityError, check_causality
 from pixel_zoo.serving import export
+from pixel_zoo.version import VERSION
 from pixel_zoo.zoo import list, load
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "CausalityError",

@@ -29,8 +29,9 @@ from pixel_zoo.training.report import write_report
 from pixel_zoo.training.resumable import Resumable
 from pixel_zoo.training.sample_grid import SampleGrid, save_samples
 from pixel_zoo.training.stop_after import StopAfter
+from pixel_zoo.version import VERSION
 
-PACKAGES = ("pixel-zoo", "keras", "tensorflow", "jax", "numpy")
+PACKAGES = ("keras", "tensorflow", "jax", "numpy")
 
 
 def train(
@@ -281,7 +282,8 @@ def _configure(path, recipe, model):
         "training_images_sha256": data.content_hash(recipe.data, "train", **recipe.data_options),
         "backend": keras.backend.backend(),
         "machine": ", ".join([f"{_cores()} of {_processor()}", *backend.accelerators()]),
-        "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
+        "versions": {"python": platform.python_version(), "pixel-zoo": VERSION}
+        | {name: _version(name) for name in PACKAGES},
     }
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(configuration, indent=2) + "\n")

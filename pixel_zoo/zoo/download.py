@@ -3,6 +3,7 @@
 import os
 import pathlib
 
+import filelock
 import requests
 
 from pixel_zoo.zoo.whole import is_whole
@@ -15,7 +16,8 @@ def download(url, path, size, sha256):
     """Fetch a file, going on from what an earlier attempt has left.
 
     What has come is kept beside `path`, as `NAME.part`; `path` itself is only ever the whole file, of the right hash.
-    An attempt that breaks off is followed by another as long as each brings something.
+    An attempt that breaks off is followed by another as long as each brings something. One process fetches at a time;
+    others wait for it (`NAME.lock`), and take what it has fetched.
 
     Args:
         url: its address, http or https.
@@ -29,7 +31,7 @@ def download(url, path, size, sha256):
     Raises:
         FileNotFoundError: the server does not have it.
         ConnectionError: there is no network, no server, or it does not answer (in time).
-        ValueError: what came is not that file; nothing of it is kept.
+        ValueError: what came is not that file, and nothing of it is kept; or the address is not one of http or https.
 
     Example:
 
@@ -39,7 +41,15 @@ def download(url, path, size, sha256):
     ConnectionError: http://127.0.0.1:9/none.keras can't be fetched (...); 0 of 1 bytes are there...
     """
     path = pathlib.Path(path)
+    if not url.startswith(("http://", "https://")):
+        raise ValueError(f"url must begin with http:// or https://, got {url!r}")
     path.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(path.with_name(f"{path.name}.lock")):
+        return path if is_whole(path, sha256) else _fetch(url, path, size, sha256)
+
+
+def _fetch(url, path, size, sha256):
+    """What `download` does while it alone may."""
     part = path.with_name(f"{path.name}.part")
     goes_on = part.exists()
     while (before := _bytes(part)) < size:
@@ -55,7 +65,7 @@ def download(url, path, size, sha256):
         return path
     part.unlink()
     if goes_on:  # what was there may have been the beginning of another version
-        return download(url, path, size, sha256)
+        return _fetch(url, path, size, sha256)
     raise ValueError(f"{url} is another file than the index knows: its SHA-256 is not {sha256}")
 
 

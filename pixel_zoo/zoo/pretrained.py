@@ -25,8 +25,10 @@ def load(name):
         The Keras model, not compiled: it scores, samples, completes and is exported; `model.compile()` before `fit`.
 
     Raises:
-        ValueError: there is no such model, or what was fetched is not this file.
-        FileNotFoundError: its file lies nowhere, and `PIXEL_ZOO_URL` is not set or the server doesn't have it.
+        ValueError: there is no such model, what was fetched is not this file, or `PIXEL_ZOO_URL` is no address.
+        FileNotFoundError: its file lies nowhere, or a damaged one does, and `PIXEL_ZOO_URL` is not set or the server
+            doesn't have it.
+        PermissionError: `PIXEL_ZOO_CACHE` can't be written.
         ConnectionError: it can't be fetched now.
 
     Example:
@@ -42,17 +44,33 @@ def find(name):
     import platformdirs  # here: a machine that only trains may lack it, and what `download` needs
 
     entry = entry_of(name)
-    cache = pathlib.Path(os.environ.get("PIXEL_ZOO_CACHE") or platformdirs.user_cache_path("pixel_zoo"))
+    cache = pathlib.Path(os.environ.get("PIXEL_ZOO_CACHE") or platformdirs.user_cache_path("pixel_zoo")).expanduser()
     file = f"{name}.keras"
-    for directory in (CHECKOUT, cache):
-        if is_whole(directory / file, entry["sha256"]):
-            return directory / file
+    paths = [directory / file for directory in (CHECKOUT, cache)]
+    for path in paths:
+        if is_whole(path, entry["sha256"]):
+            return path
     base = os.environ.get("PIXEL_ZOO_URL")
     if not base:
+        damaged = [f"; {str(path)!r} is another file: its SHA-256 differs" for path in paths if path.is_file()]
         raise FileNotFoundError(
-            f"name: {file} lies neither in {str(CHECKOUT)!r} nor in {str(cache)!r}; copy it there, or set "
-            "PIXEL_ZOO_URL to the address of a directory that has it"
+            f"name: {file} lies neither in {str(CHECKOUT)!r} nor in {str(cache)!r}{''.join(damaged)}; copy it there, "
+            "or set PIXEL_ZOO_URL to the address of a directory that has it"
         )
+    if not base.startswith(("http://", "https://")):
+        raise ValueError(f"PIXEL_ZOO_URL must begin with http:// or https://, got {base!r}")
     from pixel_zoo.zoo.download import download
 
+    _make_writable(cache)
     return download(f"{base.rstrip('/')}/{file}", cache / file, entry["bytes"], entry["sha256"])
+
+
+def _make_writable(cache):
+    """Make the directory for what is fetched, or say how to have another one."""
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        writable = os.access(cache, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise PermissionError(f"PIXEL_ZOO_CACHE must name a directory that can be written, got {str(cache)!r}")
