@@ -2,6 +2,7 @@
 
 import csv
 import importlib.util
+import math
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from pixel_zoo.training.files import replacing
 
 TILE = 64  # images lower than this are enlarged, each value to a square of pixels
 GAP = 2
+CURVES = (("nats", "training"), ("val_nats", "validation"))  # columns of log.csv, and what they are
 BACKGROUND = (64, 64, 64)
 UNKNOWN = (70, 110, 180)  # a tint that no grey-level image holds
 
@@ -117,7 +119,9 @@ def save(picture, path):
 
 
 def save_loss_curve(log, path):
-    """Draw the nats of both splits over the epochs.
+    """Draw the nats of both splits over the epochs, and mark the epoch with the fewest validation nats.
+
+    The first tenth of the epochs, which is steep, may lie above the picture.
 
     Args:
         log: the CSV file that `train` writes.
@@ -130,8 +134,14 @@ def save_loss_curve(log, path):
     epochs = [int(row["epoch"]) + 1 for row in rows]
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.add_subplot(xlabel="epoch", ylabel="negative log-likelihood (nats an image)")
-    for column, label in (("nats", "training"), ("val_nats", "validation")):
-        axes.plot(epochs, [float(row[column]) for row in rows], marker=".", label=label)
+    curves = {label: [float(row[column]) for row in rows] for column, label in CURVES}
+    for label, nats in curves.items():
+        axes.plot(epochs, nats, marker=".", label=label)
+    best = min(curves["validation"])
+    axes.plot(epochs[curves["validation"].index(best)], best, "o", label=f"best: {best:.2f}")
+    shown = [value for nats in curves.values() for value in nats[math.ceil(len(rows) / 10) :] or nats]
+    margin = 0.05 * (max(shown) - min(shown)) or 1
+    axes.set_ylim(min(shown) - margin, max(shown) + margin)
     axes.legend()
     axes.grid(alpha=0.3)
     with replacing(path) as temporary:
