@@ -19,7 +19,7 @@ pixel_cnn = Recipe(
     ema_momentum=0.97,
     batch_size=32,
     epochs=12,
-    target="at least 10 % fewer bits/dim than one histogram a pixel, test split",
+    target="below 2.19 bits/dim, test split: 10 % fewer than one histogram a pixel, 2.431",
     source="recipes/demo.py",
 )
 
@@ -34,4 +34,10 @@ row_lstm = replace(
 diagonal_bilstm = replace(row_lstm, model_options=row_lstm.model_options | {"recurrence": "diagonal"})
 
 # Each image is given with its label: log p(image | label). `pixel-zoo sample ... --label 3` draws threes.
-class_conditional = replace(pixel_cnn, model_options=pixel_cnn.model_options | {"num_classes": 10})
+# How far below, is what the label is worth.
+class_conditional = replace(
+    pixel_cnn,
+    model_options=pixel_cnn.model_options | {"num_classes": 10},
+    target="below 80.07 nats given the label, test split: those of the same net that is not given it",
+    source="exported/digits_pixel_cnn.md",
+)

@@ -30,8 +30,8 @@ digits = Recipe(
     ema_momentum=0.97,
     batch_size=32,
     epochs=12,
-    target="as few nats as the single-scale Diagonal BiLSTM of recipes/digits.py, test split",
-    source="recipes/digits.py",
+    target="77.44 nats, test split: those of the single-scale Diagonal BiLSTM",
+    source="exported/digits_diagonal_bilstm.md",
 )
 
 mnist = Recipe(

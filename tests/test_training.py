@@ -350,6 +350,22 @@ def test_divergence_is_an_error_that_keeps_the_last_good_weights(tmp_path):
     assert not list(tmp_path.glob("*.keras"))
 
 
+@pytest.mark.parametrize("second", ["nan", "inf"])
+def test_the_curve_of_a_run_that_diverged_is_drawn(second, tmp_path):
+    (tmp_path / "log.csv").write_text(f"epoch,nats,val_nats\n0,100,90\n1,{second},{second}\n")
+    pictures.save_loss_curve(tmp_path / "log.csv", tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").stat().st_size > 0
+
+
+def test_the_curve_leaves_out_a_steep_start(tmp_path, monkeypatch):
+    limits = []
+    figure = "matplotlib.figure.Figure.savefig"
+    monkeypatch.setattr(figure, lambda self, path, **_: (path.touch(), limits.extend(self.axes[0].get_ylim())))
+    (tmp_path / "log.csv").write_text("epoch,nats,val_nats\n0,1000,900\n1,80,81\n2,79,80\n")
+    pictures.save_loss_curve(tmp_path / "log.csv", tmp_path / "curve.png")
+    assert limits == pytest.approx([78.9, 81.1])
+
+
 def test_evaluate_refuses_other_images(run):
     model, _ = run
     with pytest.raises(ValueError, match=r"data: the images of 'binarized_mnist' have shape .28, 28, 1. and 2 levels"):

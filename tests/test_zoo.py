@@ -1,5 +1,6 @@
 """Pretrained models: fetched whole or not at all, as their cards say, and made of runs by one command."""
 
+import concurrent.futures
 import hashlib
 import http.server
 import json
@@ -99,7 +100,7 @@ def test_a_file_is_fetched_whole(tmp_path):
     with Server(sends(CONTENT)) as server:
         assert fetch(server, tmp_path / "new" / "file").read_bytes() == CONTENT
     assert server.ranges == [None]
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["file"]
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["file", "file.lock"]
 
 
 def test_a_download_that_breaks_off_goes_on_where_it_was(tmp_path):
@@ -123,6 +124,18 @@ def test_a_server_without_ranges_sends_all_again(tmp_path):
         assert fetch(server, tmp_path / "file").read_bytes() == CONTENT
 
 
+def test_a_server_whose_file_is_shorter_has_another_one(tmp_path):
+    def shorter(handler):
+        if handler.headers["Range"] == f"bytes={SOME}-":
+            status(416)(handler)
+        else:
+            sends(CONTENT[:SOME])(handler)
+
+    with Server(shorter) as server, pytest.raises(ValueError, match="another file than the index knows"):
+        fetch(server, tmp_path / "file")
+    assert [path.name for path in tmp_path.iterdir()] == ["file.lock"]
+
+
 def test_a_server_that_always_ends_too_early_is_given_up(tmp_path):
     refusal = f"{SOME} of {len(CONTENT)} bytes"
     with Server(sends(CONTENT, ranges=False, until=SOME)) as server, pytest.raises(ConnectionError, match=refusal):
@@ -136,7 +149,7 @@ def test_another_file_is_refused_and_not_kept(tmp_path):
     refusal = "another file than the index knows"
     with Server(sends(CONTENT[::-1])) as server, pytest.raises(ValueError, match=refusal):
         fetch(server, tmp_path / "file")
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["file.lock"]
 
 
 @pytest.mark.parametrize("left", [CONTENT[:1000:-1][:500], CONTENT[::-1], CONTENT + b"more"])
@@ -149,7 +162,30 @@ def test_the_beginning_of_another_version_is_thrown_away(left, tmp_path):
 def test_a_file_that_is_not_there_is_said_so(tmp_path):
     with Server(status(404)) as server, pytest.raises(FileNotFoundError, match=r"/file does not exist \(404\)"):
         fetch(server, tmp_path / "file")
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["file.lock"]
+
+
+def test_of_several_that_fetch_a_file_one_does(tmp_path):
+    asked, go_on = threading.Event(), threading.Event()
+
+    def wait(handler):
+        asked.set()
+        assert go_on.wait(60)
+        sends(CONTENT)(handler)
+
+    with Server(wait) as server, concurrent.futures.ThreadPoolExecutor() as pool:
+        first = pool.submit(fetch, server, tmp_path / "file")
+        assert asked.wait(60)
+        second = pool.submit(fetch, server, tmp_path / "file")
+        concurrent.futures.wait([second], timeout=0.2)  # so long that it would have asked too
+        go_on.set()
+        assert first.result().read_bytes() == second.result().read_bytes() == CONTENT
+    assert server.ranges == [None]
+
+
+def test_an_address_of_no_web_server_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"url must begin with http:// or https://, got '127.0.0.1:80/file'"):
+        download.download("127.0.0.1:80/file", tmp_path / "file", 1, SHA256)
 
 
 def test_a_server_that_is_silent_is_given_up(tmp_path, monkeypatch):
@@ -178,8 +214,9 @@ def test_an_installed_package_fetches_a_model_once(tmp_path, monkeypatch):
     monkeypatch.setattr(pretrained, "CHECKOUT", tmp_path / "no checkout")
     monkeypatch.setenv("PIXEL_ZOO_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("PIXEL_ZOO_URL", raising=False)
-    with pytest.raises(FileNotFoundError, match="set PIXEL_ZOO_URL to the address"):
+    with pytest.raises(FileNotFoundError, match="set PIXEL_ZOO_URL to the address") as absent:
         pz.load(NAME)
+    assert "another file" not in str(absent.value)
     with Server(sends((EXPORTED / f"{NAME}.keras").read_bytes())) as server:
         monkeypatch.setenv("PIXEL_ZOO_URL", f"{server.url}/")
         assert pz.load(NAME).levels == 17
@@ -188,6 +225,32 @@ def test_an_installed_package_fetches_a_model_once(tmp_path, monkeypatch):
         (tmp_path / "cache" / f"{NAME}.keras").write_bytes(b"damaged")
         assert pz.load(NAME).levels == 17
         assert len(server.ranges) == 2
+    monkeypatch.delenv("PIXEL_ZOO_URL")
+    (tmp_path / "cache" / f"{NAME}.keras").write_bytes(b"damaged")
+    with pytest.raises(FileNotFoundError, match=rf"cache/{NAME}.keras' is another file: its SHA-256 differs"):
+        pz.load(NAME)
+
+
+def test_wrong_settings_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(pretrained, "CHECKOUT", tmp_path / "no checkout")
+    monkeypatch.setenv("PIXEL_ZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PIXEL_ZOO_URL", "127.0.0.1:9106")
+    with pytest.raises(ValueError, match=r"PIXEL_ZOO_URL must begin with http:// or https://, got '127.0.0.1:9106'"):
+        pz.load(NAME)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PIXEL_ZOO_CACHE", str(tmp_path / "file" / "cache"))
+    monkeypatch.setenv("PIXEL_ZOO_URL", "http://127.0.0.1:9")
+    with pytest.raises(PermissionError, match=r"PIXEL_ZOO_CACHE must name a directory that can be written, got .*file"):
+        pz.load(NAME)
+
+
+def test_the_cache_may_be_in_the_home_directory(tmp_path, monkeypatch):
+    monkeypatch.setattr(pretrained, "CHECKOUT", tmp_path / "no checkout")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PIXEL_ZOO_CACHE", "~/models")
+    (tmp_path / "models").mkdir()
+    shutil.copy(EXPORTED / f"{NAME}.keras", tmp_path / "models")
+    assert pretrained.find(NAME) == tmp_path / "models" / f"{NAME}.keras"
 
 
 # What is in exported/
@@ -210,9 +273,12 @@ def test_the_commands_of_the_cards_train_those_models():
 
 
 def test_the_readme_has_the_figures_of_the_cards():
-    rows = re.findall(r"^\| `(\w+)` \| .* \| (.*) \|$", (EXPORTED.parent / "README.md").read_text(), re.MULTILINE)
-    figures = {name: figure for name, figure in rows if name in index.read_index()}
-    assert figures and figures == {name: card.nats(index.read_index()[name]) for name in figures}
+    text = (EXPORTED.parent / "README.md").read_text()
+    for name, entry in index.read_index().items():
+        aim = entry["recipe"]["target"].partition(",")[0]
+        bits = f"{entry['bits_per_dim']:.3f}"
+        words = (f"`{name}`", card.architecture(entry), card.nats(entry), bits, f"{aim}: {card.outcome(entry)}")
+        assert f"| {' | '.join(words)} |\n" in text
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="looks at both backends, whichever it starts from")
@@ -227,9 +293,16 @@ def test_list_shows_likelihoods_and_what_they_are_of(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     assert call("list") == 0
     shown = capsys.readouterr().out
-    assert card.nats(index.read_index()[NAME]) in shown and shown.count("PixelCNN given the label") == 1
+    assert card.nats(index.read_index()[NAME]) in shown and shown.count("PixelCNN 3x32 given the label") == 1
     assert " nats an image given the label, " in (EXPORTED / "digits_class_conditional.md").read_text()
     assert "given the label" not in (EXPORTED / f"{NAME}.md").read_text()
+
+
+def test_list_has_whole_names_and_figures_on_a_narrow_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert call("list") == 0
+    shown = [re.split(r"\s*│\s*", line) for line in capsys.readouterr().out.splitlines()]
+    assert all([name, card.nats(entry)] in [row[1:3] for row in shown] for name, entry in index.read_index().items())
 
 
 # What verify finds
@@ -263,6 +336,15 @@ def test_a_wrong_figure_is_found(directory, capsys):
     assert f"{NAME}: failed: " in out and "on the card" in out and "0 verified, 0 not verified, 1 failed" in out
 
 
+@pytest.mark.parametrize("figure", ["images", "standard_error", "bits_per_dim"])
+@pytest.mark.parametrize("factor", [1.01, np.nan])
+def test_a_wrong_other_figure_is_found(figure, factor, directory):
+    directory, entries = directory
+    entries[NAME] = entries[NAME] | {figure: entries[NAME][figure] * factor}
+    verdict, words = finding(directory)
+    assert verdict == "failed" and figure in words.partition("differs in ")[2]
+
+
 def test_a_changed_file_is_found(directory):
     directory, _ = directory
     with open(directory / f"{NAME}.keras", "ab") as file:
@@ -289,6 +371,24 @@ def test_what_is_not_there_is_not_verified(directory, monkeypatch):
     assert verdict == "not verified" and "no data: digits is not prepared" in words
     (directory / f"{NAME}.keras").unlink()
     assert finding(directory) == ("not verified", "its file is not there")
+
+
+def test_without_the_other_backend_the_rest_is_compared(directory, monkeypatch):
+    directory, entries = directory
+    monkeypatch.undo()  # of what stands for the other backend
+    monkeypatch.setattr(verify, "read_index", lambda: entries)
+    monkeypatch.setattr(verify.importlib.util, "find_spec", lambda name: None)
+    verdict, words = finding(directory)
+    assert verdict == "not verified" and "on the card" in words and words.endswith("is not installed")
+    entries[NAME] = entries[NAME] | {"nats": 1.0}
+    assert finding(directory)[0] == "failed"
+
+
+def test_nothing_verified_is_no_success(directory, capsys):
+    directory, _ = directory
+    (directory / f"{NAME}.keras").unlink()
+    assert call("verify", directory) == 1
+    assert "0 verified, 1 not verified, 0 failed" in capsys.readouterr().out
 
 
 def test_a_file_that_does_not_load_is_said_so(tmp_path):
@@ -360,6 +460,58 @@ def test_the_card_says_what_was_reached_and_how(released):
     assert f"{nats.mean():.3f} ± " in words and "1 of the recipe's 10 epochs, 10 steps" in words
     assert entry["seconds"] > 0 and entry["sha256"] in words and "?" in words
     assert f"{nats.mean():.3f} ± " in (folder / "exported" / "README.md").read_text()
+    assert len(entry["validation_nats_of_epochs"]) == len(entry["training_nats_of_epochs"]) == 1
+    assert f"| Validation nats | {entry['validation_nats']:.2f} |" in words
+    assert entry["versions"]["pixel-zoo"] == pz.__version__
+
+
+def test_the_card_of_a_model_trained_on_jax_has_a_command_that_does_so(released):
+    _, entry, _ = released
+    assert "`KERAS_BACKEND=jax pixel-zoo train" in card.card("mine", entry | {"backend": "jax"})
+    assert "KERAS_BACKEND" not in card.card("mine", entry | {"backend": "tensorflow"})
+
+
+def test_cards_are_renewed_with_the_aims_of_the_recipes(released, tmp_path, monkeypatch):
+    _, entry, _ = released
+    recipes = tmp_path / "recipes"
+    recipes.mkdir()
+    (recipes / "mine.py").write_text(RECIPES.replace("8}", "8}, target='9.00 nats, test split', source='here'"))
+    monkeypatch.setattr(index, "PATH", tmp_path / "index.json")
+    index.PATH.write_text(json.dumps({"mine": entry}))
+    release.renew_cards(tmp_path, recipes)
+    words = (tmp_path / "mine.md").read_text()
+    assert f"| 9.00 nats, test split (here); **missed by {entry['nats'] - 9:.2f} nats** |" in words
+    assert index.read_index()["mine"]["recipe"]["source"] == "here"
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "words"),
+    [
+        ("PixelCNN", {}, "PixelCNN 7x32"),
+        ("GatedPixelCNN", {"filters": 8}, "Gated PixelCNN 7x8"),
+        ("PixelRNN", {"recurrence": "row", "num_blocks": 2}, "Row LSTM 2x16"),
+        ("PixelRNN", {"num_classes": 3}, "Diagonal BiLSTM 7x16 given the label"),
+        ("MultiScalePixelRNN", {"small_shapes": ((2, 2),)}, "multi-scale Diagonal BiLSTM 7x16"),
+        ("MultiScalePixelRNN", {"base": "PixelCNN", "options": [{}, {"num_blocks": 1}]}, "multi-scale PixelCNN 1x32"),
+    ],
+)
+def test_the_architecture_of_a_recipe_has_the_options_that_it_leaves_out(model, options, words):
+    assert card.architecture({"recipe": {"model": model, "model_options": options}}) == words
+
+
+@pytest.mark.parametrize(
+    ("target", "nats", "words"),
+    [
+        ("79.20 nats, test split", 79.204, "; **met**"),
+        ("79.20 nats, test split", 79.206, "; **missed by 0.01 nats**"),
+        ("79.20 nats, test split", float("nan"), "; **missed by nan nats**"),
+        ("fewer than histograms, test split", 79.206, ""),
+    ],
+)
+def test_the_card_says_whether_the_aim_was_met(released, target, nats, words):
+    _, entry, _ = released
+    aimed = entry | {"nats": nats, "recipe": entry["recipe"] | {"target": target, "source": "table 4"}}
+    assert f"| Aimed at | {target} (table 4){words} |" in card.card("mine", aimed)
 
 
 def test_the_card_says_that_a_run_ended_early(released):
@@ -367,6 +519,13 @@ def test_the_card_says_that_a_run_ended_early(released):
     early = entry | {"recipe": entry["recipe"] | {"epochs": 3}}
     assert "10 epochs, ended before the 3 of the command, at most 10 steps" in card.card("mine", early)
     assert "ended before" not in card.card("mine", entry)
+
+
+def test_a_run_may_lack_an_option_that_its_recipe_has_got_since(tmp_path):
+    (tmp_path / "mine.py").write_text(RECIPES)
+    run = Recipe(data="digits", model="PixelCNN", model_options={"filters": 4}, epochs=1)
+    command, _ = training_command(run, tmp_path, "runs/old")
+    assert command.endswith("mine.py --model other --set model_options.dropout=0.0 --output runs/old")
 
 
 def test_a_run_that_no_recipe_makes_is_refused(released, tmp_path):
@@ -429,3 +588,5 @@ def test_a_hugging_face_folder_is_what_keras_reads(tmp_path, monkeypatch):
     readme = (tmp_path / "hub" / "README.md").read_text()
     assert readme.startswith("---\nlibrary_name: keras\n") and f"![Samples and completions]({NAME}.png)" in readme
     assert (tmp_path / "hub" / f"{NAME}.png").exists()
+    assert f'keras.saving.load_model("hf://USER/{NAME}")' in readme and "pz.load" not in readme
+    assert f"unpacked from `{NAME}.keras`" in readme

@@ -1,6 +1,7 @@
 """What is done with pretrained models in a checkout: release, rebuild SavedModels, make Hugging Face folders.
 
 python tools/zoo.py release RUN NAME               # a folder that `pixel-zoo train` wrote -> exported/NAME.*
+python tools/zoo.py cards                          # all cards anew, with aims and commands of the recipes of now
 python tools/zoo.py saved-model NAME ...           # exported/NAME/1/, and exported/models.config
 python tools/zoo.py hugging-face NAME DIRECTORY    # what "hf://USER/NAME" is to hold
 """
@@ -16,12 +17,16 @@ import typer
 from pixel_zoo.zoo import card
 from pixel_zoo.zoo.hugging_face import write_hugging_face
 from pixel_zoo.zoo.release import release as release_run
+from pixel_zoo.zoo.release import renew_cards
 from pixel_zoo.zoo.saved_model import write_saved_model
+from pixel_zoo_cli import OneLineErrors
 
 ROOT = pathlib.Path(__file__).parents[1]
 EXPORTED = ROOT / "exported"
 
-app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    cls=OneLineErrors, help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
 
 
 @app.command()
@@ -31,6 +36,12 @@ def release(
 ):
     """Make a pretrained model of a run."""
     print(name, card.likelihood(release_run(run, name, EXPORTED, ROOT / "recipes")))
+
+
+@app.command()
+def cards():
+    """Write all cards anew."""
+    renew_cards(EXPORTED, ROOT / "recipes")
 
 
 @app.command()

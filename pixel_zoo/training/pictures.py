@@ -137,11 +137,13 @@ def save_loss_curve(log, path):
     curves = {label: [float(row[column]) for row in rows] for column, label in CURVES}
     for label, nats in curves.items():
         axes.plot(epochs, nats, marker=".", label=label)
-    best = min(curves["validation"])
+    best = min(filter(math.isfinite, curves["validation"]))
     axes.plot(epochs[curves["validation"].index(best)], best, "o", label=f"best: {best:.2f}")
-    shown = [value for nats in curves.values() for value in nats[math.ceil(len(rows) / 10) :] or nats]
-    margin = 0.05 * (max(shown) - min(shown)) or 1
-    axes.set_ylim(min(shown) - margin, max(shown) + margin)
+    later = [value for nats in curves.values() for value in nats[math.ceil(len(rows) / 10) :]]
+    shown = list(filter(math.isfinite, later))  # a run that diverges ends with NaN
+    if shown:
+        margin = 0.05 * (max(shown) - min(shown)) or 1
+        axes.set_ylim(min(shown) - margin, max(shown) + margin)
     axes.legend()
     axes.grid(alpha=0.3)
     with replacing(path) as temporary:

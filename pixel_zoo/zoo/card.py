@@ -1,18 +1,26 @@
 """What there is to say of pretrained models, in Markdown: a card each, and a table of all."""
 
-import math
+import re
 
 from pixel_zoo import data
+from pixel_zoo.zoo.command import with_defaults
 
+ARCHITECTURES = {
+    "PixelCNN": "PixelCNN",
+    "GatedPixelCNN": "Gated PixelCNN",
+    "row": "Row LSTM",
+    "diagonal": "Diagonal BiLSTM",
+}
 GENERATED = "<!-- Written by tools/zoo.py; changes are overwritten. -->"
 
 
-def card(name, entry):
+def card(name, entry, on_hub=False):
     """The card of a model.
 
     Args:
         name: its name.
         entry: what the index says of it.
+        on_hub: bool, whether it lies beside the parts of the `.keras` file, as the Hugging Face Hub has them.
 
     Returns:
         str, Markdown, which shows `NAME.png` and `NAME.curve.png` beside it.
@@ -22,24 +30,26 @@ def card(name, entry):
     versions = ", ".join(f"{package} {version}" for package, version in entry["versions"].items() if version)
     facts = {
         "Test": f"**{likelihood(entry)}**, {entry['images']:,} images: the whole split",
-        "Aimed at": f"{recipe['target']} ({recipe['source']})" if recipe["target"] else "no figure",
+        "Aimed at": _aim(entry, f" ({recipe['source']})"),
         "Model": f"{recipe['model']} ({_options(recipe['model_options'])}), {entry['parameters']:,} parameters",
         "Data": f"`{recipe['data']}`, {info.splits['train']:,} training images. {info.description} From: {info.source}",
         "Training images, SHA-256": f"`{entry['training_images_sha256']}`",
-        "Trained by": f"`{entry['command']}`",
+        "Trained by": f"`{_backend(entry)}{entry['command']}`",
         "Optimiser": f"{recipe['optimizer']}, learning rate {recipe['learning_rate']:g}, {recipe['schedule']}; batches "
         f"of {recipe['batch_size']}; moving average of the weights: {recipe['ema_momentum'] or 'none'}",
         "Length": f"{epochs(entry)}, {_steps(entry)}; the weights are those of epoch {entry['best_epoch']}, "
         f"the one with the fewest validation nats ({entry['validation_nats']:.3f})",
+        "Validation nats": _history(entry),
         "Time": "not recorded" if entry["seconds"] is None else duration(entry["seconds"]),
         "Hardware": entry["machine"] or "not recorded",
         "Versions": f"{versions}; {entry['backend']} backend",
-        "File": f"`{name}.keras`, {megabytes(entry)} MB, weights in float32, no optimiser",
+        "File": f"{'unpacked from ' if on_hub else ''}`{name}.keras`, {megabytes(entry)} MB, weights in float32, no "
+        "optimiser",
         "File, SHA-256": f"`{entry['sha256']}`",
     }
     lines = [GENERATED, f"# {name}", "", "| | |", "|---|---|"]
     lines += [f"| {fact} | {words} |" for fact, words in facts.items()]
-    lines += ["", "```python", "import pixel_zoo as pz", "", f'model = pz.load("{name}")', "```"]
+    lines += ["", "```python", *_loading(name, on_hub), "```"]
     lines += ["", "Samples; then images of the test split, their known upper half, and six completions of it:"]
     lines += ["", f"![Samples and completions]({name}.png)", "", f"![Training curve]({name}.curve.png)", ""]
     return "\n".join(lines)
@@ -72,7 +82,7 @@ def table(index):
                 recipe["data"],
                 nats(entry),
                 f"{entry['bits_per_dim']:.4f}",
-                recipe["target"],
+                _aim(entry),
                 epochs(entry),
                 megabytes(entry),
             )
@@ -103,8 +113,32 @@ def likelihood(entry):
 
 
 def architecture(entry):
-    """The architecture of a model, such as "PixelCNN", or "PixelCNN given the label"."""
-    return entry["recipe"]["model"] + _given(entry)
+    """The architecture of a model, blocks x width, such as "Row LSTM 7x16" or "PixelCNN 3x32 given the label"."""
+    kind, model = "", entry["recipe"]["model"]
+    options = with_defaults(model, entry["recipe"]["model_options"])
+    if model == "MultiScalePixelRNN":
+        stages = options["options"] or {}
+        kind, model = "multi-scale ", options["base"]
+        options = with_defaults(model, stages if isinstance(stages, dict) else stages[-1])  # the largest image's
+    width = options["units"] if model == "PixelRNN" else options["filters"]
+    return f"{kind}{ARCHITECTURES[options.get('recurrence', model)]} {options['num_blocks']}x{width}{_given(entry)}"
+
+
+def outcome(entry):
+    """What came of a model's aim, to two decimals, as the aims have; None where the aim does not begin with a figure.
+
+    Example:
+
+    >>> outcome({"nats": 79.224, "recipe": {"target": "79.20 nats, test split"}})
+    'missed by 0.02 nats'
+    >>> outcome({"bits_per_dim": 3.6172, "recipe": {"target": "below 4.00 bits/dim, test split"}})
+    'met'
+    """
+    aim = re.match(r"(?:below )?(\d+\.\d+) (nats|bits/dim)", entry["recipe"]["target"])
+    if aim is None:
+        return None
+    missed = round(entry["nats" if aim[2] == "nats" else "bits_per_dim"] - float(aim[1]), 2)
+    return "met" if missed <= 0 else f"missed by {missed:.2f} {aim[2]}"
 
 
 def nats(entry):
@@ -137,10 +171,36 @@ def duration(seconds):
     >>> duration(59), duration(3700)
     ('59 s', '1 h 2 min')
     """
-    minutes = math.ceil(seconds / 60) if seconds >= 60 else 0
+    minutes = round(seconds / 60) if seconds >= 60 else 0
     if not minutes:
         return f"{seconds:.0f} s"
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+
+
+def _aim(entry, source=""):
+    """What a model aims at and what came of it."""
+    target = entry["recipe"]["target"]
+    if not target:
+        return "no figure"
+    return f"{target}{source}" + (f"; **{outcome(entry)}**" if outcome(entry) else "")
+
+
+def _backend(entry):
+    """What stands before a command so that it trains where the model was trained."""
+    return "" if entry["backend"] == "tensorflow" else f"KERAS_BACKEND={entry['backend']} "
+
+
+def _history(entry):
+    """The validation nats of all epochs, which the index has not of the oldest runs."""
+    nats = entry.get("validation_nats_of_epochs")
+    return "in the curve below" if nats is None else ", ".join(f"{value:.2f}" for value in nats)
+
+
+def _loading(name, on_hub):
+    """The lines that load a model."""
+    if on_hub:
+        return "import keras", "import pixel_zoo", "", f'model = keras.saving.load_model("hf://USER/{name}")'
+    return "import pixel_zoo as pz", "", f'model = pz.load("{name}")'
 
 
 def _given(entry):

@@ -1,9 +1,11 @@
 """The command that trains a model, found from the record of its run."""
 
 import dataclasses
+import inspect
 import pathlib
 import shlex
 
+from pixel_zoo import models
 from pixel_zoo.training import load_recipes
 
 WORDS_ALONE = ("target", "source")  # what they say does not change the training
@@ -18,7 +20,7 @@ def training_command(recipe, directory, output):
         output: the directory that the command shall write.
 
     Returns:
-        (str, int): the command; the epochs of that recipe before they were changed.
+        (str, Recipe): the command; that recipe of a file, before the changes.
 
     Raises:
         ValueError: no recipe can be changed into this one by `--set`.
@@ -32,8 +34,11 @@ def training_command(recipe, directory, output):
     >>> text = "from pixel_zoo.training import Recipe\\ntiny = Recipe(data='digits', model='PixelCNN')\\n"
     >>> _ = (directory / "mine.py").write_text(text)
     >>> changed = Recipe(data="digits", model="PixelCNN", model_options={"filters": 8}, epochs=3)
-    >>> training_command(changed, directory, "runs/a")
-    ('pixel-zoo train recipes/mine.py --model tiny --set model_options.filters=8 --set epochs=3 --output runs/a', 10)
+    >>> command, unchanged = training_command(changed, directory, "runs/a")
+    >>> command
+    'pixel-zoo train recipes/mine.py --model tiny --set model_options.filters=8 --set epochs=3 --output runs/a'
+    >>> unchanged.epochs
+    10
     """
     best, directory = None, pathlib.Path(directory)
     for file in sorted(directory.glob("*.py")):
@@ -42,13 +47,13 @@ def training_command(recipe, directory, output):
         for name, candidate in load_recipes(file).items():
             changes = _changes(candidate, recipe)
             if changes is not None and (best is None or len(changes) < len(best[0])):
-                best = changes, file, name, candidate.epochs
+                best = changes, file, name, candidate
     if best is None:
         raise ValueError(f"run: no recipe in {str(directory)!r} becomes that of the run by changing fields")
-    changes, file, name, epochs = best
+    changes, file, name, unchanged = best
     sets = [word for change in changes for word in ("--set", change)]
     words = ["pixel-zoo", "train", f"{directory.name}/{file.name}", "--model", name, *sets, "--output", output]
-    return shlex.join(words), epochs
+    return shlex.join(words), unchanged
 
 
 def _changes(candidate, recipe):
@@ -60,14 +65,31 @@ def _changes(candidate, recipe):
 
 
 def _flat(recipe):
-    """Fields and options by the names that `--set` has for them; lists as tuples, as JSON knows no others."""
+    """Fields and options by the names that `--set` has for them; lists as tuples, as JSON knows no others.
+
+    Options of the model that the recipe does not name have their defaults: a recipe may have got one since a run.
+    """
     flat = {}
-    for name, value in dataclasses.asdict(recipe).items():
+    fields = dataclasses.asdict(recipe)
+    fields["model_options"] = with_defaults(recipe.model, fields["model_options"])
+    for name, value in fields.items():
         if isinstance(value, dict):
             flat |= {f"{name}.{option}": _plain(option_value) for option, option_value in value.items()}
         elif name not in WORDS_ALONE:
             flat[name] = value
     return flat
+
+
+def with_defaults(model, options):
+    """All options of a class of models: those given, and what the others are by default.
+
+    Example:
+
+    >>> with_defaults("PixelRNN", {"units": 4})["num_blocks"]
+    7
+    """
+    parameters = inspect.signature(getattr(models, model)).parameters.values()
+    return {one.name: one.default for one in parameters if one.default is not one.empty} | options
 
 
 def _plain(value):

@@ -35,7 +35,9 @@ def download(url, path, size, sha256):
 
     Example:
 
-    >>> download("http://127.0.0.1:9/none.keras", "none.keras", size=1, sha256="0")
+    >>> import tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "none.keras")
+    >>> download("http://127.0.0.1:9/none.keras", path, size=1, sha256="0")
     Traceback (most recent call last):
     ...
     ConnectionError: http://127.0.0.1:9/none.keras can't be fetched (...); 0 of 1 bytes are there...
@@ -55,7 +57,8 @@ def _fetch(url, path, size, sha256):
     while (before := _bytes(part)) < size:
         error = None
         try:
-            _fetch_rest(url, part)
+            if not _fetch_rest(url, part):
+                break
         except requests.RequestException as caught:
             error = caught
         if _bytes(part) <= before:
@@ -70,18 +73,21 @@ def _fetch(url, path, size, sha256):
 
 
 def _fetch_rest(url, part):
-    """One attempt to append to `part` what is missing."""
+    """One attempt to append to `part` what is missing. Returns whether there is such a thing: False, the file ends."""
     start = _bytes(part)
     # Ranges are of the bytes that are sent: they must not be compressed.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
         if response.status_code == requests.codes.not_found:
             raise FileNotFoundError(f"{url} does not exist (404); see PIXEL_ZOO_URL")
+        if response.status_code == requests.codes.requested_range_not_satisfiable:
+            return False
         response.raise_for_status()
         goes_on = response.status_code == requests.codes.partial_content
         with open(part, "ab" if goes_on else "wb") as file:
             for chunk in response.iter_content(CHUNK):
                 file.write(chunk)
+    return True
 
 
 def _bytes(path):

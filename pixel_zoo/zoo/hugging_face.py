@@ -20,7 +20,7 @@ tags: [pixel-zoo, autoregressive, {model}]
 def write_hugging_face(name, directory):
     """Write what `keras.saving.load_model("hf://USER/NAME")` reads: the parts of the `.keras` file, and the card.
 
-    Upload it by `huggingface-cli upload USER/NAME DIRECTORY`. Whoever loads it imports `pixel_zoo` before.
+    Upload it by `hf upload USER/NAME DIRECTORY`. Whoever loads it imports `pixel_zoo` before.
 
     Args:
         name: one of `pixel_zoo.list()`.
@@ -43,5 +43,5 @@ def write_hugging_face(name, directory):
     for picture in CHECKOUT.glob(f"{name}.*png"):
         (directory / picture.name).write_bytes(picture.read_bytes())
     metadata = METADATA.format(model=entry["recipe"]["model"].lower())
-    (directory / "README.md").write_text(metadata + card(name, entry))
+    (directory / "README.md").write_text(metadata + card(name, entry, on_hub=True))
     return directory

@@ -5,6 +5,7 @@ import pathlib
 
 import keras
 
+from pixel_zoo.training.files import writable_directory
 from pixel_zoo.zoo.index import entry_of
 from pixel_zoo.zoo.whole import is_whole
 
@@ -68,9 +69,8 @@ def find(name):
 def _make_writable(cache):
     """Make the directory for what is fetched, or say how to have another one."""
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-        writable = os.access(cache, os.W_OK)
-    except OSError:
-        writable = False
-    if not writable:
-        raise PermissionError(f"PIXEL_ZOO_CACHE must name a directory that can be written, got {str(cache)!r}")
+        writable_directory(cache)
+    except OSError as error:
+        raise PermissionError(
+            f"PIXEL_ZOO_CACHE must name a directory that can be written, got {str(cache)!r}"
+        ) from error

@@ -46,7 +46,7 @@ def release(run, name, exported, recipes):
     configuration = json.loads((run / "config.json").read_text())
     recipe = Recipe(**configuration["recipe"])
     history = read_log(run / "log.csv")
-    command, epochs_of_recipe = training_command(recipe, recipes, output=f"runs/{name}")
+    command, unchanged = training_command(recipe, recipes, output=f"runs/{name}")
     model = keras.models.load_model(run / "best.keras", compile=False)
     path = exported / f"{name}.keras"
     _save(model, path)
@@ -61,9 +61,11 @@ def release(run, name, exported, recipes):
         "recipe": configuration["recipe"] | {"data_options": recipe.data_options},
         "command": command,
         "epochs": len(history),
-        "epochs_of_recipe": epochs_of_recipe,
+        "epochs_of_recipe": unchanged.epochs,
         "best_epoch": int(best["epoch"]) + 1,
         "validation_nats": best["val_nats"],
+        "validation_nats_of_epochs": [round(row["val_nats"], 4) for row in history],
+        "training_nats_of_epochs": [round(row["nats"], 4) for row in history],
         "steps": len(history) * (info.splits["train"] // recipe.batch_size),
         "seconds": history[-1].get("seconds"),
         "machine": configuration.get("machine"),
@@ -71,11 +73,35 @@ def release(run, name, exported, recipes):
     }
     pictures.save(samples_and_completions(model, recipe), exported / f"{name}.png")
     pictures.save_loss_curve(run / "log.csv", exported / f"{name}.curve.png")
-    _write(exported / f"{name}.md", card(name, entry))
-    entries = index.read_index() | {name: entry}
-    _write(index.PATH, json.dumps(dict(sorted(entries.items())), indent=1) + "\n")
-    _write(exported / "README.md", readme(entries))
+    _write_pages(index.read_index() | {name: entry}, exported)
     return entry
+
+
+def renew_cards(exported, recipes):
+    """Write the index and all cards anew, with the commands and aims of the recipes as they are now.
+
+    Args:
+        exported: directory of the pretrained models.
+        recipes: directory of the recipe files.
+
+    Raises:
+        ValueError: a model's training is one that no recipe can be changed into.
+    """
+    entries = index.read_index()
+    for name, entry in entries.items():
+        command, unchanged = training_command(Recipe(**entry["recipe"]), recipes, output=f"runs/{name}")
+        entry |= {"command": command, "epochs_of_recipe": unchanged.epochs}
+        entry["recipe"] |= {"target": unchanged.target, "source": unchanged.source}
+    _write_pages(entries, pathlib.Path(exported))
+
+
+def _write_pages(entries, exported):
+    """Write the index, the card of each of its models, and the page of all."""
+    pages = {exported / f"{name}.md": card(name, entry) for name, entry in entries.items()}
+    pages[exported / "README.md"] = readme(entries)
+    pages[index.PATH] = json.dumps(dict(sorted(entries.items())), indent=1) + "\n"
+    for path, text in pages.items():
+        _write(path, text)
 
 
 def read_log(path):
