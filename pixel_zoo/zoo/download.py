@@ -66,14 +66,14 @@ def _fetch(url, path, size, sha256):
     if is_whole(part, sha256):
         os.replace(part, path)
         return path
-    part.unlink()
+    part.unlink(missing_ok=True)
     if goes_on:  # what was there may have been the beginning of another version
         return _fetch(url, path, size, sha256)
     raise ValueError(f"{url} is another file than the index knows: its SHA-256 is not {sha256}")
 
 
 def _fetch_rest(url, part):
-    """One attempt to append to `part` what is missing. Returns whether there is such a thing: False, the file ends."""
+    """Append to `part` what is missing, in one attempt; False if the server says that its file ends there."""
     start = _bytes(part)
     # Ranges are of the bytes that are sent: they must not be compressed.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
