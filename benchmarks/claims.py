@@ -25,8 +25,8 @@ from logistic_mixture import LogisticMixturePixelRNN
 from turns import Table
 
 from pixel_zoo import data, models
+from pixel_zoo.files import replacing
 from pixel_zoo.training import Recipe, evaluate, pictures, train
-from pixel_zoo.training.files import replacing
 from pixel_zoo.training.train import build_model
 
 ROOT = pathlib.Path(__file__).parent.parent

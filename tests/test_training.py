@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 from pixel_zoo import data, models
+from pixel_zoo.files import replacing
 from pixel_zoo.layers import MaskedConv2D
 from pixel_zoo.training import Recipe, StopAfter, evaluate, load_recipes, override, pictures, train
-from pixel_zoo.training.files import replacing
 from pixel_zoo.training.train import build_model, build_optimizer
 
 TINY = Recipe(

@@ -48,7 +48,7 @@ def main():
 def pack(recipes, folder, model, changes, python):
     """Make the folder."""
     from pixel_zoo import data, training
-    from pixel_zoo.training.files import new_directory
+    from pixel_zoo.files import new_directory
 
     recipe = training.override(_chosen(training.load_recipes(recipes), model), *changes)
     if data.options(recipe.data):

@@ -4,10 +4,10 @@ import hashlib
 
 import numpy as np
 
+from pixel_zoo.checks import positive_integer
 from pixel_zoo.data.data_set import DataSet, dtype_of
 from pixel_zoo.data.splits import split_by_digest
 from pixel_zoo.data.stored import load_arrays
-from pixel_zoo.layers.checks import positive_integer
 
 _SPLITS = ("train", "validation", "test")
 

@@ -10,7 +10,7 @@ import numpy as np
 from pixel_zoo.data.data_set import DataSet
 from pixel_zoo.data.readers import tfds_reader
 from pixel_zoo.data.stored import load_arrays
-from pixel_zoo.sampling.progress import progress_bar
+from pixel_zoo.progress import progress_bar
 
 TRAINING_IMAGES = 1_281_149
 VALIDATION_IMAGES = 49_999

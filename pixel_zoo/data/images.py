@@ -9,10 +9,10 @@ import warnings
 
 import numpy as np
 
+from pixel_zoo.checks import positive_integer
 from pixel_zoo.data.data_set import DataSet
 from pixel_zoo.data.splits import split_by_digest
-from pixel_zoo.layers.checks import positive_integer
-from pixel_zoo.sampling.progress import progress_bar
+from pixel_zoo.progress import progress_bar
 
 
 def images(path: str, size: int, colours: int = 3):

@@ -9,10 +9,10 @@ import numbers
 
 import numpy as np
 
+from pixel_zoo.checks import positive_integer
 from pixel_zoo.data.permutation import permutation
 from pixel_zoo.data.registry import info, names
 from pixel_zoo.data.registry import options as data_options
-from pixel_zoo.layers.checks import positive_integer
 
 
 def arrays(name, split, **options):

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from pixel_zoo import backend
-from pixel_zoo.layers.checks import check_groups, positive_integer
+from pixel_zoo.checks import check_groups, positive_integer
 from pixel_zoo.layers.colours import by_colour, colour_slice, join
 from pixel_zoo.layers.lstm import InputToState, lstm_cell, lstm_cell_by_colour
 from pixel_zoo.layers.lstm_scan import Taps, lstm_scan

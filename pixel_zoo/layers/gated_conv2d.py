@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from pixel_zoo.layers.checks import check_groups, positive_integer
+from pixel_zoo.checks import check_groups, positive_integer
 from pixel_zoo.layers.colours import by_colour, colour_slice, feature_colours, join
 from pixel_zoo.layers.gated_activation import gated
 from pixel_zoo.layers.masked_conv2d import MaskedConv2D

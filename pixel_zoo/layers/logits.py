@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from pixel_zoo.layers.checks import positive_integer
+from pixel_zoo.checks import positive_integer
 from pixel_zoo.layers.masked_conv2d import MaskedConv2D
 
 

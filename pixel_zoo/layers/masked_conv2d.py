@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from pixel_zoo.layers.checks import check_groups, odd_integer, positive_integer
+from pixel_zoo.checks import check_groups, odd_integer, positive_integer
 from pixel_zoo.layers.colours import by_colour, centre_mask, colour_slice, feature_colours, join, sort_features
 from pixel_zoo.layers.raster_layer import RasterLayer
 

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from pixel_zoo.layers.checks import check_rank, positive_integer
+from pixel_zoo.checks import check_rank, positive_integer
 
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")

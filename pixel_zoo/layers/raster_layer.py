@@ -2,7 +2,7 @@
 
 import keras
 
-from pixel_zoo.layers.checks import check_groups, check_rank, positive_integer
+from pixel_zoo.checks import check_groups, check_rank, positive_integer
 
 
 class RasterLayer(keras.layers.Layer):

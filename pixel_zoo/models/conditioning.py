@@ -4,11 +4,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from pixel_zoo.arguments import check_conditioning, check_labels, check_vectors
+from pixel_zoo.checks import positive_integer
 from pixel_zoo.inputs import other_inputs
 from pixel_zoo.layers import CopyingLogits, Logits
-from pixel_zoo.layers.checks import positive_integer
 from pixel_zoo.models.network import scaled
-from pixel_zoo.sampling.arguments import check_conditioning, check_labels, check_vectors
 
 
 class Conditioning:

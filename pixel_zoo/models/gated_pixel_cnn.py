@@ -2,8 +2,8 @@
 
 import keras
 
+from pixel_zoo.checks import positive_integer
 from pixel_zoo.layers import GatedActivation, GatedConv2D, PositionEmbedding, VerticalConv2D
-from pixel_zoo.layers.checks import positive_integer
 from pixel_zoo.models.conditioning import Conditioning
 from pixel_zoo.models.network import check_dropout, check_image_shape, dtype_name, raster_network
 from pixel_zoo.models.pixel_model import ConfiguredModel

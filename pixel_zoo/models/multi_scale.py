@@ -5,6 +5,8 @@ import numpy as np
 from keras import ops
 
 from pixel_zoo import sampling
+from pixel_zoo.arguments import check_images, check_partly_known, check_seeds
+from pixel_zoo.checks import positive_integer
 from pixel_zoo.inputs import join_inputs, other_inputs
 from pixel_zoo.likelihoods import bits_per_dim, log_likelihood
 from pixel_zoo.models.conditioning import given_values, scale_factors
@@ -13,7 +15,6 @@ from pixel_zoo.models.likelihood_training import LikelihoodTraining
 from pixel_zoo.models.network import check_image_shape, check_levels
 from pixel_zoo.models.pixel_cnn import PixelCNN
 from pixel_zoo.models.pixel_rnn import PixelRNN
-from pixel_zoo.sampling.arguments import check_count, check_images, check_partly_known, check_seeds
 
 BASES = {"GatedPixelCNN": GatedPixelCNN, "PixelCNN": PixelCNN, "PixelRNN": PixelRNN}
 
@@ -248,7 +249,7 @@ class MultiScalePixelRNN(LikelihoodTraining, keras.Model):
         Raises:
             ValueError, TypeError: naming the argument that is wrong, missing or needless, before any work.
         """
-        check_count("num_images", num_images)
+        positive_integer("num_images", num_images)
         seeds = check_seeds(seed, num_images)
         if small is not None:
             small = check_images(small, self.stages[0].image_shape, self.levels, name="small")

@@ -2,8 +2,8 @@
 
 import keras
 
+from pixel_zoo.checks import positive_integer
 from pixel_zoo.layers import MaskedConv2D, PositionEmbedding
-from pixel_zoo.layers.checks import positive_integer
 
 
 def check_image_shape(image_shape):

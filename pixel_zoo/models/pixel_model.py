@@ -5,6 +5,8 @@ import numpy as np
 from keras import ops
 
 from pixel_zoo import backend, sampling
+from pixel_zoo.arguments import check_images
+from pixel_zoo.checks import positive_integer
 from pixel_zoo.inputs import image_input, image_of, join_inputs
 from pixel_zoo.likelihoods import (
     BitsPerDim,
@@ -17,7 +19,6 @@ from pixel_zoo.likelihoods import (
 )
 from pixel_zoo.models.conditioning import given_values
 from pixel_zoo.models.likelihood_training import LikelihoodTraining
-from pixel_zoo.sampling.arguments import check_count, check_images
 
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
@@ -121,7 +122,7 @@ class PixelModel(LikelihoodTraining, keras.Model):
         """A function of (images, logits) of all images, as a NumPy array."""
         images = check_images(images, self.image_shape, self.levels)
         given = given_values(self, len(images), labels, vectors, conditioning)
-        check_count("batch_size", batch_size)
+        positive_integer("batch_size", batch_size)
         compiled = self._compiled(function)
         return np.concatenate(
             [
@@ -177,7 +178,7 @@ class PixelModel(LikelihoodTraining, keras.Model):
         Raises:
             ValueError, TypeError: naming the argument that is wrong, missing or needless, before any work.
         """
-        check_count("num_images", num_images)
+        positive_integer("num_images", num_images)
         return sampling.generate(
             self,
             num_images,

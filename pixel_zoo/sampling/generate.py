@@ -5,17 +5,17 @@ import numpy as np
 from keras import ops
 
 from pixel_zoo import backend
-from pixel_zoo.inputs import other_inputs
-from pixel_zoo.sampling.arguments import (
+from pixel_zoo.arguments import (
     check_conditioning,
-    check_count,
     check_partly_known,
     check_running,
     check_sampling,
     check_seeds,
 )
+from pixel_zoo.checks import positive_integer
+from pixel_zoo.inputs import other_inputs
+from pixel_zoo.progress import progress_bar
 from pixel_zoo.sampling.packing import pack, pack_maps
-from pixel_zoo.sampling.progress import progress_bar
 from pixel_zoo.sampling.samplers import Sampler
 from pixel_zoo.sampling.walker import Walker, from_rows, to_rows
 
@@ -67,7 +67,7 @@ def generate(
     >>> generate(model, num_images=2, seed=7).shape
     (2, 4, 4, 1)
     """
-    check_count("num_images", num_images)
+    positive_integer("num_images", num_images)
     seeds = check_seeds(seed, num_images)
     check_sampling(temperature, top_k, top_p)
     check_running(batch_size, jit_compile, progress)

@@ -7,8 +7,8 @@ import time
 
 import numpy as np
 
-from pixel_zoo.layers.checks import positive_integer
-from pixel_zoo.sampling.arguments import check_count, check_images, check_partly_known, check_sampling, check_seeds
+from pixel_zoo.arguments import check_images, check_partly_known, check_sampling, check_seeds
+from pixel_zoo.checks import positive_integer
 from pixel_zoo.serving.grpc_transport import GrpcTransport
 from pixel_zoo.serving.rest_transport import RestTransport
 from pixel_zoo.serving.signature import Signature
@@ -133,7 +133,7 @@ class Client:
 
         Raises: as `score`.
         """
-        check_count("num_images", num_images)
+        positive_integer("num_images", num_images)
         return self._draw("sample", {}, num_images, seed, temperature, labels, vectors, return_log_likelihood)
 
     def complete(self, images, known, seed=0, temperature=1.0, labels=None, vectors=None, return_log_likelihood=False):
@@ -180,7 +180,7 @@ class Client:
         """Call a signature, with no more images in a request than there may be."""
         signature = self._signature(name)
         count = len(next(iter(inputs.values())))
-        check_count("the number of images", count)
+        positive_integer("the number of images", count)
         beside = {"label": labels, "vector": vectors}
         inputs = inputs | {key: value for key, value in beside.items() if value is not None}
         if inputs.keys() != signature.inputs.keys():

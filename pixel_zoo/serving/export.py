@@ -10,8 +10,8 @@ import keras
 from keras import ops
 
 from pixel_zoo import backend
+from pixel_zoo.checks import positive_integer
 from pixel_zoo.inputs import join_inputs, other_inputs
-from pixel_zoo.layers.checks import positive_integer
 from pixel_zoo.likelihoods import bits_per_dim, log_likelihood, log_probabilities
 from pixel_zoo.sampling import Sampler, Walker
 from pixel_zoo.serving.warm_up import BATCH_SIZES, write_warm_up

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from pixel_zoo.sampling.arguments import check_images
-from pixel_zoo.training.files import new_directory, replacing
+from pixel_zoo.arguments import check_images
+from pixel_zoo.files import new_directory, replacing
 from pixel_zoo.training.pictures import UNKNOWN, rows_appearing, save_animation, to_colours
 
 ROUNDING = 1e-6  # influence below this may be float32 rounding

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from pixel_zoo.training.files import replacing
+from pixel_zoo.files import replacing
 
 TILE = 64  # images lower than this are enlarged, each value to a square of pixels
 GAP = 2

@@ -9,7 +9,7 @@ import pathlib
 import traceback
 
 from pixel_zoo import data, models
-from pixel_zoo.layers.checks import positive_integer
+from pixel_zoo.checks import positive_integer
 
 OPTIMIZERS = ("adam", "adamw", "rmsprop")
 SCHEDULES = ("constant", "cosine")

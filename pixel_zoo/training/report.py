@@ -5,8 +5,8 @@ import json
 import math
 
 from pixel_zoo import data
+from pixel_zoo.files import replacing
 from pixel_zoo.training import pictures
-from pixel_zoo.training.files import replacing
 
 
 def write_report(output, recipe, model):

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from pixel_zoo.training.files import replacing
+from pixel_zoo.files import replacing
 
 
 def save_state(path, model, progress):

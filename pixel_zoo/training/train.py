@@ -16,12 +16,12 @@ import tempfile
 import keras
 
 from pixel_zoo import backend, data, models
-from pixel_zoo.layers.checks import positive_integer
+from pixel_zoo.checks import positive_integer
+from pixel_zoo.files import replacing, writable_directory
 from pixel_zoo.training import pictures
 from pixel_zoo.training.checkpoint import Checkpoint
 from pixel_zoo.training.distribution import distribution
 from pixel_zoo.training.feed import feed
-from pixel_zoo.training.files import replacing, writable_directory
 from pixel_zoo.training.memory import KeepFreedMemory
 from pixel_zoo.training.patience import Patience
 from pixel_zoo.training.profile import Profile

@@ -3,7 +3,7 @@
 import pathlib
 import zipfile
 
-from pixel_zoo.training.files import new_directory
+from pixel_zoo.files import new_directory
 from pixel_zoo.zoo.card import card
 from pixel_zoo.zoo.index import entry_of
 from pixel_zoo.zoo.pretrained import CHECKOUT, find

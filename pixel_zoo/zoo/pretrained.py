@@ -5,7 +5,7 @@ import pathlib
 
 import keras
 
-from pixel_zoo.training.files import writable_directory
+from pixel_zoo.files import writable_directory
 from pixel_zoo.zoo.index import entry_of
 from pixel_zoo.zoo.whole import is_whole
 

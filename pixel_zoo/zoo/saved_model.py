@@ -6,8 +6,8 @@ import re
 import shutil
 import tempfile
 
+from pixel_zoo.files import replacing
 from pixel_zoo.serving import export
-from pixel_zoo.training.files import replacing
 from pixel_zoo.zoo.pretrained import load
 
 VERSION = 1

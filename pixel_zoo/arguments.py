@@ -4,6 +4,8 @@ import numbers
 
 import numpy as np
 
+from pixel_zoo.checks import positive_integer
+
 
 def check_images(images, image_shape, levels, name="images"):
     """Return images as a NumPy array, or raise what is wrong with them.
@@ -55,7 +57,7 @@ def check_partly_known(images, known, image_shape, levels):
         shown = np.broadcast_to(known, images.shape[:3])[..., None].astype(bool)
         images = np.where(shown, images, np.zeros_like(images))
     images = check_images(images, image_shape, levels)
-    check_count("the number of images", len(images))
+    positive_integer("the number of images", len(images))
     return images, _check_known(known, images)
 
 
@@ -81,12 +83,6 @@ def check_seeds(seed, num_images):
     return seeds.astype("int64")
 
 
-def check_count(name, value):
-    """Raise unless `value` is an integer of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
-
-
 def check_sampling(temperature, top_k, top_p):
     """Raise unless temperature, top_k and top_p make sense."""
     number = isinstance(temperature, numbers.Real) and not isinstance(temperature, bool)
@@ -95,14 +91,14 @@ def check_sampling(temperature, top_k, top_p):
             f"temperature must be a finite number of at least 0 (0: the most likely value), got {temperature!r}"
         )
     if top_k is not None:
-        check_count("top_k", top_k)
+        positive_integer("top_k", top_k)
     if top_p is not None and not (isinstance(top_p, numbers.Real) and 0 < top_p <= 1):
         raise ValueError(f"top_p must lie in (0, 1], got {top_p!r}")
 
 
 def check_running(batch_size, jit_compile, progress):
     """Raise unless batch_size, jit_compile and progress make sense."""
-    check_count("batch_size", batch_size)
+    positive_integer("batch_size", batch_size)
     if not isinstance(jit_compile, bool) and jit_compile != "auto":
         raise ValueError(f"jit_compile must be True, False or 'auto', got {jit_compile!r}")
     if not isinstance(progress, bool | None):
