@@ -27,7 +27,7 @@ from turns import Table
 from pixel_zoo import data, models
 from pixel_zoo.files import replacing
 from pixel_zoo.training import Recipe, evaluate, pictures, train
-from pixel_zoo.training.train import build_model
+from pixel_zoo.training.set_up import build_model
 
 ROOT = pathlib.Path(__file__).parent.parent
 RUNS = ROOT / "runs" / "claims"

@@ -136,7 +136,7 @@ def test_a_batch_that_devices_cannot_share_is_refused(tmp_path):
 def test_several_processes_are_not_ended_by_their_clocks(tmp_path, monkeypatch):
     one_of_two = OneDevice()
     one_of_two.share = (1, 2)
-    monkeypatch.setattr(importlib.import_module("pixel_zoo.training.train"), "distribution", lambda name: one_of_two)
+    monkeypatch.setattr(importlib.import_module("pixel_zoo.training.run"), "distribution", lambda name: one_of_two)
     with pytest.raises(ValueError, match=r"minutes: several processes must end at the same step, .* got 5"):
         train(Recipe(data="digits", model="PixelCNN"), tmp_path / "run", minutes=5)
 

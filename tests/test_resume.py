@@ -16,11 +16,11 @@ import pytest
 
 from pixel_zoo import models
 from pixel_zoo.training import Recipe, train
-from pixel_zoo.training.patience import Patience
-from pixel_zoo.training.resumable import Resumable
+from pixel_zoo.training.callbacks.patience import Patience
+from pixel_zoo.training.callbacks.resumable import Resumable
 from pixel_zoo.training.state import load_state, restore, save_state
 
-train_module = importlib.import_module("pixel_zoo.training.train")  # not the function of that name
+train_module = importlib.import_module("pixel_zoo.training.run")  # not the function of that name
 
 STEPS_PER_EPOCH = 10
 # All that has a state: averages, dropout's random numbers, gradients kept for the next step, a schedule.
@@ -143,7 +143,9 @@ def test_a_run_tells_how_many_cores_it_may_use(tmp_path, monkeypatch):
 def test_a_run_that_ran_out_of_time_goes_on(undisturbed, tmp_path, monkeypatch):
     seconds = itertools.count(step=15)  # a step takes 15 seconds by this clock
     with monkeypatch.context() as patch:
-        patch.setattr("pixel_zoo.training.stop_after.time", types.SimpleNamespace(monotonic=lambda: next(seconds)))
+        patch.setattr(
+            "pixel_zoo.training.callbacks.stop_after.time", types.SimpleNamespace(monotonic=lambda: next(seconds))
+        )
         train(RECIPE, tmp_path, minutes=4, verbose=0)
     assert load_state(tmp_path / "state.npz")[0]["epoch"] == 1
     train(RECIPE, tmp_path, resume=True, verbose=0)
@@ -155,7 +157,9 @@ def test_the_time_that_a_run_takes_goes_on_from_what_was_saved(undisturbed, monk
     stopwatch = Resumable(undisturbed / "state.npz", STEPS_PER_EPOCH).stopwatch
     assert stopwatch.seconds == progress["seconds"] > progress["history"][-1]["seconds"]
     clock, logs = iter([100.0, 107.0]), {}
-    monkeypatch.setattr("pixel_zoo.training.stopwatch.time", types.SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(
+        "pixel_zoo.training.callbacks.stopwatch.time", types.SimpleNamespace(monotonic=lambda: next(clock))
+    )
     stopwatch.on_train_begin()
     stopwatch.on_epoch_end(3, logs)
     assert logs == {"seconds": progress["seconds"] + 7.0}

@@ -18,7 +18,7 @@ from pixel_zoo import data, models
 from pixel_zoo.files import replacing
 from pixel_zoo.layers import MaskedConv2D
 from pixel_zoo.training import Recipe, StopAfter, evaluate, load_recipes, override, pictures, train
-from pixel_zoo.training.train import build_model, build_optimizer
+from pixel_zoo.training.set_up import build_model, build_optimizer
 
 TINY = Recipe(
     data="digits",
@@ -270,7 +270,7 @@ import os, resource, sys
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"  # on some processors TensorFlow has them, and an allocator that keeps all
 import keras
 from pixel_zoo import data, models
-from pixel_zoo.training.memory import KeepFreedMemory
+from pixel_zoo.training.callbacks.memory import KeepFreedMemory
 
 class Faults(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
@@ -328,7 +328,9 @@ def test_averaged_weights_are_evaluated_and_saved(run, tmp_path, without_samples
 
 def test_time_ends_training_and_the_averaged_weights_are_kept(tmp_path, monkeypatch, without_samples):
     seconds = itertools.count(step=15)  # a step takes 15 seconds by this clock
-    monkeypatch.setattr("pixel_zoo.training.stop_after.time", types.SimpleNamespace(monotonic=lambda: next(seconds)))
+    monkeypatch.setattr(
+        "pixel_zoo.training.callbacks.stop_after.time", types.SimpleNamespace(monotonic=lambda: next(seconds))
+    )
     model = train(dataclasses.replace(TINY, ema_momentum=0.9), tmp_path, minutes=1, verbose=0)
     assert len(rows(tmp_path)) == 1
     last = assert_average_is_saved(model, tmp_path)

@@ -1,11 +1,12 @@
-"""Pack what a machine without TensorFlow, its data sets or a network needs to train a recipe on JAX.
+"""Pack what a machine without TensorFlow, Keras, data sets or a network needs to train a recipe on JAX.
 
-    python tools/pack.py recipes/mnist.py --model diagonal_bilstm packed/
+    python tools/pack.py recipes/cifar10.py --model pixel_cnn packed/
     python tools/pack.py --join OUTPUT/best.keras best.keras
 
-The first makes a folder: the package, the recipe, the training and validation images as pieces of `.npy` files, wheels
-of Keras and what it needs, and `run.py`, which trains with them there (its own `--help` says how). The second puts a
-file together again that `run.py` has written in pieces. See docs/training-queue.md.
+The first command writes folders `packed/1`, `packed/2`, ..., each small enough for one transfer: the package, the
+recipe, wheels of Keras and its requirements, the training and validation images, and `run.py`, which checks them and
+trains. Unite the folders there: `cp -r packed/1/. STAGE`, and so on. The second command joins a file that `run.py` has
+written in pieces. See docs/training-queue.md.
 """
 
 import argparse
@@ -18,12 +19,12 @@ import subprocess
 import sys
 import tempfile
 
+import packed_images
 import pieces
 
 TOOLS = pathlib.Path(__file__).resolve().parent
-PIECE = 60 * 2**20  # bytes
-# Keras and what it needs that does not come with JAX and h5py. In the versions here, so that models load here again.
-WHEELS = ("keras", "namex", "optree", "typing_extensions", "rich", "markdown-it-py", "mdurl", "pygments")
+# Keras and its requirements that do not come with JAX and h5py, in the versions here, so that models load here again.
+WHEELS = ("keras", "namex", "optree", "typing_extensions", "rich", "markdown-it-py", "mdurl", "pygments", "filelock")
 PLATFORMS = [f"manylinux{name}_x86_64" for name in ("_2_28", "_2_27", "_2_17", "2014")]
 
 
@@ -31,22 +32,23 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=pathlib.Path, help="a file of recipes; with --join, a folder of pieces")
     parser.add_argument("target", type=pathlib.Path, help="the new folder; with --join, the file")
-    parser.add_argument("--join", action="store_true", help="put a file together from its pieces")
+    parser.add_argument("--join", action="store_true", help="join a file from its pieces")
     parser.add_argument("--model", help="name of the recipe, where the file holds several")
     parser.add_argument("--set", action="append", default=[], help="change a field, such as batch_size=64; repeatable")
     parser.add_argument("--python", default="3.12", help="version of Python there, for the wheels")
+    parser.add_argument("--limit", type=int, default=56, help="MiB of one folder at most")
     arguments = parser.parse_args()
     try:
         if arguments.join:
             pieces.join(arguments.source, arguments.target)
         else:
-            pack(arguments.source, arguments.target, arguments.model, arguments.set, arguments.python)
+            pack(arguments.source, arguments.target, arguments.model, arguments.set, arguments.python, arguments.limit)
     except (ValueError, OSError) as error:
         parser.error(str(error))
 
 
-def pack(recipes, folder, model, changes, python):
-    """Make the folder."""
+def pack(recipes, folder, model, changes, python, limit):
+    """Write the folders."""
     from pixel_zoo import data, training
     from pixel_zoo.files import new_directory
 
@@ -55,15 +57,18 @@ def pack(recipes, folder, model, changes, python):
         fixed = ", ".join(name for name in data.names() if not data.options(name))
         raise ValueError(f"data: only a fixed set can be packed, one of {fixed}; the recipe has {recipe.data!r}")
     folder = new_directory(folder)
-    shutil.copytree(TOOLS.parent / "pixel_zoo", folder / "pixel_zoo", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(TOOLS / "pieces.py", folder)
-    shutil.copy(TOOLS / "packed_run.py", folder / "run.py")
-    (folder / "recipe.json").write_text(json.dumps(dataclasses.asdict(recipe), indent=2) + "\n")
-    for split in ("train", "validation"):
-        _pack_array(data.arrays(recipe.data, split), folder / "data" / f"{recipe.data}-{split}.npy")
-    _download_wheels(folder / "wheels", python)
-    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    print(f"{folder}: {size / 2**20:.1f} MiB")
+    first = folder / "1"
+    first.mkdir()
+    shutil.copytree(TOOLS.parent / "pixel_zoo", first / "pixel_zoo", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(TOOLS / "pieces.py", first)
+    shutil.copy(TOOLS / "packed_images.py", first)
+    shutil.copy(TOOLS / "packed_run.py", first / "run.py")
+    (first / "recipe.json").write_text(json.dumps(dataclasses.asdict(recipe), indent=2) + "\n")
+    _download_wheels(first / "wheels", python)
+    arrays = {f"{recipe.data}-{split}": data.arrays(recipe.data, split) for split in ("validation", "train")}
+    _pack_arrays(arrays, folder, limit * 2**20)
+    for transfer in sorted(folder.iterdir()):
+        print(f"{transfer}: {_size(transfer) / 2**20:.1f} MiB")
 
 
 def _chosen(recipes, model):
@@ -74,23 +79,36 @@ def _chosen(recipes, model):
     return recipes[model]
 
 
-def _pack_array(array, folder):
-    import numpy as np
-
+def _pack_arrays(arrays, folder, limit):
+    """Distribute the blocks of images over the folders, each filled before the next one is begun."""
     with tempfile.TemporaryDirectory() as directory:
-        whole = pathlib.Path(directory, folder.name)
-        np.save(whole, array)
-        pieces.split(whole, folder, PIECE)
+        for name, array in arrays.items():
+            blocks = packed_images.pack_images(array, pathlib.Path(directory, name))
+            _move(pathlib.Path(directory, name, "manifest.json"), folder / "1" / "data" / name)
+            for block in blocks:
+                last = folder / str(len(list(folder.iterdir())))
+                if _size(last) + block.stat().st_size > limit:
+                    last = folder / str(int(last.name) + 1)
+                _move(block, last / "data" / name)
+
+
+def _move(file, folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.move(file, folder)
+
+
+def _size(folder):
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def _download_wheels(folder, python):
-    """Get the wheels by pip; where it can't, say what to bring."""
+    """Get the wheels by pip; if that fails, say what to bring."""
     wheels = [f"{name}=={importlib.metadata.version(name)}" for name in WHEELS]
     platforms = [option for platform in PLATFORMS for option in ("--platform", platform)]
     options = ["--quiet", "--no-deps", "--only-binary=:all:", "--python-version", python, *platforms]
     command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(folder), *wheels]
     if subprocess.run(command).returncode:
-        print(f"No wheels. Put them into {folder} where there is a network:\n{' '.join(command)}", file=sys.stderr)
+        raise OSError(f"wheels: none downloaded; put them into {folder} where there is a network:\n{' '.join(command)}")
 
 
 if __name__ == "__main__":

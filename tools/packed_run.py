@@ -1,12 +1,16 @@
-"""Train what `tools/pack.py` has packed, for so many minutes, on a machine with NumPy, h5py and JAX and no network.
+"""Check and train what `tools/pack.py` has packed, on a machine with NumPy, h5py, JAX and an accelerator.
 
-    KERAS_BACKEND=jax python packed/run.py --minutes 9 --output OUTPUT
+    python STAGE/run.py --check
+    python STAGE/run.py --minutes 9 --output OUTPUT
 
-The run lies in `run/` beside this file, and the next call goes on with it. What comes of it is written to OUTPUT as
-folders of pieces, `best.keras/1-of-2` and so on. A machine that has lost `run/` goes on from such folders in `before/`.
+The first command checks whatever images have arrived, trains a hundred steps for trial, and prints images per second
+and how many epochs fit into a minute; nothing is kept but what JAX compiled. The second one trains until so long after
+its start. The run lies in `STAGE/run/`, and the next call continues it. Results are written to OUTPUT as folders of
+pieces, `best.keras/1-of-2` and so on. If STAGE was lost, put such folders into `STAGE/before/`.
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import pathlib
@@ -15,11 +19,13 @@ import subprocess
 import sys
 import time
 
+import packed_images
 import pieces
 
 HERE = pathlib.Path(__file__).resolve().parent
 RESULTS = ("log.csv", "config.json", "best.keras", "state.npz")
-PIECE = 15 * 2**19  # bytes: eight are 60 MiB
+PIECE = 15 * 2**20  # bytes
+BYTES_A_CALL = 60 * 2**20
 PIECES_A_CALL = 8
 STARTED = time.monotonic()
 
@@ -27,21 +33,48 @@ STARTED = time.monotonic()
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--check", action="store_true", help="check what has arrived, and measure the speed")
     what.add_argument("--minutes", type=float, help="train until so long after the start")
     what.add_argument("--after", type=int, help="don't train, but write the pieces after the first so many")
-    parser.add_argument("--output", type=pathlib.Path, required=True, help=f"folder for {PIECES_A_CALL} pieces at most")
+    parser.add_argument("--set", action="append", default=[], help="change a field of the recipe; repeatable")
+    parser.add_argument("--output", type=pathlib.Path, help=f"folder for {PIECES_A_CALL} pieces at most")
+    parser.add_argument("--on-cpu", action="store_true", help="for a rehearsal without an accelerator")
+    parser.add_argument("--steps", type=int, help="steps of a call, and of the trial; 100 on an accelerator")
     arguments = parser.parse_args()
+    if not arguments.check and arguments.output is None:
+        parser.error("--output is needed, except with --check")
     if arguments.after is not None:
         give(arguments.output, arguments.after)
         return
-    install_wheels()
-    join_all(HERE / "data", HERE / "joined")
-    if not (HERE / "run").exists():
-        join_all(HERE / "before", HERE / "run")
     try:
-        train(arguments.minutes)
+        prepare(arguments.on_cpu)
+        recipe = changed(arguments.set)
+        if arguments.check:
+            check(recipe, arguments.steps or 100)
+            return
+        train(recipe, arguments.minutes, arguments.steps)
+    except (OSError, ValueError, MemoryError) as error:
+        sys.exit(f"run: {error}")
     finally:
-        give(arguments.output, after=0)
+        if arguments.output is not None:
+            give(arguments.output, after=0)
+
+
+def say(text):
+    print(f"[{time.monotonic() - STARTED:6.1f} s] {text}", flush=True)
+
+
+def prepare(on_cpu):
+    """Install the wheels, keep what JAX compiles, and check that there is an accelerator."""
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(HERE / "compiled"))
+    install_wheels()
+    import jax
+
+    devices = ", ".join(device.device_kind for device in jax.devices())
+    say(f"JAX {jax.__version__} on {devices}")
+    if jax.default_backend() == "cpu" and not on_cpu:
+        raise OSError("JAX finds no accelerator; --on-cpu trains without one")
 
 
 def install_wheels():
@@ -54,23 +87,71 @@ def install_wheels():
     sys.path.insert(0, str(site))
 
 
-def join_all(folder, into):
-    """Put together every file whose pieces lie in a folder."""
-    for each in sorted(folder.glob("*")):
-        into.mkdir(exist_ok=True)
-        if not (into / each.name).exists():
-            pieces.join(each, into / each.name)
-
-
-def train(minutes):
-    """Start the run, or go on with it."""
-    os.environ.setdefault("KERAS_BACKEND", "jax")
-    os.environ["PIXEL_ZOO_DATA"] = str(HERE / "joined")
+def changed(changes):
+    """The packed recipe with some fields changed."""
     from pixel_zoo import training
 
     recipe = training.Recipe(**json.loads((HERE / "recipe.json").read_text()))
+    return training.override(recipe, *changes)
+
+
+def unpack(name):
+    """Store a split as an array that `pixel_zoo.data` reads, once."""
+    import numpy as np
+
+    path = HERE / "arrays" / f"{name}.npy"
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        array = packed_images.unpack_images(HERE / "data" / name)
+        np.save(path, array)
+        say(f"{name}: {array.shape}, hash as packed")
+    os.environ["PIXEL_ZOO_DATA"] = str(path.parent)
+
+
+def check(recipe, steps):
+    """Train a few steps of the very program that `train` compiles, on blank images, and print the speed."""
+    import numpy as np
+
+    shapes = {}
+    for folder in sorted((HERE / "data").iterdir()):
+        manifest = json.loads((folder / "manifest.json").read_text())
+        shapes[folder.name] = manifest["shape"]
+        arrived = len(list(folder.glob("*.xz")))
+        say(f"{folder.name}: {manifest['shape']}, {arrived} of {manifest['blocks']} blocks are here")
+        if arrived == manifest["blocks"]:
+            unpack(folder.name)
+    from pixel_zoo.training.speed_trial import trial
+
+    blank = np.random.default_rng(0).integers(0, 2, shapes[f"{recipe.data}-train"], "uint8")
+    say(f"trial: {dataclasses.asdict(recipe)}")
+    result = trial(recipe, blank, steps)
+    say(
+        f"compiled in {result.compile_seconds:.1f} s; {1000 * result.step_seconds:.2f} ms a step, "
+        f"{recipe.batch_size / result.step_seconds:,.0f} images/s, "
+        f"{60 / (result.step_seconds * (len(blank) // recipe.batch_size)):.2f} epochs a minute without validation"
+    )
+
+
+def train(recipe, minutes, steps):
+    """Start the run, or continue it."""
+    for split in ("validation", "train"):
+        unpack(f"{recipe.data}-{split}")
+    if not (HERE / "run").exists():
+        join_all(HERE / "before", HERE / "run")
+    from pixel_zoo import training
+
     left = max(minutes - (time.monotonic() - STARTED) / 60, 0.01)
-    training.train(recipe, HERE / "run", resume=True, minutes=left, checkpoint_minutes=1.0, verbose=2)
+    say(f"training for {60 * left:.0f} s")
+    options = {"minutes": left, "checkpoint_minutes": 2.0, "steps_per_call": steps, "samples": False}
+    training.train(recipe, HERE / "run", resume=True, verbose=2, **options)
+    say("trained")
+
+
+def join_all(folder, into):
+    """Join every file whose pieces lie in a folder."""
+    for each in sorted(folder.glob("*")):
+        into.mkdir(exist_ok=True)
+        pieces.join(each, into / each.name)
 
 
 def give(output, after):
@@ -78,13 +159,19 @@ def give(output, after):
     shutil.rmtree(HERE / "pieces", ignore_errors=True)
     results = [HERE / "run" / name for name in RESULTS if (HERE / "run" / name).exists()]
     every = [piece for result in results for piece in pieces.split(result, HERE / "pieces" / result.name, PIECE)]
+    given, size = [], 0
     for piece in every[after : after + PIECES_A_CALL]:
+        size += piece.stat().st_size
+        if size > BYTES_A_CALL:
+            break
+        given.append(piece)
+    for piece in given:
         target = output / piece.parent.name
         target.mkdir(parents=True, exist_ok=True)
         shutil.copy(piece, target)
-    left = len(every) - after - PIECES_A_CALL
+    left = len(every) - after - len(given)
     if left > 0:
-        print(f"{left} pieces more: python {sys.argv[0]} --after {after + PIECES_A_CALL} --output {output}")
+        say(f"{left} pieces more: python {sys.argv[0]} --after {after + len(given)} --output {output}")
 
 
 if __name__ == "__main__":

@@ -1,17 +1,18 @@
-"""The images of a recipe as `fit` takes them."""
+"""The images of a recipe in the form that `fit` takes."""
 
 import keras
+import numpy as np
 
 from pixel_zoo import data
 from pixel_zoo.data.pipeline import batches_of, order_of_pass, passes
 
 
 def feed(recipe, position, spread):
-    """What `fit` takes as its data: tf.data pipelines on TensorFlow, NumPy batches elsewhere, in the same order.
+    """Return the data arguments of `fit`: tf.data pipelines on TensorFlow, NumPy batches elsewhere, in the same order.
 
     Args:
         recipe: a `Recipe`.
-        position: asked at the start of each pass, as of `pixel_zoo.data.pipeline`.
+        position: zero-argument callable, called at the start of each epoch, as of `pixel_zoo.data.pipeline`.
         spread: how the run is distributed, as of `pixel_zoo.training.distribution`.
 
     Returns:
@@ -32,14 +33,19 @@ def _pipeline(recipe, split, share, **options):
 
 
 def _batches(recipe, split, share, **options):
-    columns = data.arrays(recipe.data, split, **recipe.data_options)
-    if needs_labels(recipe):
-        columns = {"image": columns, "label": data.labels(recipe.data, split, **recipe.data_options)}
-    return Batches(columns, recipe.batch_size, share=share, **options)
+    return Batches(columns(recipe, split), recipe.batch_size, share=share, **options)
+
+
+def columns(recipe, split):
+    """Return the images of a split as NumPy arrays: what the model takes as its input, one row an image."""
+    images = data.arrays(recipe.data, split, **recipe.data_options)
+    if not needs_labels(recipe):
+        return images
+    return {"image": images, "label": data.labels(recipe.data, split, **recipe.data_options)}
 
 
 def needs_labels(recipe):
-    """Whether the model of a recipe is class-conditional."""
+    """Return whether the model of a recipe is class-conditional."""
     return recipe.model_options.get("num_classes") is not None
 
 
@@ -77,3 +83,40 @@ class Batches(keras.utils.PyDataset):
         first = index * self.batch_size
         rows = self.indices[first : first + self.batch_size][worker::workers]
         return (keras.tree.map_structure(lambda column: column[rows], self.columns),)
+
+
+class RowBlocks(keras.utils.PyDataset):
+    """The rows of several of `Batches`' batches at a time, for a loop that gathers the images on the device.
+
+    Args:
+        count: int, number of training images.
+        batch_size, seed: as of `Batches`; an unfinished batch at the end of an epoch is left out.
+        steps: int, batches in a block. The last block of an epoch is filled up with rows of `NOTHING`.
+        position: zero-argument callable, called at the start of each epoch: (its number, blocks of it to leave out).
+
+    Example:
+
+    >>> blocks = RowBlocks(10, batch_size=3, steps=2, seed=None)
+    >>> [block.tolist() for (block,) in blocks]
+    [[[0, 1, 2], [3, 4, 5]], [[6, 7, 8], [-1, -1, -1]]]
+    """
+
+    NOTHING = -1
+
+    def __init__(self, count, batch_size, steps, seed, position=None):
+        super().__init__()
+        self.count, self.batch_size, self.steps, self.seed = count, batch_size, steps, seed
+        self.number_and_left_out = passes(position)
+
+    def __len__(self):
+        return batches_of(self.count // self.batch_size, self.steps, drop_remainder=False)
+
+    def __getitem__(self, index):
+        if index == 0:
+            number, blocks_left_out = self.number_and_left_out()
+            self.indices = order_of_pass(self.count, self.batch_size, self.seed, number, blocks_left_out * self.steps)
+        rows = self.indices[index * self.steps * self.batch_size :][: self.steps * self.batch_size]
+        whole = len(rows) // self.batch_size
+        block = np.full((self.steps, self.batch_size), self.NOTHING, "int32")
+        block[:whole] = rows[: whole * self.batch_size].reshape(whole, self.batch_size)
+        return (block,)

@@ -45,6 +45,8 @@ class Recipe:
         patience: end training after so many epochs without fewer validation nats; None goes through all epochs.
         seed: of the initial weights, the order of the images and dropout.
         jit_compile: whether XLA compiles the training step; None leaves it to Keras (on a CPU under TensorFlow: no).
+        mixed_precision: whether layers compute in bfloat16 while training, for accelerators with units for it. Weights,
+            optimizer, logits and likelihood stay in float32, and so does all of the saved model.
         target: the figure aimed at, in words, with its unit, split and, where it matters, binarisation.
         source: where that figure stands: paper and table.
 
@@ -74,6 +76,7 @@ class Recipe:
     patience: int | None = None
     seed: int = 0
     jit_compile: bool | None = None
+    mixed_precision: bool = False
     target: str = ""
     source: str = ""
 
@@ -101,6 +104,9 @@ class Recipe:
             positive_integer("patience", self.patience)
         _count("seed", self.seed, high=2**32)
         _one_of("jit_compile", self.jit_compile, (None, True, False))
+        _one_of("mixed_precision", self.mixed_precision, (True, False))
+        if self.mixed_precision and "dtype" in self.model_options:
+            raise ValueError(f"mixed_precision sets the model's dtype, got {self.model_options['dtype']!r} for it too")
         for name in ("target", "source"):
             if not isinstance(getattr(self, name), str):
                 raise TypeError(f"{name} must be a string, got {getattr(self, name)!r}")

@@ -9,13 +9,14 @@ from pixel_zoo.files import replacing
 from pixel_zoo.training import pictures
 
 
-def write_report(output, recipe, model):
+def write_report(output, recipe, model, samples=True):
     """Write `report.md` beside what a run has written, from those files and the recipe.
 
     Args:
         output: the run's directory, pathlib.Path.
         recipe: its `Recipe`.
         model: its model, for the size of images.
+        samples: whether `samples.png` was drawn.
     """
     configuration = json.loads((output / "config.json").read_text())
     with open(output / "log.csv", newline="") as file:
@@ -39,7 +40,9 @@ def write_report(output, recipe, model):
     lines = [f"# {output.name}", "", "| | |", "|---|---|"]
     lines += [f"| {name} | {fact} |" for name, fact in facts.items()]
     if pictures.can_draw():
-        lines += ["", "![Loss](loss.png)", "", "Samples of the best model:", "", "![Samples](samples.png)"]
+        lines += ["", "![Loss](loss.png)"]
+    if samples:
+        lines += ["", "Samples of the best model:", "", "![Samples](samples.png)"]
     lines += [""]
     with replacing(output / "report.md") as path:
         path.write_text("\n".join(lines))

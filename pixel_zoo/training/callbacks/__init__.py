@@ -1,0 +1,1 @@
+"""What watches and records a run while `fit` trains."""

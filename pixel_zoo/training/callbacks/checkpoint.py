@@ -1,0 +1,40 @@
+"""Saving a model while it is trained."""
+
+import contextlib
+import math
+import os
+import pathlib
+
+import keras
+
+
+class Checkpoint(keras.callbacks.ModelCheckpoint):
+    """Keras's `ModelCheckpoint`, whose files are always whole and never those of a model that has diverged.
+
+    A file is written under a temporary name and then renamed, so that an interrupted save leaves the previous file.
+    After an epoch with a figure that is not finite, nothing is saved.
+
+    Args:
+        path: the `.keras` file.
+        pace: `Pace` that tells after which epochs there is time to save, beside the last one; None saves after all.
+        **options: of `ModelCheckpoint`, such as `monitor` and `save_best_only`.
+
+    Example:
+
+    >>> checkpoint = Checkpoint("best.keras", monitor="val_nats", mode="min", save_best_only=True)
+    """
+
+    def __init__(self, path, pace=None, **options):
+        self.path, self.pace = pathlib.Path(path), pace
+        self.unfinished = self.path.with_name(f".unfinished-{self.path.name}")
+        super().__init__(self.unfinished, **options)
+
+    def on_epoch_end(self, epoch, logs=None):
+        last = self.model.stop_training or epoch + 1 == (self.params or {}).get("epochs")
+        if not all(map(math.isfinite, logs.values())) or not (last or self.pace is None or self.pace.due()):
+            return
+        with contextlib.nullcontext() if self.pace is None else self.pace.saving():
+            self.unfinished.unlink(missing_ok=True)  # left by a process that was killed while it wrote
+            super().on_epoch_end(epoch, logs)
+            if self.unfinished.exists():  # not if only better models are saved, and this is not one
+                os.replace(self.unfinished, self.path)

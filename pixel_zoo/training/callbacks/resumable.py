@@ -1,0 +1,173 @@
+"""Saving a run while it trains, and resuming it."""
+
+import contextlib
+import pathlib
+import signal
+import threading
+import time
+
+import keras
+
+from pixel_zoo.training.callbacks.pace import Pace
+from pixel_zoo.training.callbacks.stopwatch import Stopwatch
+from pixel_zoo.training.state import load_state, restore, save_state
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Resumable(keras.callbacks.Callback):
+    """Saves the state of a run, and resumes a run from its last saved state, bit for bit.
+
+    The state is saved at the end of a step: after so many steps or minutes, after the last step of an epoch (before
+    its validation), when training is told to stop, and when a signal asks the process to end. At the end of an epoch
+    it is skipped if saving would take more than two percent of the time, except in the last epoch. A run resumes
+    inside its epoch: a no-op train function skips the completed steps, and the metrics continue from their sums.
+
+    Put it last, so that nothing of a step happens after it.
+
+    Args:
+        path: the `.npz` file; if it exists, the run continues from it.
+        steps_per_epoch: int, steps of training.
+        steps_per_call: int, steps that the train function takes at a time: what Keras then counts as a batch.
+        every_steps: int, save after every so many steps (at the end of a call); or None.
+        every_minutes: float, save when so many minutes have passed since the last time.
+        writes: bool, whether this process is the one of several that writes. They all read.
+
+    Attributes:
+        epoch: int, the epoch to begin with.
+        history: list of dictionaries, the logs of the epochs before it.
+        stopwatch: a `Stopwatch` that continues from the seconds before; a callback of its own.
+        before_saving: zero-argument callable, called before each save.
+
+    Raises:
+        ValueError: the state in `path` is not at the end of a call.
+
+    Example:
+
+    >>> resumable = Resumable("state.npz", steps_per_epoch=100)
+    >>> resumable.epoch, resumable.position()
+    (0, (0, 0))
+    """
+
+    def __init__(self, path, steps_per_epoch, *, steps_per_call=1, every_steps=None, every_minutes=10.0, writes=True):
+        super().__init__()
+        path = pathlib.Path(path)
+        self.path, self.steps_per_epoch, self.steps_per_call = path, steps_per_epoch, steps_per_call
+        self.every_steps, self.every_minutes, self.writes = every_steps, every_minutes, writes
+        self.epoch, self.history, self._skipped_calls, self.stopwatch = 0, [], 0, Stopwatch()
+        self._arrays = self._train_function = None
+        if path.exists():
+            progress, self._arrays = load_state(path)
+            self.epoch, self.history = progress["epoch"], progress["history"]
+            self._skipped_calls = self._calls(progress["steps"])
+            self.stopwatch = Stopwatch(progress["seconds"])
+        self._signal = None
+        self._saved_all = False
+        self._pace = Pace()
+        self.before_saving = lambda: None
+
+    def _calls(self, steps):
+        """How many calls take so many steps of an epoch."""
+        if steps % self.steps_per_call and steps != self.steps_per_epoch:
+            raise ValueError(f"resume: the state is after {steps} steps, no multiple of {self.steps_per_call} a call")
+        return -(-steps // self.steps_per_call)
+
+    def set_model(self, model):
+        super().set_model(model)
+        self._unsynced_model = model  # `self.model` first updates JAX's variables, which takes time
+
+    def position(self):
+        """Return (epoch, completed calls of it): the feed of images begins each epoch there."""
+        return self.epoch, self._skipped_calls
+
+    def on_train_begin(self, logs=None):
+        self._saved = time.monotonic()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+        if self._arrays is None:
+            self._skipped_calls = 0
+            return
+        restore(self.model, self._arrays)
+        self._arrays = None
+        self._train_function = self.model.train_function
+        self.model.train_function = _no_step(self.model.get_metrics_result())
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self._saved_all = False
+        if batch == self._skipped_calls:
+            self._take_steps()
+
+    def on_train_batch_end(self, batch, logs=None):
+        calls = batch + 1
+        if calls <= self._skipped_calls:
+            return
+        steps = min(calls * self.steps_per_call, self.steps_per_epoch)
+        last = steps == self.steps_per_epoch
+        if self._due(steps) or self._signal is not None or self._unsynced_model.stop_training:
+            self._save(steps)
+        self._obey()
+        self._saved_all = last
+
+    def _save(self, steps):
+        self.before_saving()
+        seconds = self.stopwatch.seconds
+        progress = {"epoch": self.epoch, "steps": steps, "history": self.history, "seconds": seconds}
+        with self._pace.saving():
+            save_state(self.path if self.writes else None, self.model, progress)
+        self._saved = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._take_steps()
+        self.history.append({name: float(value) for name, value in logs.items()})
+
+    def _due(self, steps):
+        """Whether it is time to save after so many steps of the epoch."""
+        if steps == self.steps_per_epoch:
+            return self._pace.due() or self.epoch + 1 == self.params["epochs"]
+        done = self.epoch * self.steps_per_epoch + steps
+        calls_ago = self.steps_per_call
+        minutes = (time.monotonic() - self._saved) / 60
+        return minutes >= self.every_minutes or (self.every_steps is not None and done % self.every_steps < calls_ago)
+
+    def _take_steps(self):
+        """Use the real train function again."""
+        if self._train_function is not None:
+            self.model.train_function, self._train_function = self._train_function, None
+
+    @contextlib.contextmanager
+    def obeying_signals(self):
+        """Inside, SIGTERM and SIGINT (Ctrl-C) save the state before they do what they would have done anyway.
+
+        They wait for the end of a step, but not during validation: all steps before it are saved then, or are repeated
+        by `resume`. A second signal does not wait.
+        """
+        if threading.current_thread() is not threading.main_thread():  # handlers can be set only there
+            yield
+            return
+        self._handlers = {number: signal.signal(number, self._note) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            self._restore_handlers()
+
+    def _note(self, number, frame):
+        again, self._signal = self._signal is not None, number
+        if again or self._saved_all:
+            self._obey()
+
+    def _obey(self):
+        if self._signal is not None:
+            self._restore_handlers()
+            signal.raise_signal(self._signal)
+
+    def _restore_handlers(self):
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+
+def _no_step(logs):
+    """Return a no-op train function for either backend: it leaves the iterator and the state as they are."""
+    if keras.backend.backend() == "jax":
+        return lambda state, iterator: (logs, state)
+    return lambda iterator: logs

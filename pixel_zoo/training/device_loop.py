@@ -1,0 +1,90 @@
+"""Many training steps in one call to the device, for accelerators that a host cannot keep busy step by step (JAX)."""
+
+import keras
+
+from pixel_zoo import backend
+from pixel_zoo.training.feed import RowBlocks
+
+#: Steps of a call: long enough that the host's part of a call does not count, short enough to react to a signal.
+STEPS_PER_CALL = 100
+
+
+def default_steps_per_call(spread) -> int:
+    """Return how many steps a run should take at a time: 100 on one accelerator under JAX, otherwise 1.
+
+    Args:
+        spread: how the run is distributed, as of `pixel_zoo.training.distribution`.
+
+    Example:
+
+    >>> from pixel_zoo.training.distribution import distribution
+    >>> default_steps_per_call(distribution(None)) in (1, 100)
+    True
+    """
+    looped = keras.backend.backend() == "jax" and spread.replicas == 1 and backend.on_accelerator()
+    return STEPS_PER_CALL if looped else 1
+
+
+def check_steps_per_call(steps_per_call, spread):
+    """Raise a ValueError unless the engine can take so many steps at a time."""
+    if steps_per_call > 1 and keras.backend.backend() != "jax":
+        raise ValueError(f"steps_per_call must be 1 on {keras.backend.backend()}, got {steps_per_call}: use JAX")
+    if steps_per_call > 1 and spread.replicas > 1:
+        raise ValueError(f"steps_per_call must be 1 in a distributed run, got {steps_per_call}")
+
+
+class DeviceLoop:
+    """Runs blocks of training steps as one compiled loop over images that stay on the device.
+
+    Keras's JAX trainer dispatches every step from Python, which costs the host several milliseconds a step. Here a call
+    of Keras's `train_function` receives the rows of many batches; the loop gathers each batch on the device and applies
+    the model's own `train_step` to it. The state is donated, so that it is updated in place. Every step computes what
+    it computes in `fit`, in the same order; XLA may round differently.
+
+    Args:
+        model: compiled model, whose loss, metrics and optimizer are built.
+        columns: NumPy array (N, height, width, channels), or a dictionary of such an array and others of N rows: the
+            model's inputs.
+
+    Raises:
+        MemoryError: the images do not fit into the device's free memory; names both sizes.
+    """
+
+    def __init__(self, model, columns):
+        import jax
+
+        _check_memory(columns)
+        self.columns = keras.tree.map_structure(jax.device_put, columns)
+        # The images are an argument: as constants they would be compiled into the program.
+        self._run = jax.jit(lambda state, columns, rows: _run_block(model, state, columns, rows), donate_argnums=0)
+
+    def __call__(self, state, iterator):
+        """Take the steps of the next block of rows: (state, iterator) -> (logs, state), as Keras's train function."""
+        (rows,) = next(iterator)
+        return self._run(state, self.columns, rows)
+
+
+def _run_block(model, state, columns, rows):
+    """Apply `model.train_step` to every batch of a block, int32 (steps, batch); rows of -1 fill an unfinished one."""
+    import jax
+
+    def step(index, state):
+        batch = keras.tree.map_structure(lambda column: jax.numpy.take(column, rows[index], axis=0), columns)
+        return model.train_step(state, (batch,))[1]
+
+    state = jax.lax.fori_loop(0, (rows[:, 0] != RowBlocks.NOTHING).sum(), step, state)
+    with keras.StatelessScope(state_mapping=zip(model.metrics_variables, state[-1], strict=True)):
+        return model.get_metrics_result(), state
+
+
+def _check_memory(columns):
+    """Raise a MemoryError if the images do not fit beside what the device holds already."""
+    import jax
+
+    memory = jax.devices()[0].memory_stats()  # None on a CPU
+    needed = sum(column.nbytes for column in keras.tree.flatten(columns))
+    if memory and needed > (free := memory["bytes_limit"] - memory["bytes_in_use"]):
+        raise MemoryError(
+            f"the training images take {needed / 2**20:,.0f} MiB, and the device has {free / 2**20:,.0f} MiB free; "
+            "steps_per_call=1 leaves them in main memory"
+        )

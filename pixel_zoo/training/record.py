@@ -1,0 +1,121 @@
+"""The folder of a run: who writes there, what ran, and its log."""
+
+import contextlib
+import csv
+import dataclasses
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import tempfile
+
+import keras
+
+from pixel_zoo import backend, data
+from pixel_zoo.files import replacing, writable_directory
+from pixel_zoo.version import VERSION
+
+PACKAGES = ("keras", "tensorflow", "jax", "numpy")
+
+
+@contextlib.contextmanager
+def run_directory(output, resume, spread):
+    """Yield `output` in the first of several processes, and a temporary directory in the others.
+
+    All of them run the same callbacks, since reading a weight takes every process, but only the first one writes.
+    """
+    if spread.is_first:
+        yield _directory(output, resume)
+    else:
+        with tempfile.TemporaryDirectory() as temporary:
+            yield pathlib.Path(temporary)
+
+
+def _directory(path, resume):
+    """Create the directory `path`, unless it holds files other than a run to resume."""
+    path = pathlib.Path(path)
+    resumed = resume and (path / "config.json").exists()
+    if path.is_dir() and any(path.iterdir()) and not resumed:
+        choice = "resume that run (--resume), or " if (path / "config.json").exists() else ""
+        raise FileExistsError(f"output: {str(path)!r} already holds files; {choice}name a new or empty directory")
+    return writable_directory(path)
+
+
+def record_configuration(path, recipe, model, steps_per_call):
+    """Write config.json, which holds all that it takes to repeat this run; if it exists, check that it agrees.
+
+    Args:
+        path: the file.
+        recipe: the `Recipe`.
+        model: its model.
+        steps_per_call: int, training steps that the engine takes at a time.
+
+    Raises:
+        ValueError: the run in this folder has another recipe, other images, another backend or engine.
+    """
+    if path.exists():
+        _check_same_run(json.loads(path.read_text()), recipe, steps_per_call)
+        return
+    configuration = {
+        "recipe": dataclasses.asdict(recipe),
+        "parameters": model.count_params(),
+        "training_images_sha256": data.content_hash(recipe.data, "train", **recipe.data_options),
+        "backend": keras.backend.backend(),
+        "steps_per_call": steps_per_call,
+        "machine": ", ".join([f"{_cores()} of {_processor()}", *backend.accelerators()]),
+        "versions": {"python": platform.python_version(), "pixel-zoo": VERSION}
+        | {name: _version(name) for name in PACKAGES},
+    }
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(configuration, indent=2) + "\n")
+
+
+def _check_same_run(configuration, recipe, steps_per_call):
+    """Raise unless a run with this config.json would continue with this recipe, these images and this engine."""
+    now = {
+        "backend": keras.backend.backend(),
+        "steps_per_call": steps_per_call,
+        "training_images_sha256": data.content_hash(recipe.data, "train", **recipe.data_options),
+        **json.loads(json.dumps(dataclasses.asdict(recipe))),
+    }
+    # What older versions did not record had the default's meaning.
+    defaults = {field.name: field.default for field in dataclasses.fields(recipe)} | {"steps_per_call": 1}
+    before = defaults | configuration | configuration["recipe"]
+    for name, value in now.items():
+        if before[name] != value:
+            raise ValueError(f"resume: the run was started with {name}={before[name]!r}, got {value!r}")
+
+
+def rewrite_log(path, history):
+    """Reduce log.csv to the epochs in `history`: an interrupted run may have logged an epoch that will be repeated."""
+    path.unlink(missing_ok=True)
+    if history:
+        with replacing(path) as temporary, open(temporary, "w", newline="") as file:
+            # In the column order of Keras's CSVLogger, which appends to this file.
+            writer = csv.DictWriter(file, ["epoch", *sorted(history[0])])
+            writer.writeheader()
+            writer.writerows({"epoch": epoch, **logs} for epoch, logs in enumerate(history))
+
+
+def _cores():
+    """The number of cores that this process may use, in words."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return "1 core" if count == 1 else f"{count} cores"
+
+
+def _processor():
+    """The processor's model name where the system knows it, otherwise its architecture."""
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _version(package):
+    """The installed version of a package, or None."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

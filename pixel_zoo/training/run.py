@@ -1,0 +1,227 @@
+"""Training the model of a recipe, with a record of it."""
+
+import contextlib
+import importlib.util
+import logging
+import math
+import pathlib
+
+import keras
+
+from pixel_zoo import data
+from pixel_zoo.checks import positive_integer
+from pixel_zoo.training import pictures
+from pixel_zoo.training.callbacks.best_model import BestModel
+from pixel_zoo.training.callbacks.checkpoint import Checkpoint
+from pixel_zoo.training.callbacks.memory import KeepFreedMemory
+from pixel_zoo.training.callbacks.pace import Pace
+from pixel_zoo.training.callbacks.patience import Patience
+from pixel_zoo.training.callbacks.profile import Profile
+from pixel_zoo.training.callbacks.resumable import Resumable
+from pixel_zoo.training.callbacks.stop_after import StopAfter
+from pixel_zoo.training.device_loop import DeviceLoop, check_steps_per_call, default_steps_per_call
+from pixel_zoo.training.distribution import distribution
+from pixel_zoo.training.feed import RowBlocks, columns, feed
+from pixel_zoo.training.record import record_configuration, rewrite_log, run_directory
+from pixel_zoo.training.report import write_report
+from pixel_zoo.training.sample_grid import SampleGrid, save_samples
+from pixel_zoo.training.set_up import build_model, compile_model, steps_per_epoch
+
+
+def train(
+    recipe,
+    output,
+    *,
+    resume=False,
+    distribute=None,
+    minutes=None,
+    checkpoint_steps=None,
+    checkpoint_minutes=10.0,
+    steps_per_call=None,
+    samples=True,
+    profile=False,
+    verbose="auto",
+):
+    """Train the model of a recipe and write the results and a record of the run into `output`.
+
+    | file | what it holds |
+    |---|---|
+    | `config.json` | the recipe, versions, backend, machine, a hash of the training images |
+    | `log.csv`, `tensorboard/` | for each epoch: loss, nats, bits/dim of both splits, seconds since the start |
+    | `model.keras` | the model and optimizer after the last epoch |
+    | `best.keras` | the model after the epoch with the fewest validation nats, without the optimizer |
+    | `state.npz` | everything that `resume` needs |
+    | `samples/` | sixteen images after each epoch |
+    | `samples.png`, `loss.png`, `report.md` | samples of `best.keras`; the curves of `log.csv`; a summary |
+    | `profile/` | with `profile`: a trace of ten steps, for TensorBoard |
+
+    Pictures need Pillow and matplotlib; without them, they are left out.
+
+    With `ema_momentum`, validation figures, samples and both `.keras` files are those of the averaged weights.
+
+    `resume` continues a run from the last saved step, whatever interrupted it. The result is bit-identical to that of
+    an uninterrupted run on the same machine: weights, averages, optimizer, order of images, random numbers, metrics.
+    Ctrl-C and SIGTERM save first. Any other interruption costs the steps since the last save. Files are always whole.
+
+    Args:
+        recipe: a `Recipe`.
+        output: directory that does not exist yet, or is empty, or, with `resume`, holds a run of this recipe.
+        resume: whether to continue the run in `output`; if there is none, one is started.
+        distribute: how to distribute the run over devices or machines, see `pixel_zoo.training.distribution`:
+            "mirrored", "multiworker" or "data_parallel"; None trains on one device. `batch_size` is the total over all
+            devices, and the weights equal those of one device up to rounding. All processes share `output`; the first
+            one writes to it. With several processes, the state is saved by steps and epochs only, and a signal ends
+            them at once.
+        minutes: stop after so many minutes, in one process; None trains all epochs of the recipe.
+        checkpoint_steps: int, save the state after every so many steps, or None.
+        checkpoint_minutes: float, save it after every so many minutes. It is also saved at the end of an epoch, unless
+            saving so often would take more than two percent of the time.
+        steps_per_call: int, training steps that run on the device in one call, with the training images in its memory;
+            JAX only. None takes 100 on an accelerator under JAX, otherwise 1. Logs, signals and `minutes` are looked at
+            between calls.
+        samples: whether to draw samples after each epoch and at the end.
+        profile: whether to write a trace of ten steps of the first epoch.
+        verbose: as of Keras's `fit`: 0 silent, 1 a progress bar, 2 one line an epoch.
+
+    Returns:
+        The model, with the weights of `best.keras`; in any but the first of several processes, with those that
+        training ended with.
+
+    Raises:
+        FileExistsError, NotADirectoryError, PermissionError: `output` holds files, or can't be written.
+        MemoryError: `steps_per_call` is above 1 and the device has no room for the training images.
+        OSError: for example, the disk is full; what was saved before is whole.
+        ValueError: the model can't be built for these images, `output` holds a run of another recipe or engine, or
+            training diverged (`output` then keeps the last good weights).
+
+    Example:
+
+    >>> import tempfile
+    >>> from pixel_zoo.training import Recipe
+    >>> options = {"filters": 4, "num_blocks": 1, "head_filters": 8}
+    >>> recipe = Recipe(data="digits", model="PixelCNN", model_options=options, batch_size=128, epochs=1)
+    >>> model = train(recipe, tempfile.mkdtemp(), verbose=0)
+    """
+    if checkpoint_steps is not None:
+        positive_integer("checkpoint_steps", checkpoint_steps)
+    if not checkpoint_minutes > 0:
+        raise ValueError(f"checkpoint_minutes must be above 0, got {checkpoint_minutes!r}")
+    stop = [] if minutes is None else [StopAfter(minutes)]
+    spread = distribution(distribute)  # first of all: it configures the engine
+    if minutes is not None and spread.several_processes:
+        raise ValueError(f"minutes: several processes must end at the same step, and clocks differ; got {minutes!r}")
+    if recipe.batch_size % spread.replicas:
+        raise ValueError(f"batch_size must be a multiple of the {spread.replicas} devices, got {recipe.batch_size}")
+    if steps_per_call is not None:
+        check_steps_per_call(positive_integer("steps_per_call", steps_per_call), spread)
+    steps = steps_per_epoch(recipe)
+    steps_per_call = min(steps, steps_per_call or default_steps_per_call(spread))
+    memory = KeepFreedMemory()
+    keras.utils.set_random_seed(recipe.seed)
+    with spread.making():
+        model = build_model(recipe)
+        compile_model(model, recipe, steps, distributed=distribute is not None)
+    spread.prepare(model)
+    with run_directory(output, resume, spread) as own:
+        record_configuration(own / "config.json", recipe, model, steps_per_call)
+        resumable = Resumable(
+            pathlib.Path(output) / "state.npz",
+            steps,
+            steps_per_call=steps_per_call,
+            every_steps=checkpoint_steps,
+            every_minutes=math.inf if spread.several_processes else checkpoint_minutes,
+            writes=spread.is_first,
+        )
+        drawn = samples and pictures.can_draw()
+        callbacks = [*stop, memory, *_callbacks(own, recipe, resumable, profile, drawn), resumable]
+        signals = contextlib.nullcontext() if spread.several_processes else resumable.obeying_signals()
+        with signals, spread.training(), _engine(model, recipe, steps_per_call):
+            history = model.fit(
+                **_feed(recipe, resumable.position, spread, steps_per_call),
+                initial_epoch=resumable.epoch,
+                epochs=recipe.epochs,
+                callbacks=callbacks,
+                verbose=verbose if spread.is_first else 0,
+            ).history
+        if spread.is_first and (own / "best.keras").exists():
+            model = _with_best_weights(model, recipe, own / "best.keras", spread)
+            _conclude(own, recipe, model, drawn)
+    spread.meet()
+    if not math.isfinite(history["loss"][-1]):
+        raise ValueError(
+            f"learning_rate={recipe.learning_rate}: training diverged in epoch {resumable.epoch + 1}; "
+            f"lower it or set clip_norm ({output} keeps the last good weights)"
+        )
+    return model
+
+
+@contextlib.contextmanager
+def _engine(model, recipe, steps_per_call):
+    """Inside, `fit` trains with a loop on the device if a call takes several steps."""
+    if steps_per_call > 1:
+        model.train_function = DeviceLoop(model, columns(recipe, "train"))
+    try:
+        yield
+    finally:
+        if steps_per_call > 1:
+            model.train_function = None  # Keras makes its own again
+
+
+def _feed(recipe, position, spread, steps_per_call):
+    """The data arguments of `fit`."""
+    arguments = feed(recipe, position, spread)
+    if steps_per_call > 1:
+        count = data.info(recipe.data, **recipe.data_options).splits["train"]
+        arguments["x"] = RowBlocks(count, recipe.batch_size, steps_per_call, recipe.seed, position)
+    return arguments
+
+
+def _callbacks(output, recipe, resumable, profile, samples):
+    """The callbacks that record a run; `resumable` knows the epochs before this process."""
+    history = resumable.history
+    rewrite_log(output / "log.csv", history)
+    best = BestModel(output / "best.keras", history, build=lambda: build_model(recipe, mixed_precision=False))
+    resumable.before_saving = best.write  # a state that counts an epoch must not outlive that epoch's weights
+    return [
+        resumable.stopwatch,
+        keras.callbacks.TerminateOnNaN(),
+        # Before anything that evaluates or saves at the end of an epoch, which must see the averaged weights.
+        *([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if recipe.ema_momentum is not None else []),
+        *([Patience(recipe.patience, history)] if recipe.patience is not None else []),
+        keras.callbacks.CSVLogger(output / "log.csv", append=True),
+        *_tensorboard(output / "tensorboard"),
+        *([Profile(output / "profile")] if profile else []),
+        Checkpoint(output / "model.keras", pace=Pace()),
+        best,
+        *([SampleGrid(output / "samples", recipe.seed)] if samples else []),
+    ]
+
+
+def _with_best_weights(model, recipe, path, spread):
+    """The model with its best weights.
+
+    It is a new one in mixed precision, since `best.keras` computes in float32, and with several processes, since all of
+    them would have to take part in whatever is done with the trained one.
+    """
+    if spread.several_processes or recipe.mixed_precision:
+        return keras.models.load_model(path)
+    model.set_weights(keras.models.load_model(path).get_weights())
+    return model
+
+
+def _conclude(output, recipe, model, samples):
+    """Write what shows the best model of a run."""
+    if samples:
+        save_samples(model, recipe.seed, output / "samples.png")
+    if pictures.can_draw():
+        pictures.save_loss_curve(output / "log.csv", output / "loss.png")
+    else:
+        logging.getLogger("pixel_zoo").warning(f"{output}: no pictures, which need Pillow and matplotlib")
+    write_report(output, recipe, model, samples)
+
+
+def _tensorboard(directory):
+    """A callback that writes scalars for TensorBoard, where it and TensorFlow are installed."""
+    if importlib.util.find_spec("tensorboard") is None or importlib.util.find_spec("tensorflow") is None:
+        return []
+    return [keras.callbacks.TensorBoard(directory, write_graph=False)]

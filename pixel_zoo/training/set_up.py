@@ -1,0 +1,78 @@
+"""From a recipe to a compiled model."""
+
+import keras
+
+from pixel_zoo import data, models
+
+
+def build_model(recipe, mixed_precision=None):
+    """Build the untrained model of a recipe, for the image shape and levels of its data set.
+
+    Args:
+        recipe: a `Recipe`.
+        mixed_precision: whether layers compute in bfloat16; None takes the recipe's.
+
+    Returns:
+        The model. Its weights are float32 either way.
+    """
+    info = data.info(recipe.data, **recipe.data_options)
+    options = dict(recipe.model_options)
+    if recipe.mixed_precision if mixed_precision is None else mixed_precision:
+        options["dtype"] = "mixed_bfloat16"
+    return getattr(models, recipe.model)(image_shape=info.image_shape, levels=info.levels, **options)
+
+
+def build_optimizer(recipe, steps_per_epoch):
+    """Build the Keras optimizer of a recipe, with its schedule stretched over all steps of all epochs."""
+    learning_rate = recipe.learning_rate
+    if recipe.schedule == "cosine":
+        learning_rate = keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=0.0 if recipe.warmup_steps else recipe.learning_rate,
+            decay_steps=max(1, recipe.epochs * steps_per_epoch - recipe.warmup_steps),
+            warmup_target=recipe.learning_rate if recipe.warmup_steps else None,
+            warmup_steps=recipe.warmup_steps,
+        )
+    options = {"learning_rate": learning_rate, "global_clipnorm": recipe.clip_norm}
+    if recipe.weight_decay is not None:
+        options["weight_decay"] = recipe.weight_decay
+    if recipe.accumulation_steps > 1:
+        options["gradient_accumulation_steps"] = recipe.accumulation_steps
+    if recipe.ema_momentum is not None:
+        options |= {"use_ema": True, "ema_momentum": recipe.ema_momentum}
+    return keras.optimizers.get({"class_name": recipe.optimizer, "config": options})
+
+
+def compile_model(model, recipe, steps_per_epoch, distributed=False):
+    """Compile a model as its recipe says, and create every variable that training needs."""
+    optimizer = build_optimizer(recipe, steps_per_epoch)
+    optimizer.build(model.trainable_variables)  # otherwise TensorFlow traces the step twice
+    jit_compile = "auto" if recipe.jit_compile is None else recipe.jit_compile
+    if distributed and keras.backend.backend() == "tensorflow":
+        jit_compile = False  # XLA does not compile the communication between the replicas of tf.distribute
+    model.compile(optimizer=optimizer, jit_compile=jit_compile)
+    _build_loss_and_metrics(model)
+
+
+def steps_per_epoch(recipe):
+    """Return the number of whole batches in the training split.
+
+    Raises:
+        ValueError: the split does not fill one batch.
+    """
+    images = data.info(recipe.data, **recipe.data_options).splits["train"]
+    if images < recipe.batch_size:
+        raise ValueError(f"batch_size must be at most {images}, the number of training images, got {recipe.batch_size}")
+    return images // recipe.batch_size
+
+
+def _build_loss_and_metrics(model):
+    """Build them before the first step: `resume` restores the metrics' variables, and Keras need not see a batch."""
+    inputs = {"image": keras.KerasTensor((1, *model.image_shape), "int32")}
+    if model.num_classes is not None:
+        inputs["label"] = keras.KerasTensor((1,), "int32")
+    inputs = inputs if len(inputs) > 1 else inputs["image"]
+    outputs = model.compute_output_spec(inputs)
+    x, y_pred = keras.tree.map_structure(lambda tensor: keras.ops.zeros(tensor.shape, tensor.dtype), (inputs, outputs))
+    model.compute_loss(x, None, y_pred)
+    model.compute_metrics(x, None, y_pred)
+    model.reset_metrics()
