@@ -68,6 +68,7 @@ def prepare(on_cpu):
     """Install the wheels, keep what JAX compiles, and check that there is an accelerator."""
     os.environ.setdefault("KERAS_BACKEND", "jax")
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(HERE / "compiled"))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")  # a model has hundreds of small programs
     install_wheels()
     import jax
 

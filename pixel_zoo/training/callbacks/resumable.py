@@ -110,10 +110,10 @@ class Resumable(keras.callbacks.Callback):
         self._saved_all = last
 
     def _save(self, steps):
-        self.before_saving()
         seconds = self.stopwatch.seconds
         progress = {"epoch": self.epoch, "steps": steps, "history": self.history, "seconds": seconds}
         with self._pace.saving():
+            self.before_saving()
             save_state(self.path if self.writes else None, self.model, progress)
         self._saved = time.monotonic()
 

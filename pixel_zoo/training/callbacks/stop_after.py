@@ -6,10 +6,10 @@ import keras
 
 
 class StopAfter(keras.callbacks.Callback):
-    """Stops `fit` at the first batch that ends after so many minutes.
+    """Stops `fit` at the first batch that ends so many minutes after this callback was created.
 
     The epoch that is cut short is still validated, logged and saved. A learning-rate schedule is measured in steps
-    and does not know of this bound.
+    and ignores this bound.
 
     Args:
         minutes: a number above 0.
@@ -28,8 +28,6 @@ class StopAfter(keras.callbacks.Callback):
         if not minutes > 0:
             raise ValueError(f"minutes must be above 0, got {minutes!r}")
         self.seconds = 60 * minutes
-
-    def on_train_begin(self, logs=None):
         self.end = time.monotonic() + self.seconds
 
     def on_train_batch_end(self, batch, logs=None):
