@@ -23,10 +23,8 @@ EPOCH = """
 import sys
 sys.path.insert(0, {folder!r})
 import numpy as np
-from pixel_zoo import models
 import run
 run.install_wheels = lambda: None  # they are installed here
-models.PixelModel.generate = lambda self, num_images, seed, labels: np.zeros((num_images, 8, 8, 1), "uint8")
 run.PIECE, run.PIECES_A_CALL = 2**14, 5
 run.main()
 """

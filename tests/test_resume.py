@@ -1,9 +1,7 @@
 """Runs that end too early, and go on as if they had not."""
 
-import csv
 import dataclasses
 import errno
-import importlib
 import itertools
 import json
 import os
@@ -13,107 +11,29 @@ import types
 import keras
 import numpy as np
 import pytest
+from interrupted_runs import RECIPE, STEPS_PER_EPOCH, Killed, assert_same_run, kill, train_until
 
 from pixel_zoo import models
-from pixel_zoo.training import Recipe, train
+from pixel_zoo.training import train
 from pixel_zoo.training.callbacks.patience import Patience
 from pixel_zoo.training.callbacks.resumable import Resumable
 from pixel_zoo.training.state import load_state, restore, save_state
-
-train_module = importlib.import_module("pixel_zoo.training.run")  # not the function of that name
-
-STEPS_PER_EPOCH = 10
-# All that has a state: averages, dropout's random numbers, gradients kept for the next step, a schedule.
-RECIPE = Recipe(
-    data="digits",
-    model="PixelCNN",
-    model_options={"filters": 4, "num_blocks": 1, "head_filters": 8, "dropout": 0.2},
-    learning_rate=1e-2,
-    schedule="cosine",
-    ema_momentum=0.9,
-    batch_size=128,
-    accumulation_steps=2,
-    epochs=3,
-)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def without_samples():
-    """Compiling the sampling of a model takes longer than training it."""
-    blank = np.zeros((16, 8, 8, 1), "uint8")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(models.PixelModel, "generate", lambda self, num_images, seed, labels: blank)
-        yield
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     output = tmp_path_factory.mktemp("undisturbed")
-    train(RECIPE, output, verbose=0)
+    train(RECIPE, output, samples=False, verbose=0)
     return output
-
-
-class At(keras.callbacks.Callback):
-    """Does something at the start of one step of the run."""
-
-    def __init__(self, step, action):
-        super().__init__()
-        self.step, self.action, self.epoch = step, action, 0
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
-
-    def on_train_batch_begin(self, batch, logs=None):
-        if self.epoch * STEPS_PER_EPOCH + batch == self.step:
-            self.action()
-
-
-class Killed(Exception):
-    """Stands for the end of a process: nothing of the run is done after it."""
-
-
-def kill():
-    raise Killed
-
-
-def train_until(output, step, action, monkeypatch, **options):
-    """Train, or go on, and do something at the start of a step."""
-    with monkeypatch.context() as patch:
-        patch.setattr(train_module, "KeepFreedMemory", lambda: At(step, action))
-        train(RECIPE, output, resume=True, verbose=0, **options)
-
-
-def log_and_seconds(output):
-    """The rows of log.csv without the time that each took, which is no run's alike, and those times."""
-    with open(output / "log.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return rows, [float(row.pop("seconds")) for row in rows]
-
-
-def assert_same_run(output, undisturbed):
-    """The state, to the last bit, and the log are those of the run that nothing disturbed."""
-    (progress, arrays), (expected_progress, expected) = (load_state(o / "state.npz") for o in (output, undisturbed))
-    for of_a_run in (progress, expected_progress):
-        assert of_a_run.pop("seconds") > 0
-        assert all(logs.pop("seconds") > 0 for logs in of_a_run["history"])
-    assert progress == expected_progress
-    for array, other in zip(arrays, expected, strict=True):
-        np.testing.assert_array_equal(array, other)
-    (rows, seconds), (expected_rows, _) = (log_and_seconds(o) for o in (output, undisturbed))
-    assert rows == expected_rows
-    assert seconds == sorted(seconds)
-    best, expected = (keras.models.load_model(o / "best.keras").get_weights() for o in (output, undisturbed))
-    for array, other in zip(best, expected, strict=True):
-        np.testing.assert_array_equal(array, other)
 
 
 def test_a_run_that_is_killed_and_resumed_is_the_same_run(undisturbed, tmp_path, monkeypatch):
     for step in (0, 8, 10, 29):  # the first one, one between two saves, the first and the last one of an epoch
         with pytest.raises(Killed):
             train_until(tmp_path, step, kill, monkeypatch, checkpoint_steps=5)
-    train(RECIPE, tmp_path, resume=True, verbose=0)
+    train(RECIPE, tmp_path, resume=True, samples=False, verbose=0)
     assert_same_run(tmp_path, undisturbed)
-    train(RECIPE, tmp_path, resume=True, verbose=0)  # nothing is left to do
+    train(RECIPE, tmp_path, resume=True, samples=False, verbose=0)  # nothing is left to do
     assert_same_run(tmp_path, undisturbed)
 
 
@@ -146,9 +66,9 @@ def test_a_run_that_ran_out_of_time_goes_on(undisturbed, tmp_path, monkeypatch):
         patch.setattr(
             "pixel_zoo.training.callbacks.stop_after.time", types.SimpleNamespace(monotonic=lambda: next(seconds))
         )
-        train(RECIPE, tmp_path, minutes=4, verbose=0)
+        train(RECIPE, tmp_path, minutes=4, samples=False, verbose=0)
     assert load_state(tmp_path / "state.npz")[0]["epoch"] == 1
-    train(RECIPE, tmp_path, resume=True, verbose=0)
+    train(RECIPE, tmp_path, resume=True, samples=False, verbose=0)
     assert_same_run(tmp_path, undisturbed)
 
 
@@ -175,7 +95,7 @@ def test_a_full_disk_is_reported_and_the_state_before_stays(tmp_path, monkeypatc
     savez, calls = np.savez, []
     monkeypatch.setattr(np, "savez", fill)
     with pytest.raises(OSError, match=r"output: .*state.npz' can't be written \(No space left on device\)"):
-        train(RECIPE, tmp_path, checkpoint_steps=5, verbose=0)
+        train(RECIPE, tmp_path, checkpoint_steps=5, samples=False, verbose=0)
     assert load_state(tmp_path / "state.npz")[0]["steps"] == 5
     assert not list(tmp_path.glob(".unfinished*"))
 
@@ -213,20 +133,20 @@ def test_a_state_of_bfloat16_is_given_back(tmp_path):
 )
 def test_another_recipe_does_not_go_on_with_a_run(change, message, undisturbed):
     with pytest.raises(ValueError, match=message):
-        train(dataclasses.replace(RECIPE, **change), undisturbed, resume=True, verbose=0)
+        train(dataclasses.replace(RECIPE, **change), undisturbed, resume=True, samples=False, verbose=0)
 
 
 def test_other_images_do_not_go_on_with_a_run(undisturbed, tmp_path):
     configuration = json.loads((undisturbed / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(configuration | {"training_images_sha256": "0"}))
     with pytest.raises(ValueError, match="resume: the run was started with training_images_sha256='0'"):
-        train(RECIPE, tmp_path, resume=True, verbose=0)
+        train(RECIPE, tmp_path, resume=True, samples=False, verbose=0)
 
 
 def test_a_directory_with_other_files_is_not_resumed(tmp_path):
     (tmp_path / "precious").write_text("weights")
     with pytest.raises(FileExistsError, match="name a new or empty directory"):
-        train(RECIPE, tmp_path, resume=True, verbose=0)
+        train(RECIPE, tmp_path, resume=True, samples=False, verbose=0)
 
 
 @pytest.mark.parametrize("history, epochs", [([], 3), ([1.0], 2), ([1.0, 2.0], 1)])

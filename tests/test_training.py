@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixel_zoo import data, models
+from pixel_zoo import data
 from pixel_zoo.files import replacing
 from pixel_zoo.layers import MaskedConv2D
 from pixel_zoo.training import Recipe, StopAfter, evaluate, load_recipes, override, pictures, train
@@ -147,13 +147,6 @@ def run(tmp_path_factory):
     return train(TINY, output, verbose=0), output
 
 
-@pytest.fixture
-def without_samples(monkeypatch):
-    """Compiling the sampling of a model takes longer than training it: once, in `run`, is enough."""
-    blank = np.zeros((16, 8, 8, 1), "uint8")
-    monkeypatch.setattr(models.PixelModel, "generate", lambda self, num_images, seed, labels: blank)
-
-
 def rows(output):
     with open(output / "log.csv", newline="") as file:
         return list(csv.DictReader(file))
@@ -233,16 +226,16 @@ def test_training_learns(run):
     assert float(rows(output)[-1]["val_nats"]) < 0.9 * untrained
 
 
-def test_the_same_seed_trains_the_same_model(run, tmp_path, without_samples):
+def test_the_same_seed_trains_the_same_model(run, tmp_path):
     model, _ = run
-    again = train(TINY, tmp_path, verbose=0)
+    again = train(TINY, tmp_path, samples=False, verbose=0)
     for weight, expected in zip(again.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_allclose(weight, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_a_class_conditional_recipe_trains_and_is_evaluated_with_labels(tmp_path, without_samples):
+def test_a_class_conditional_recipe_trains_and_is_evaluated_with_labels(tmp_path):
     options = TINY.model_options | {"num_classes": 10}
-    model = train(dataclasses.replace(TINY, model_options=options, epochs=1), tmp_path, verbose=0)
+    model = train(dataclasses.replace(TINY, model_options=options, epochs=1), tmp_path, samples=False, verbose=0)
     nats = -model.log_likelihood(data.arrays("digits", "validation"), data.labels("digits", "validation"))
     assert float(rows(tmp_path)[0]["val_nats"]) == pytest.approx(nats.mean(), rel=1e-4)
     assert evaluate(model, "digits", "validation")["nats"] == pytest.approx(nats.mean(), rel=1e-5)
@@ -250,18 +243,18 @@ def test_a_class_conditional_recipe_trains_and_is_evaluated_with_labels(tmp_path
         evaluate(build_model(dataclasses.replace(TINY, model_options=options | {"num_classes": 4})), "digits", "test")
 
 
-def test_a_profile_names_what_ran(tmp_path, without_samples):
-    train(dataclasses.replace(TINY, batch_size=64, epochs=1), tmp_path, profile=True, verbose=0)
+def test_a_profile_names_what_ran(tmp_path):
+    train(dataclasses.replace(TINY, batch_size=64, epochs=1), tmp_path, profile=True, samples=False, verbose=0)
     (trace,) = (tmp_path / "profile").rglob("*.xplane.pb")
     assert b"block1_conv" in trace.read_bytes()
 
 
-def test_nothing_is_traced_after_the_first_epoch(tmp_path, without_samples, monkeypatch):
+def test_nothing_is_traced_after_the_first_epoch(tmp_path, monkeypatch):
     call, traced = MaskedConv2D.call, []
     monkeypatch.setattr(MaskedConv2D, "call", lambda self, x, bias=None: traced.append(self) or call(self, x, bias))
-    train(dataclasses.replace(TINY, epochs=1), tmp_path / "one", verbose=0)
+    train(dataclasses.replace(TINY, epochs=1), tmp_path / "one", samples=False, verbose=0)
     one_epoch = len(traced)
-    train(dataclasses.replace(TINY, epochs=3), tmp_path / "three", verbose=0)
+    train(dataclasses.replace(TINY, epochs=3), tmp_path / "three", samples=False, verbose=0)
     assert one_epoch > 0 and len(traced) == 2 * one_epoch
 
 
@@ -318,26 +311,38 @@ def assert_average_is_saved(model, output):
     return last
 
 
-def test_averaged_weights_are_evaluated_and_saved(run, tmp_path, without_samples):
-    model = train(dataclasses.replace(TINY, ema_momentum=0.9), tmp_path, verbose=0)
+def test_averaged_weights_are_evaluated_and_saved(run, tmp_path):
+    model = train(dataclasses.replace(TINY, ema_momentum=0.9), tmp_path, samples=False, verbose=0)
     last = assert_average_is_saved(model, tmp_path)
     unaveraged = keras.models.load_model(run[1] / "model.keras")
     pairs = zip(last.get_weights(), unaveraged.get_weights(), strict=True)
     assert any(not np.allclose(a, b, rtol=1e-2) for a, b in pairs)
 
 
-def test_time_ends_training_and_the_averaged_weights_are_kept(tmp_path, monkeypatch, without_samples):
+def test_time_ends_training_and_the_averaged_weights_are_kept(tmp_path, monkeypatch):
     seconds = itertools.count(step=15)  # a step takes 15 seconds by this clock
     monkeypatch.setattr(
         "pixel_zoo.training.callbacks.stop_after.time", types.SimpleNamespace(monotonic=lambda: next(seconds))
     )
-    model = train(dataclasses.replace(TINY, ema_momentum=0.9), tmp_path, minutes=1, verbose=0)
+    model = train(dataclasses.replace(TINY, ema_momentum=0.9), tmp_path, minutes=1, samples=False, verbose=0)
     assert len(rows(tmp_path)) == 1
     last = assert_average_is_saved(model, tmp_path)
     assert int(last.optimizer.iterations) == 4
     # The optimiser keeps the other set, the weights that training would go on from.
     pairs = zip(last.optimizer._model_variables_moving_average, last.trainable_variables, strict=True)
     assert any(not np.allclose(a, b, rtol=1e-2) for a, b in pairs)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX takes several steps a call")
+def test_a_backend_without_a_device_loop_refuses_it(tmp_path):
+    with pytest.raises(ValueError, match="steps_per_call must be 1 on tensorflow, got 100: use JAX"):
+        train(TINY, tmp_path / "run", steps_per_call=100)
+    assert not (tmp_path / "run").exists()
+
+
+def test_mixed_precision_and_a_dtype_are_too_much():
+    with pytest.raises(ValueError, match="mixed_precision sets the model's dtype, got 'float64' for it too"):
+        Recipe(data="digits", model="PixelCNN", model_options={"dtype": "float64"}, mixed_precision=True)
 
 
 def test_a_bound_on_time_is_above_zero():
