@@ -6,7 +6,7 @@ import numbers
 import keras
 
 from pixel_zoo.inputs import image_input
-from pixel_zoo.layers import GatedActivation, PositionEmbedding, RasterLayer
+from pixel_zoo.layers import GatedActivation, MixtureLogits, PositionEmbedding, RasterLayer
 from pixel_zoo.sampling.nested_graph import nodes_in_order
 
 # Layers that do the same at every position and feature, so that they may be applied to any slice of a map.
@@ -25,6 +25,7 @@ _POINTWISE_LAYERS = (
     keras.layers.Minimum,
     keras.layers.Concatenate,
     GatedActivation,
+    MixtureLogits,
 )
 # What is left of these when nothing is trained: nothing.
 _IDENTITY_LAYERS = (
