@@ -92,7 +92,7 @@ def save_members(name, entry, path):
 
     shown = [(name, entry), *entry["members"].items()]
     figure = Figure(figsize=(7, 0.9 + 0.5 * len(shown)), layout="constrained")
-    axes = figure.add_subplot(xlabel="test negative log-likelihood (nats an image), with its standard error")
+    axes = figure.add_subplot(xlabel="test, nats an image ± standard error")
     for row, (_, figures) in enumerate(shown):
         axes.errorbar(figures["nats"], row, xerr=figures["standard_error"], fmt="o", capsize=4)
         axes.annotate(f"{figures['nats']:.2f}", (figures["nats"], row), (0, 8), textcoords="offset points", ha="center")
