@@ -39,7 +39,7 @@ class MixtureLogits(keras.layers.Layer):
     0.2
     """
 
-    def __init__(self, levels, weights=None, **kwargs):
+    def __init__(self, levels: int, weights: list[float] | None = None, **kwargs):
         super().__init__(**kwargs)
         if positive_integer("levels", levels) < 2:
             raise ValueError(f"levels must be an integer of at least 2, got {levels!r}")

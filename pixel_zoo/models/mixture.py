@@ -45,7 +45,9 @@ class Mixture(PixelModel):
     True
     """
 
-    def __init__(self, members, weights=None, name=None, **kwargs):
+    def __init__(
+        self, members: list[PixelModel], weights: list[float] | None = None, name: str | None = None, **kwargs
+    ):
         _check(members, weights)
         first = members[0]
         image = keras.Input(first.image_shape, dtype="int32", name="image")
@@ -61,16 +63,16 @@ class Mixture(PixelModel):
         super().__init__({"image": image, **given} if given else image, outputs, name=name, **kwargs)
 
     @property
-    def members(self):
-        """The models that are mixed, a list."""
+    def members(self) -> list[PixelModel]:
+        """The models that are mixed."""
         return [layer for layer in self.layers if isinstance(layer, PixelModel)]
 
     @property
-    def num_classes(self):
+    def num_classes(self) -> int | None:
         return self.members[0].num_classes
 
     @property
-    def conditioning_dim(self):
+    def conditioning_dim(self) -> int | None:
         return self.members[0].conditioning_dim
 
     def get_config(self):

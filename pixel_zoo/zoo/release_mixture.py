@@ -19,7 +19,14 @@ from pixel_zoo.zoo.pretrained import load
 from pixel_zoo.zoo.release import samples_and_completions, save_model, write_pages
 
 
-def release_mixture(name, members, weights, exported, target="", source=""):
+def release_mixture(
+    name: str,
+    members: list[str],
+    weights: list[float] | None,
+    exported: str | pathlib.Path,
+    target: str = "",
+    source: str = "",
+) -> dict:
     """Make a pretrained model of the mixture of others.
 
     It is not trained, so there is no run; its likelihood is computed on the whole test split of the members' data set.
