@@ -1,5 +1,6 @@
 """One list names every layer, one every model. Tests that cut across them run over it."""
 
+import types
 from typing import NamedTuple
 
 import numpy as np
@@ -67,6 +68,20 @@ class ModelEntry(NamedTuple):
         return f"{self.model_class.__name__}({arguments})"
 
 
+class MixtureEntry(NamedTuple):
+    """A mixture to test: the entries of its members, which `make` hands its arguments on to."""
+
+    members: tuple
+    model_class: type = models.Mixture
+    arguments: dict = types.MappingProxyType({})
+
+    def make(self, **more):
+        return self.model_class([member.make(**more) for member in self.members])
+
+    def __str__(self):
+        return f"Mixture({','.join(map(str, self.members))})"
+
+
 def given_with(model, count, seed=0):
     """What `count` images are given with, as the model's methods take it: labels, vectors, or nothing."""
     draw = np.random.default_rng(seed)
@@ -109,6 +124,12 @@ MODELS = [
         models.PixelRNN, {"recurrence": "row", "units": 4, "num_classes": 3, "position_embedding": True, **SMALL}
     ),
     ModelEntry(models.PixelRNN, {"recurrence": "diagonal", "units": 4, "conditioning_dim": 2, **SMALL}),
+    MixtureEntry(
+        (
+            ModelEntry(models.GatedPixelCNN, {"filters": 4, "num_classes": 3, "position_embedding": True, **SMALL}),
+            ModelEntry(models.PixelRNN, {"recurrence": "row", "units": 4, "num_classes": 3, **SMALL}),
+        )
+    ),
     # One pixel divides images of any shape. Copied pixels are another matter: see test_multi_scale.py.
     ModelEntry(models.PixelCNN, {"filters": 4, "small_shape": (1, 1), "copy_known": False, **SMALL}),
 ]

@@ -115,6 +115,8 @@ RIGHTMOST = {
     # All but the last pixel of the row above: features at that pixel do not hold it (mask A), and those that do, in the
     # row below it, are read from the left only.
     "diagonal": [3, 9, *[10] * 6],
+    # All that one of its members sees: a Gated PixelCNN, and a Row LSTM.
+    "Mixture": [3, 9, 9, 9, 10, 10, 10, 10],
 }
 
 

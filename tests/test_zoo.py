@@ -262,12 +262,14 @@ def test_every_model_has_its_file_its_card_and_its_pictures():
     for name, entry in entries.items():
         assert is_whole(EXPORTED / f"{name}.keras", entry["sha256"]), name
         assert (EXPORTED / f"{name}.md").read_text() == card.card(name, entry)
-        assert (EXPORTED / f"{name}.png").exists() and (EXPORTED / f"{name}.curve.png").exists()
+        figure = "members" if "members" in entry else "curve"
+        assert (EXPORTED / f"{name}.png").exists() and (EXPORTED / f"{name}.{figure}.png").exists()
     assert (EXPORTED / "README.md").read_text() == card.readme(entries)
 
 
 def test_the_commands_of_the_cards_train_those_models():
-    for name, entry in index.read_index().items():
+    trained = {name: entry for name, entry in index.read_index().items() if "members" not in entry}
+    for name, entry in trained.items():
         command, _ = training_command(Recipe(**entry["recipe"]), EXPORTED.parent / "recipes", f"runs/{name}")
         assert command in (EXPORTED / f"{name}.md").read_text()
 

@@ -1,6 +1,7 @@
 """What is done with pretrained models in a checkout: release, rebuild SavedModels, make Hugging Face folders.
 
 python tools/zoo.py release RUN NAME               # a folder that `pixel-zoo train` wrote -> exported/NAME.*
+python tools/zoo.py mixture NAME MEMBER MEMBER ... # a mixture of pretrained models -> exported/NAME.*
 python tools/zoo.py cards                          # all cards anew, with aims and commands of the recipes of now
 python tools/zoo.py saved-model NAME ...           # exported/NAME/1/, and exported/models.config
 python tools/zoo.py hugging-face NAME DIRECTORY    # what "hf://USER/NAME" is to hold
@@ -18,6 +19,7 @@ from pixel_zoo.zoo import card
 from pixel_zoo.zoo.hugging_face import write_hugging_face
 from pixel_zoo.zoo.release import release as release_run
 from pixel_zoo.zoo.release import renew_cards
+from pixel_zoo.zoo.release_mixture import release_mixture
 from pixel_zoo.zoo.saved_model import write_saved_model
 from pixel_zoo_cli import OneLineErrors
 
@@ -36,6 +38,20 @@ def release(
 ):
     """Make a pretrained model of a run."""
     print(name, card.likelihood(release_run(run, name, EXPORTED, ROOT / "recipes")))
+
+
+@app.command()
+def mixture(
+    name: Annotated[str, typer.Argument(help="Name of the mixture.")],
+    members: Annotated[list[str], typer.Argument(help="Names of pretrained models of one data set.")],
+    weight: Annotated[
+        list[float] | None, typer.Option(help="Weight of a member, once for each; default: alike.")
+    ] = None,
+    target: Annotated[str, typer.Option(help="Figure that the mixture aims at.")] = "",
+    source: Annotated[str, typer.Option(help="Where that figure is published.")] = "",
+):
+    """Make the mixture of pretrained models a pretrained model."""
+    print(name, card.likelihood(release_mixture(name, members, weight, EXPORTED, target, source)))
 
 
 @app.command()

@@ -6,6 +6,7 @@ from pixel_zoo.layers.gated_activation import GatedActivation
 from pixel_zoo.layers.gated_conv2d import GatedConv2D
 from pixel_zoo.layers.logits import Logits
 from pixel_zoo.layers.masked_conv2d import MaskedConv2D
+from pixel_zoo.layers.mixture_logits import MixtureLogits
 from pixel_zoo.layers.position_embedding import PositionEmbedding
 from pixel_zoo.layers.raster_layer import RasterLayer
 from pixel_zoo.layers.row_lstm import RowLSTM
@@ -18,6 +19,7 @@ __all__ = [
     "GatedConv2D",
     "Logits",
     "MaskedConv2D",
+    "MixtureLogits",
     "PositionEmbedding",
     "RasterLayer",
     "RowLSTM",

@@ -6,7 +6,8 @@ import numbers
 import keras
 
 from pixel_zoo.inputs import image_input
-from pixel_zoo.layers import GatedActivation, PositionEmbedding, RasterLayer
+from pixel_zoo.layers import GatedActivation, MixtureLogits, PositionEmbedding, RasterLayer
+from pixel_zoo.sampling.nested_graph import nodes_in_order
 
 # Layers that do the same at every position and feature, so that they may be applied to any slice of a map.
 _POINTWISE_LAYERS = (
@@ -24,6 +25,7 @@ _POINTWISE_LAYERS = (
     keras.layers.Minimum,
     keras.layers.Concatenate,
     GatedActivation,
+    MixtureLogits,
 )
 # What is left of these when nothing is trained: nothing.
 _IDENTITY_LAYERS = (
@@ -70,6 +72,8 @@ class RasterNode:
 class RasterGraph:
     """The operations of a functional model of raster and pointwise layers, in order.
 
+    A functional model that is a layer of another one is replaced by its own operations.
+
     Args:
         model: functional Keras model with an integer input (height, width, colours), named "image" if there are
             others, and one output of logits (height, width, colours, levels), or (height, width, colours) if binary.
@@ -79,7 +83,7 @@ class RasterGraph:
         image_shape: (height, width, colours).
         nodes: list of `RasterNode`s that carry the image, in an order in which they can run pixel by pixel.
         above: list of those that carry rows above alone, in order: run for a whole row when it is entered.
-        conditioning: list of Keras graph nodes that do not, in order: run once, in full. A position embedding is one
+        conditioning: list of `GraphNode`s that do not, in order: run once, in full. A position embedding is one
             of them: of what it is applied to it reads the shape alone.
         conditioning_of_rows: list of those that come last and do the same at every position: run anew for every row.
             What they make, a bias for every layer, would fill the memory if all rows were kept.
@@ -106,11 +110,12 @@ class RasterGraph:
         self.nodes, self.above, self.conditioning = [], [], []
         self._waits = {self.image: True}  # symbolic tensors that carry the image: does a value have to be known first?
         self._above = set()  # those that carry rows above alone
-        for node in _in_order(model):
+        nodes, output = nodes_in_order(model)
+        for node in nodes:
             self._add(node)
         self.conditioning, self.conditioning_of_rows = _split_conditioning(self.conditioning)
         self.maps = self._maps_of_rows(model)
-        self.output = id(model.outputs[0])
+        self.output = id(output)
         if self._waits.get(self.output, True):
             raise ValueError(
                 "the logits see the very value that they predict, or no image at all: the first layer needs "
@@ -265,12 +270,6 @@ def _is_pointwise(node):
     )
     constants = [arg for arg in keras.tree.flatten((node.arguments.args, node.arguments.kwargs)) if _is_array(arg)]
     return known and not constants
-
-
-def _in_order(model):
-    """The graph nodes of a functional model, each after those it reads."""
-    for depth in sorted(model._nodes_by_depth, reverse=True):
-        yield from (node for node in model._nodes_by_depth[depth] if not node.is_input)
 
 
 def _symbolic(arguments):

@@ -25,10 +25,22 @@ def card(name, entry, on_hub=False):
     Returns:
         str, Markdown, which shows `NAME.png` and `NAME.curve.png` beside it.
     """
+    facts = _facts_of_mixture(name, entry) if "members" in entry else _facts(name, entry, on_hub)
+    figure = ("The mixture and its members", "members") if "members" in entry else ("Training curve", "curve")
+    lines = [GENERATED, f"# {name}", "", "| | |", "|---|---|"]
+    lines += [f"| {fact} | {words} |" for fact, words in facts.items()]
+    lines += ["", "```python", *_loading(name, on_hub), "```"]
+    lines += ["", "Samples; then images of the test split, their known upper half, and six completions of it:"]
+    lines += ["", f"![Samples and completions]({name}.png)", "", f"![{figure[0]}]({name}.{figure[1]}.png)", ""]
+    return "\n".join(lines)
+
+
+def _facts(name, entry, on_hub):
+    """What the card of a trained model says, by heading."""
     recipe = entry["recipe"]
     info = data.info(recipe["data"], **recipe["data_options"])
     versions = ", ".join(f"{package} {version}" for package, version in entry["versions"].items() if version)
-    facts = {
+    return {
         "Test": f"**{likelihood(entry)}**, {entry['images']:,} images: the whole split",
         "Aimed at": _aim(entry, f" ({recipe['source']})"),
         "Model": f"{recipe['model']} ({_options(recipe['model_options'])}), {entry['parameters']:,} parameters",
@@ -47,12 +59,30 @@ def card(name, entry, on_hub=False):
         "optimiser",
         "File, SHA-256": f"`{entry['sha256']}`",
     }
-    lines = [GENERATED, f"# {name}", "", "| | |", "|---|---|"]
-    lines += [f"| {fact} | {words} |" for fact, words in facts.items()]
-    lines += ["", "```python", *_loading(name, on_hub), "```"]
-    lines += ["", "Samples; then images of the test split, their known upper half, and six completions of it:"]
-    lines += ["", f"![Samples and completions]({name}.png)", "", f"![Training curve]({name}.curve.png)", ""]
-    return "\n".join(lines)
+
+
+def _facts_of_mixture(name, entry):
+    """What the card of a mixture says, by heading."""
+    recipe = entry["recipe"]
+    info = data.info(recipe["data"], **recipe["data_options"])
+    versions = ", ".join(f"{package} {version}" for package, version in entry["versions"].items())
+    members = [
+        f"{one['weight']:.3g} of [{member}]({member}.md) ({one['architecture']}, {nats(one)} nats, file "
+        f"`{one['sha256'][:12]}`)"
+        for member, one in entry["members"].items()
+    ]
+    return {
+        "Test": f"**{likelihood(entry)}**, {entry['images']:,} images: the whole split",
+        "Aimed at": _aim(entry, f" ({recipe['source']})"),
+        "Model": f"Mixture, the weighted mean of its members' probabilities at each pixel; {entry['parameters']:,} "
+        "parameters; not trained itself",
+        "Members": "; ".join(members),
+        "Data": f"`{recipe['data']}`. {info.description} From: {info.source}",
+        "Made by": f"`{_backend(entry)}{entry['command']}`",
+        "Versions": f"{versions}; {entry['backend']} backend",
+        "File": f"`{name}.keras`, {megabytes(entry)} MB, weights in float32, no optimiser",
+        "File, SHA-256": f"`{entry['sha256']}`",
+    }
 
 
 def table(index):
@@ -114,6 +144,8 @@ def likelihood(entry):
 
 def architecture(entry):
     """The architecture of a model, blocks x width, such as "Row LSTM 7x16" or "PixelCNN 3x32 given the label"."""
+    if "members" in entry:
+        return f"mixture of {' and '.join(member['architecture'] for member in entry['members'].values())}"
     kind, model = "", entry["recipe"]["model"]
     options = with_defaults(model, entry["recipe"]["model_options"])
     if model == "MultiScalePixelRNN":
@@ -148,6 +180,8 @@ def nats(entry):
 
 def epochs(entry):
     """How many epochs a model was trained for, and whether its recipe goes on for longer."""
+    if "members" in entry:
+        return "not trained"
     done, wanted = entry["epochs"], entry["epochs_of_recipe"]
     return f"{done} of the recipe's {wanted} epochs" if done < wanted else f"{done} epochs"
 

@@ -49,7 +49,7 @@ def release(run, name, exported, recipes):
     command, unchanged = training_command(recipe, recipes, output=f"runs/{name}")
     model = keras.models.load_model(run / "best.keras", compile=False)
     path = exported / f"{name}.keras"
-    _save(model, path)
+    save_model(model, path)
     best = min(history, key=lambda row: row["val_nats"])
     info = data.info(recipe.data, **recipe.data_options)
     figures = evaluate(model, recipe.data, "test", data_options=recipe.data_options)
@@ -73,7 +73,7 @@ def release(run, name, exported, recipes):
     }
     pictures.save(samples_and_completions(model, recipe), exported / f"{name}.png")
     pictures.save_loss_curve(run / "log.csv", exported / f"{name}.curve.png")
-    _write_pages(index.read_index() | {name: entry}, exported)
+    write_pages(index.read_index() | {name: entry}, exported)
     return entry
 
 
@@ -89,13 +89,15 @@ def renew_cards(exported, recipes):
     """
     entries = index.read_index()
     for name, entry in entries.items():
+        if "members" in entry:
+            continue  # a mixture is not trained
         command, unchanged = training_command(Recipe(**entry["recipe"]), recipes, output=f"runs/{name}")
         entry |= {"command": command, "epochs_of_recipe": unchanged.epochs}
         entry["recipe"] |= {"target": unchanged.target, "source": unchanged.source}
-    _write_pages(entries, pathlib.Path(exported))
+    write_pages(entries, pathlib.Path(exported))
 
 
-def _write_pages(entries, exported):
+def write_pages(entries, exported):
     """Write the index, the card of each of its models, and the page of all."""
     pages = {exported / f"{name}.md": card(name, entry) for name, entry in entries.items()}
     pages[exported / "README.md"] = readme(entries)
@@ -129,7 +131,7 @@ def samples_and_completions(model, recipe):
     return np.concatenate([samples, pictures.completions(images[spread], known, completed, model.levels)])
 
 
-def _save(model, path):
+def save_model(model, path):
     """Write a model that has no optimiser, whole or not at all."""
     other = {weight.dtype for weight in model.weights} - {"float32"}
     if other:
