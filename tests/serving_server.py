@@ -168,7 +168,9 @@ class _RestHandler(http.server.BaseHTTPRequestHandler):
         dtypes = {key: info.dtype for key, info in servable.signatures[name].inputs.items()}
         inputs = {key: _from_json(value, dtypes[key]) for key, value in request["inputs"].items()}
         outputs = self.serving.predict(servable, name, inputs)
-        return {"outputs": {key: _to_json(value) for key, value in outputs.items()}}
+        columns = {key: _to_json(value) for key, value in outputs.items()}
+        # TensorFlow Serving leaves out the name of a single output.
+        return {"outputs": columns if len(columns) > 1 else next(iter(columns.values()))}
 
     def _answer(self, method):
         try:

@@ -37,7 +37,7 @@ def export_doubling(path):
     def upscale(small, seed, temperature, label):
         large = tf.repeat(tf.repeat(small, 2, axis=1), 2, axis=2)
         image = large + tf.cast(label, tf.uint8)[:, None, None, None]
-        return {"image": image, "log_likelihood": temperature + tf.cast(seed, tf.float32)}
+        return {"image": image, "log_likelihood": -temperature - tf.cast(seed, tf.float32)}
 
     concrete = tf.function(upscale).get_concrete_function(small, seed, temperature, label)
     tf.saved_model.save(tf.Module(), str(path), signatures={"upscale": concrete})
@@ -111,7 +111,7 @@ def test_small_images_are_upscaled_with_labels(server, api):
         assert (large[:, ::2, 1::2] == small + np.array([10, 20])[:, None, None, None]).all()
         assert (doubling.upscale(small, labels=10) == large - np.array([0, 10])[:, None, None, None]).all()
         _, nats = doubling.upscale(small, seed=5, temperature=2, labels=0, return_log_likelihood=True)
-        assert nats.tolist() == [7, 8]
+        assert nats.tolist() == [-7, -8]
 
 
 def test_a_busy_server_is_asked_again(tiny, server):
@@ -208,7 +208,13 @@ def test_nothing_wrong_is_sent(tiny, server, api, model):
         (("http://host:1/v1", "tiny"), "server must be"),
         (("host:1", ""), "model must be the name"),
         (("host:1", "tiny", 0), "version must be an integer of at least 1, got 0"),
-        (("host:1", "tiny", 1, 0), "timeout must be seconds above 0, got 0"),
+        (("host:1", "tiny", 1, 0), "timeout must be a number of seconds above 0, got 0"),
+        (("host:1", "tiny", 1, "60"), "timeout must be a number of seconds above 0, got '60'"),
+        (("host:1", "tiny", 1, float("nan")), "timeout must be a number of seconds above 0, got nan"),
+        (("host:65536", "tiny"), "server must be"),
+        (("http://host:0", "tiny"), "server must be"),
+        (("http://host:eight", "tiny"), "server must be"),
+        ((8500, "tiny"), "server must be"),
         (("host:1", "tiny", 1, 1, 0), "batch_size must be an integer of at least 1, got 0"),
     ],
 )

@@ -1,41 +1,57 @@
 """The client of a served model."""
 
 import functools
+import math
+import numbers
 import random
 import re
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from pixel_zoo.arguments import check_images, check_partly_known, check_sampling, check_seeds
 from pixel_zoo.checks import positive_integer
+from pixel_zoo.serving.answer import check_answer
 from pixel_zoo.serving.grpc_transport import GrpcTransport
 from pixel_zoo.serving.rest_transport import RestTransport
 from pixel_zoo.serving.signature import Signature
 
 _RETRIES = 5
 _FIRST_PAUSE = 0.1  # seconds; each next one is twice as long
+# The inputs and outputs without which a signature is not one of pixel_zoo's.
+_TENSORS = {
+    "score": ({"image"}, {"log_likelihood", "bits_per_dim"}),
+    "log_probabilities": ({"image"}, {"log_probability"}),
+    "sample": ({"seed", "temperature"}, {"image", "log_likelihood"}),
+    "complete": ({"image", "known", "seed", "temperature"}, {"image", "log_likelihood"}),
+    "upscale": ({"small", "seed", "temperature"}, {"image", "log_likelihood"}),
+}
 
 
 class Client:
-    """Asks a server for what a model can do: TensorFlow Serving, or whatever speaks its APIs.
+    """Calls a served model: TensorFlow Serving, or any server that has its APIs.
 
-    The methods take and return what those of a `PixelModel` do, and the same seeds give the same images. Shapes and
-    types are compared with what the server says of the model before anything is sent. A request that finds the server
-    unavailable or too busy is sent again, five times at most, after pauses that double from a tenth of a second; no
-    other failure is: the server would only fail again.
+    The methods take and return what those of a `PixelModel` do, and the same seeds give the same images. Before a
+    request is sent, its shapes and types are compared with the signatures of the model. Before an answer is returned,
+    its names, types, shapes and values are checked. A request that finds the server unavailable or too busy is sent
+    again, up to five times, after pauses that start at a tenth of a second and double. No other failure is retried.
+
+    It needs NumPy and either gRPC or httpx; it imports neither Keras nor TensorFlow.
 
     Args:
         server: str, "host:port" for gRPC (TensorFlow Serving listens on 8500), or "http://host:port" for REST (8501).
             gRPC is faster: REST writes every value of an image as text.
         model: str, the name that the model is served by.
         version: int or None, for the latest.
-        timeout: float, seconds that a request may take, with its retries.
-        batch_size: int, how many images are sent in a request; more are sent in several, one after the other. No more
-            than the `max_batch_size` of a server that merges requests.
+        timeout: float, seconds until a whole answer must have arrived, retries included.
+        batch_size: int, the most images in a request; more images are sent in several requests, one after the other.
+            Keep it at or below the `max_batch_size` of a server that merges requests.
 
     Raises:
-        ImportError: if what the API needs is not installed.
+        ImportError: if a package that the API needs is not installed.
         ValueError: if an argument is wrong.
 
     Example:
@@ -46,65 +62,72 @@ class Client:
     ValueError: num_images must be an integer of at least 1, got 0
     """
 
-    def __init__(self, server, model, version=None, timeout=60.0, batch_size=64):
-        if not re.fullmatch(r"https?://[^\s/@?#]+|[^\s/@?#]+:\d+", str(server)):
-            raise ValueError(f"server must be 'host:port' for gRPC or 'http://host:port' for REST, got {server!r}")
+    def __init__(
+        self, server: str, model: str, version: int | None = None, timeout: float = 60.0, batch_size: int = 64
+    ):
+        _check_address(server)
         if not isinstance(model, str) or not model:
             raise ValueError(f"model must be the name that a model is served by, got {model!r}")
-        if not timeout > 0:
-            raise ValueError(f"timeout must be seconds above 0, got {timeout!r}")
+        if not isinstance(timeout, numbers.Real) or not 0 < timeout < math.inf:
+            raise ValueError(f"timeout must be a number of seconds above 0, got {timeout!r}")
         version = None if version is None else positive_integer("version", version)
         self._batch_size = positive_integer("batch_size", batch_size)
         self._timeout = timeout
+        self._server = server
         transport = RestTransport if server.startswith("http") else GrpcTransport
         self._transport = transport(server, model, version)
 
-    def __enter__(self):
+    def __enter__(self) -> "Client":
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         """Close the connection."""
         self._transport.close()
 
     @property
-    def image_shape(self):
+    def image_shape(self) -> tuple[int, int, int]:
         """(height, width, colours) of the served model's images."""
         return self._signature("score").inputs["image"].shape[1:]
 
     @property
-    def levels(self):
-        """How many values a colour of a pixel takes."""
+    def levels(self) -> int:
+        """The number of values that a colour of a pixel can take."""
         return self._signature("log_probabilities").outputs["log_probability"].shape[-1]
 
     @property
-    def takes_labels(self):
-        """Whether an image is given with a label; how many labels there are, a server does not tell."""
+    def takes_labels(self) -> bool:
+        """Whether the model needs a label for each image. The server does not tell how many labels there are."""
         return "label" in self._signature("score").inputs
 
-    def score(self, images, labels=None, vectors=None):
+    def score(
+        self, images: ArrayLike, labels: ArrayLike | None = None, vectors: ArrayLike | None = None
+    ) -> dict[str, np.ndarray]:
         """Exact log-likelihood of images.
 
         Args:
             images: integers (n, height, width, colours).
-            labels, vectors: an integer and a vector for each image, or one for all, if the model is given such.
+            labels, vectors: an integer and a vector for each image, or one for all, if the model takes them.
 
         Returns:
             Dictionary of `log_likelihood` in nats and `bits_per_dim`, float32 NumPy arrays (n,).
 
         Raises:
-            ValueError, TypeError: naming the argument that is wrong, before anything is sent; or the server refuses it.
-            ConnectionError: the server can't be reached, or stays unavailable.
-            TimeoutError: there is no answer in time.
-            RuntimeError: the server fails in another way.
+            ValueError, TypeError: if an argument is wrong, naming it, before anything is sent; or if the server refuses
+                the request.
+            ConnectionError: if the server can't be reached, or stays unavailable.
+            TimeoutError: if the answer is not there in time.
+            RuntimeError: if the server fails in another way, or its answer is not one of such a model.
         """
         signature = self._signature("score")
         return self._call("score", {"image": _images(images, signature.inputs["image"])}, labels, vectors)
 
-    def log_probabilities(self, images, labels=None, vectors=None):
-        """What the model expects of each value: log p(value = v | the values before it), for every v.
+    def log_probabilities(
+        self, images: ArrayLike, labels: ArrayLike | None = None, vectors: ArrayLike | None = None
+    ) -> np.ndarray:
+        """The model's distribution of each value: log p(value = v | the values before it), for every v.
 
         Args:
             images, labels, vectors: as of `score`. An answer holds `levels` numbers for each value of an image.
@@ -117,12 +140,20 @@ class Client:
         image = _images(images, self._signature("log_probabilities").inputs["image"])
         return self._call("log_probabilities", {"image": image}, labels, vectors)["log_probability"]
 
-    def sample(self, num_images=16, seed=0, temperature=1.0, labels=None, vectors=None, return_log_likelihood=False):
+    def sample(
+        self,
+        num_images: int = 16,
+        seed: ArrayLike = 0,
+        temperature: float = 1.0,
+        labels: ArrayLike | None = None,
+        vectors: ArrayLike | None = None,
+        return_log_likelihood: bool = False,
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Draw images.
 
         Args:
-            num_images: int, how many.
-            seed: int, for images of seeds seed, seed + 1, ...; or one integer per image.
+            num_images: int, the number of images.
+            seed: int, for images with seeds seed, seed + 1, ...; or one integer per image.
             temperature: float >= 0 that logits are divided by; 0 takes the most likely value.
             labels, vectors: as of `score`.
             return_log_likelihood: bool, whether to return the log-likelihood too.
@@ -136,16 +167,27 @@ class Client:
         positive_integer("num_images", num_images)
         return self._draw("sample", {}, num_images, seed, temperature, labels, vectors, return_log_likelihood)
 
-    def complete(self, images, known, seed=0, temperature=1.0, labels=None, vectors=None, return_log_likelihood=False):
-        """Draw the unknown pixels of images, given the known ones before them in raster order.
+    def complete(
+        self,
+        images: ArrayLike,
+        known: ArrayLike,
+        seed: ArrayLike = 0,
+        temperature: float = 1.0,
+        labels: ArrayLike | None = None,
+        vectors: ArrayLike | None = None,
+        return_log_likelihood: bool = False,
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """Draw the unknown pixels of images, given the known pixels before them in raster order.
+
+        A known pixel that comes after an unknown one is kept, but does not influence it.
 
         Args:
-            images: integers (n, height, width, colours); what they hold where `known` is False is not read.
+            images: integers (n, height, width, colours); values where `known` is False are ignored.
             known: bool (n, height, width) or (height, width), True where a pixel is known.
             seed, temperature, labels, vectors, return_log_likelihood: as of `sample`.
 
         Returns:
-            As `sample`; known pixels are as they came.
+            As `sample`; known pixels are unchanged.
 
         Raises: as `score`.
         """
@@ -154,8 +196,16 @@ class Client:
         given = {"image": images.astype(tensor.dtype), "known": known}
         return self._draw("complete", given, len(images), seed, temperature, labels, vectors, return_log_likelihood)
 
-    def upscale(self, small, seed=0, temperature=1.0, labels=None, vectors=None, return_log_likelihood=False):
-        """Draw large images of small ones, by a multi-scale model.
+    def upscale(
+        self,
+        small: ArrayLike,
+        seed: ArrayLike = 0,
+        temperature: float = 1.0,
+        labels: ArrayLike | None = None,
+        vectors: ArrayLike | None = None,
+        return_log_likelihood: bool = False,
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """Draw large images from small ones, with a multi-scale model.
 
         Args:
             small: integers (n, height, width, colours).
@@ -167,22 +217,25 @@ class Client:
         Raises: as `score`.
         """
         given = {"small": _images(small, self._signature("upscale").inputs["small"], "small")}
-        return self._draw("upscale", given, len(small), seed, temperature, labels, vectors, return_log_likelihood)
+        count = len(given["small"])
+        return self._draw("upscale", given, count, seed, temperature, labels, vectors, return_log_likelihood)
 
     def _draw(self, name, given, num_images, seed, temperature, labels, vectors, return_log_likelihood):
         """Call a signature that draws: the images, or a pair of them and their log-likelihood."""
         check_sampling(temperature, None, None)
         noise = {"seed": check_seeds(seed, num_images), "temperature": np.full(num_images, temperature, "float32")}
         drawn = self._call(name, given | noise, labels, vectors)
+        if "known" in given and (drawn["image"] != given["image"])[given["known"]].any():
+            raise self._wrong(name, ValueError("output 'image' must hold the known pixels unchanged"))
         return (drawn["image"], drawn["log_likelihood"]) if return_log_likelihood else drawn["image"]
 
     def _call(self, name, inputs, labels, vectors):
-        """Call a signature, with no more images in a request than there may be."""
+        """Call a signature, in as many requests as `batch_size` demands."""
         signature = self._signature(name)
         count = len(next(iter(inputs.values())))
         positive_integer("the number of images", count)
-        beside = {"label": labels, "vector": vectors}
-        inputs = inputs | {key: value for key, value in beside.items() if value is not None}
+        conditioning = {"label": labels, "vector": vectors}
+        inputs = inputs | {key: value for key, value in conditioning.items() if value is not None}
         if inputs.keys() != signature.inputs.keys():
             takes, got = (", ".join(sorted(names)) for names in (signature.inputs, inputs))
             raise ValueError(f"the served signature {name!r} takes {takes}, got {got}")
@@ -190,43 +243,70 @@ class Client:
         parts = []
         for first in range(0, count, self._batch_size):
             part = {key: value[first : first + self._batch_size] for key, value in inputs.items()}
-            parts.append(self._send(functools.partial(self._transport.predict, name, part)))
-        return {
-            key: np.concatenate([part[key] for part in parts]).astype(tensor.dtype)
-            for key, tensor in signature.outputs.items()
-        }
+            parts.append(self._predict(name, signature, part))
+        return {key: np.concatenate([part[key] for part in parts]) for key in signature.outputs}
+
+    def _predict(self, name, signature, inputs):
+        """Send one request, and check its answer."""
+        outputs = self._send(functools.partial(self._transport.predict, name, signature, inputs))
+        image = signature.outputs.get("image")
+        levels = self.levels if "log_probabilities" in self._signatures else image and _levels(image)
+        try:
+            return check_answer(outputs, signature.outputs, len(next(iter(inputs.values()))), levels)
+        except ValueError as error:
+            raise self._wrong(name, error) from error
 
     def _signature(self, name):
         if name not in self._signatures:
             names = ", ".join(sorted(self._signatures))
             raise ValueError(f"the served model has no signature {name!r}; it has {names}")
-        return Signature.from_json(self._signatures[name])
+        try:
+            signature = Signature.from_json(self._signatures[name])
+        except ValueError as error:
+            raise ValueError(f"the served model is none of pixel_zoo's: {name!r}: {error}") from error
+        for tensors, needed in zip((signature.inputs, signature.outputs), _TENSORS[name], strict=True):
+            if not needed <= tensors.keys():
+                missing = ", ".join(sorted(needed - tensors.keys()))
+                raise ValueError(f"the served model is none of pixel_zoo's: signature {name!r} lacks {missing}")
+        return signature
 
     @functools.cached_property
-    def _signatures(self):
+    def _signatures(self) -> dict[str, dict]:
         return self._send(self._transport.signatures)
 
-    def _send(self, request):
+    def _wrong(self, name, error):
+        """The error of an answer that such a model does not give."""
+        return RuntimeError(f"{self._server} gave a wrong answer to {name!r}: {error}")
+
+    def _send(self, request: Callable[..., Any]) -> Any:
         """Send a request, again if the server is unavailable; `request` takes the seconds that are left."""
         deadline = time.monotonic() + self._timeout
         for retry in range(_RETRIES + 1):
             try:
                 return request(timeout=deadline - time.monotonic())
             except ConnectionError:
-                # Many clients that were turned away together should not come back together.
+                # Clients that were turned away together should not come back together.
                 pause = _FIRST_PAUSE * 2**retry * random.uniform(0.5, 1.5)
                 if retry == _RETRIES or time.monotonic() + pause > deadline:
                     raise
                 time.sleep(pause)
 
 
+def _check_address(server):
+    """Raise unless `server` has the form of an address, and its port can exist."""
+    match = isinstance(server, str) and re.fullmatch(r"(?:https?://[^\s/@?#]+?(?::(\d+))?)|[^\s/@?#]+:(\d+)", server)
+    port = match and (match[1] or match[2])
+    if not match or (port and not 0 < int(port) < 2**16):
+        raise ValueError(f"server must be 'host:port' for gRPC or 'http://host:port' for REST, got {server!r}")
+
+
 def _levels(tensor):
-    """How many values the type can hold: how many the model takes only the server knows."""
+    """The number of values that the type can hold; only the server knows how many the model takes."""
     return np.iinfo(tensor.dtype).max + 1
 
 
 def _images(images, tensor, name="images"):
-    """Images as the server takes them, or what is wrong with them."""
+    """Images with the type of the signature, or an error that says what is wrong with them."""
     return check_images(images, tensor.shape[1:], _levels(tensor), name).astype(tensor.dtype)
 
 

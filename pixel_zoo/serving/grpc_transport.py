@@ -1,12 +1,19 @@
 """TensorFlow Serving's gRPC API."""
 
-# What is to be built up again after a failure is to be tried as often as the client asks.
+from collections.abc import Callable
+
+import numpy as np
+
+from pixel_zoo.serving.signature import Signature
+
+# Reconnect as often as the client retries.
 _OPTIONS = [
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.max_receive_message_length", -1),
 ]
+_SERVICE = "/tensorflow.serving.PredictionService"
 
 
 class GrpcTransport:
@@ -18,66 +25,80 @@ class GrpcTransport:
         version: int or None, for the latest.
 
     Raises (every method):
-        ConnectionError: the server is not there, or answers UNAVAILABLE.
+        ConnectionError: the server can't be reached, or answers UNAVAILABLE.
         TimeoutError: there was no answer in time.
         ValueError: the server refuses the request.
-        RuntimeError: anything else the server answers.
+        RuntimeError: the server fails in another way, or is not TensorFlow Serving.
     """
 
-    def __init__(self, server, model, version):
+    def __init__(self, server: str, model: str, version: int | None):
         try:
             import grpc
-            from tensorflow_serving.apis import prediction_service_pb2_grpc
+
+            from pixel_zoo.serving import messages
         except ImportError as error:
             raise ImportError(f"gRPC needs {error.name}: pip install 'pixel-zoo[serving]'") from error
         self._server, self._model, self._version = server, model, version
+        self._messages = messages
         self._channel = grpc.insecure_channel(server, _OPTIONS)
-        self._service = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
+        self._get_metadata = self._method("GetModelMetadata", messages.GetModelMetadataResponse)
+        self._predict = self._method("Predict", messages.PredictResponse)
 
-    def signatures(self, timeout):
+    def signatures(self, timeout: float) -> dict[str, dict]:
         """The signatures of the model.
 
         Args:
             timeout: float, seconds.
 
         Returns:
-            Dictionary from a name to a SignatureDef as JSON has it.
+            Dictionary from a name to a SignatureDef in its JSON form.
         """
-        from google.protobuf import json_format
-        from tensorflow_serving.apis import get_model_metadata_pb2
-
-        request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
+        request = self._messages.GetModelMetadataRequest(metadata_field=["signature_def"])
         self._address(request.model_spec)
-        answer = self._call(self._service.GetModelMetadata, request, timeout)
-        signatures = get_model_metadata_pb2.SignatureDefMap()
-        answer.metadata["signature_def"].Unpack(signatures)
-        return json_format.MessageToDict(signatures, preserving_proto_field_name=True)["signature_def"]
+        answer = self._call(self._get_metadata, request, timeout)
+        found = [named.value.value for named in answer.metadata if named.key == "signature_def"]
+        if not found:
+            raise RuntimeError(f"{self._server} describes no signatures: it is not TensorFlow Serving")
+        try:
+            return self._messages.signatures_to_json(found[0])
+        except ValueError as error:
+            raise RuntimeError(f"{self._server} describes no signatures: {error}") from error
 
-    def predict(self, signature, inputs, timeout):
+    def predict(
+        self, name: str, signature: Signature, inputs: dict[str, np.ndarray], timeout: float
+    ) -> dict[str, np.ndarray]:
         """Call a signature.
 
         Args:
-            signature: str, its name.
+            name: str, of the signature.
+            signature: its inputs and outputs.
             inputs: dictionary of NumPy arrays.
             timeout: float, seconds.
 
         Returns:
-            Dictionary of NumPy arrays.
+            Dictionary of NumPy arrays, as the server sent them.
         """
-        import tensorflow as tf
-        from tensorflow_serving.apis import predict_pb2
-
-        request = predict_pb2.PredictRequest()
+        request = self._messages.PredictRequest()
         self._address(request.model_spec)
-        request.model_spec.signature_name = signature
-        for name, value in inputs.items():
-            request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
-        answer = self._call(self._service.Predict, request, timeout)
-        return {name: tf.make_ndarray(value) for name, value in answer.outputs.items()}
+        request.model_spec.signature_name = name
+        for key, value in inputs.items():
+            self._messages.add_tensor(request.inputs, key, value)
+        answer = self._call(self._predict, request, timeout)
+        try:
+            return self._messages.read_tensors(answer.outputs)
+        except ValueError as error:
+            raise RuntimeError(f"{self._server} answered with a damaged tensor: {error}") from error
 
-    def close(self):
+    def close(self) -> None:
         """Close the connection."""
         self._channel.close()
+
+    def _method(self, name: str, answer: type) -> Callable:
+        return self._channel.unary_unary(
+            f"{_SERVICE}/{name}",
+            request_serializer=lambda request: request.SerializeToString(),
+            response_deserializer=answer.FromString,
+        )
 
     def _address(self, spec):
         spec.name = self._model
@@ -98,5 +119,6 @@ class GrpcTransport:
                 grpc.StatusCode.FAILED_PRECONDITION: ValueError,
                 grpc.StatusCode.NOT_FOUND: ValueError,
             }.get(code, RuntimeError)
-            what = error.details().partition("\n")[0]  # where in the graph it arose comes below
-            raise kind(f"{self._server} answered {code.name}: {what}") from error
+            # The lines below the first say where in the graph the error arose.
+            message = (error.details() or "no message").partition("\n")[0]
+            raise kind(f"{self._server} answered {code.name}: {message}") from error

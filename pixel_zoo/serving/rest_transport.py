@@ -1,12 +1,22 @@
 """TensorFlow Serving's REST API."""
 
+import asyncio
 import json
-import time
+import math
+import threading
 import urllib.parse
+import weakref
+from collections.abc import Coroutine
 
 import numpy as np
 
-_ERRORS = {400: ValueError, 404: ValueError, 503: ConnectionError, 504: TimeoutError}
+from pixel_zoo.serving.signature import Signature
+
+_REFUSALS = {400: ValueError, 404: ValueError}
+_UNAVAILABLE = {502: ConnectionError, 503: ConnectionError, 504: TimeoutError}  # a gateway says so too
+_LARGEST = 2**24  # bytes of an answer that holds no tensors
+_BYTES_PER_VALUE = 256  # at most: a number, its commas and brackets, its indentation
+_SHOWN = 120  # bytes of a body that an error shows
 
 
 class RestTransport:
@@ -17,10 +27,11 @@ class RestTransport:
         model: str, the served name.
         version: int or None, for the latest.
 
-    Raises (every method): as `GrpcTransport`; ConnectionError stands for status 503 and for a connection that breaks.
+    Raises (every method): as `GrpcTransport`. ConnectionError stands for statuses 502 and 503 and for a connection that
+    breaks, TimeoutError for status 504, RuntimeError for every answer that does not come from TensorFlow Serving.
     """
 
-    def __init__(self, server, model, version):
+    def __init__(self, server: str, model: str, version: int | None):
         try:
             import httpx
         except ImportError as error:
@@ -29,53 +40,138 @@ class RestTransport:
         self._path = f"/v1/models/{urllib.parse.quote(model, safe='')}"
         if version is not None:
             self._path += f"/versions/{version}"
-        self._client = httpx.Client(base_url=self._server)
+        try:
+            self._client = httpx.AsyncClient(base_url=self._server, timeout=None)
+        except httpx.InvalidURL as error:
+            raise ValueError(
+                f"server must be an address such as 'http://host:port', got {server!r}: {error}"
+            ) from error
+        self._thread = _EventLoopThread()
 
-    def signatures(self, timeout):
+    def signatures(self, timeout: float) -> dict[str, dict]:
         """The signatures of the model; arguments and result as of `GrpcTransport`."""
-        answer = self._call("GET", "/metadata", None, timeout)
-        return answer["metadata"]["signature_def"]["signature_def"]
-
-    def predict(self, signature, inputs, timeout):
-        """Call a signature; arguments and result as of `GrpcTransport`."""
-        request = {"signature_name": signature, "inputs": {name: value.tolist() for name, value in inputs.items()}}
-        outputs = self._call("POST", ":predict", request, timeout)["outputs"]
-        return {name: np.asarray(value) for name, value in outputs.items()}
-
-    def close(self):
-        """Close the connection."""
-        self._client.close()
-
-    def _call(self, method, what, request, timeout):
-        import httpx
-
-        deadline = time.monotonic() + timeout
-        try:
-            with self._client.stream(method, self._path + what, json=request, timeout=timeout) as response:
-                body = b"".join(_until(deadline, response.iter_bytes()))
-        except httpx.TimeoutException as error:
-            raise TimeoutError(f"{self._server} did not answer within {timeout:.3g} s") from error
-        except httpx.TransportError as error:
-            raise ConnectionError(f"{self._server} can't be reached, or hung up: {error}") from error
-        return self._read(response, body)
-
-    def _read(self, response, body):
-        try:
-            answer = json.loads(body)
-        except ValueError as error:
-            raise RuntimeError(f"{self._server} answered {response.status_code} and no JSON: {body[:80]!r}") from error
-        if response.status_code != 200:
-            kind = _ERRORS.get(response.status_code, RuntimeError)
-            what = answer["error"].partition("\n")[0]  # where in the graph it arose comes below
-            raise kind(f"{self._server} answered {response.status_code}: {what}")
+        status, body = self._call("GET", "/metadata", None, timeout, _LARGEST)
+        answer = self._parse(status, body)
+        for key in ("metadata", "signature_def", "signature_def"):
+            answer = answer.get(key) if isinstance(answer, dict) else None
+        if not isinstance(answer, dict) or not all(isinstance(value, dict) for value in answer.values()):
+            raise self._not_serving(status, body)
         return answer
 
+    def predict(
+        self, name: str, signature: Signature, inputs: dict[str, np.ndarray], timeout: float
+    ) -> dict[str, np.ndarray]:
+        """Call a signature; arguments and result as of `GrpcTransport`."""
+        count = len(next(iter(inputs.values())))
+        values = count * sum(math.prod(size or 1 for size in tensor.shape[1:]) for tensor in signature.outputs.values())
+        request = {"signature_name": name, "inputs": {key: value.tolist() for key, value in inputs.items()}}
+        status, body = self._call("POST", ":predict", request, timeout, _LARGEST + _BYTES_PER_VALUE * values)
+        answer = self._parse(status, body)
+        if not isinstance(answer, dict) or "outputs" not in answer:
+            raise self._not_serving(status, body)
+        outputs = answer["outputs"]
+        if not isinstance(outputs, dict):  # the name of a single output is left out
+            outputs = dict.fromkeys(list(signature.outputs)[:1], outputs)
+        try:
+            return {key: _array(key, value) for key, value in outputs.items()}
+        except ValueError as error:
+            raise RuntimeError(f"{self._server} answered with a damaged tensor: {error}") from error
 
-def _until(deadline, chunks):
-    """The chunks of an answer, or a timeout: the HTTP library's own is for each chunk."""
-    import httpx
+    def close(self) -> None:
+        """Close the connection."""
+        if not self._client.is_closed:
+            self._thread.run(self._client.aclose())
+            self._thread.stop()
 
-    for chunk in chunks:
-        if time.monotonic() > deadline:
-            raise httpx.ReadTimeout("the answer is not whole")
-        yield chunk
+    def _call(self, method, what, request, timeout, largest):
+        import httpx
+
+        try:
+            return self._thread.run(self._fetch(method, self._path + what, request, timeout, largest))
+        except TimeoutError as error:
+            raise TimeoutError(f"{self._server} did not answer within {timeout:.3g} s") from error
+        except httpx.DecodingError as error:
+            raise RuntimeError(f"{self._server} answered with a damaged body: {error}") from error
+        except httpx.RequestError as error:
+            raise ConnectionError(f"{self._server} can't be reached, or hung up: {error}") from error
+
+    async def _fetch(self, method, path, request, timeout, largest):
+        """Send a request: (status, body). The HTTP library's own timeouts are for each read, not for the whole."""
+        async with asyncio.timeout(timeout), self._client.stream(method, path, json=request) as response:
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > largest:
+                    raise RuntimeError(f"{self._server} answered with more than {largest:,} bytes")
+            return response.status_code, bytes(body)
+
+    def _parse(self, status, body):
+        """The JSON of an answer, or the error that it stands for."""
+        try:
+            answer = json.loads(body)
+        except (ValueError, RecursionError):
+            answer = None
+        if status == 200:
+            return answer
+        if not isinstance(answer, dict) or not isinstance(answer.get("error"), str):
+            raise self._not_serving(status, body)
+        kind = (_REFUSALS | _UNAVAILABLE).get(status, RuntimeError)
+        # The lines below the first say where in the graph the error arose.
+        raise kind(f"{self._server} answered {status}: {answer['error'].partition(chr(10))[0]}")
+
+    def _not_serving(self, status, body):
+        """The error of an answer that TensorFlow Serving does not give, such as a gateway's."""
+        kind = _UNAVAILABLE.get(status, RuntimeError)
+        start = body[:_SHOWN].decode(errors="replace")
+        return kind(f"{self._server} answered {status}, which is not an answer of TensorFlow Serving: {start!r}")
+
+
+class _EventLoopThread:
+    """A thread that runs coroutines, so that a caller may have an event loop of its own, as notebooks do.
+
+    It ends with `stop`, or when nobody refers to it any more.
+    """
+
+    def __init__(self):
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=_run_and_close, args=[self._loop], name="pixel_zoo REST", daemon=True)
+        self._thread.start()
+        self._finalizer = weakref.finalize(self, self._loop.call_soon_threadsafe, self._loop.stop)
+
+    def run(self, coroutine: Coroutine):
+        """Wait for a coroutine: return its result, or raise its exception."""
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()  # where the wait was interrupted
+            raise
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._finalizer()
+        self._thread.join()
+
+
+def _run_and_close(loop):
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()
+
+
+def _array(name, value):
+    """A tensor of JSON: nested lists of numbers, or of bools."""
+    cells = np.asarray(value, object)  # of any size of number; lists of unequal lengths stay lists
+    kinds = set(map(type, cells.flat))
+    if kinds <= {bool}:
+        return cells.astype(bool)
+    if kinds <= {int} and -(2**63) <= cells.min() <= cells.max() < 2**63:
+        return cells.astype("int64")
+    if kinds <= {int, float}:
+        try:
+            return cells.astype("float64")
+        except OverflowError:
+            raise ValueError(f"{name!r} holds an integer that is too large") from None
+    names = ", ".join(sorted(kind.__name__ for kind in kinds))
+    raise ValueError(f"{name!r} must be nested lists of numbers, got values of type {names}")

@@ -1,11 +1,22 @@
-"""What a served model says that a signature takes and returns."""
+"""The inputs and outputs of a signature, as a server describes them."""
 
 import dataclasses
 
 import numpy as np
 
-# The types that models of this package are served with; as which JSON knows them, and gRPC's messages turned into JSON.
+# The types of the tensors of a pixel_zoo model, by their names in TensorFlow and its JSON.
 _DTYPES = {"DT_BOOL": "bool", "DT_FLOAT": "float32", "DT_INT32": "int32", "DT_INT64": "int64", "DT_UINT8": "uint8"}
+# Kinds of dtype and number of axes (with the batch) of the tensors that the client knows by name.
+_KNOWN = {
+    "image": ("iu", 4),
+    "small": ("iu", 4),
+    "known": ("b", 3),
+    "seed": ("i", 1),
+    "temperature": ("f", 1),
+    "log_likelihood": ("f", 1),
+    "bits_per_dim": ("f", 1),
+    "log_probability": ("f", 5),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +29,7 @@ class Tensor:
     """
 
     dtype: np.dtype
-    shape: tuple
+    shape: tuple[int | None, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,32 +45,37 @@ class Signature:
     {'seed': Tensor(dtype=dtype('int64'), shape=(None,))}
     """
 
-    inputs: dict
-    outputs: dict
+    inputs: dict[str, Tensor]
+    outputs: dict[str, Tensor]
 
     @classmethod
-    def from_json(cls, signature):
-        """Read a SignatureDef in the form that protocol buffers have in JSON.
+    def from_json(cls, signature: dict) -> "Signature":
+        """Read a SignatureDef in its JSON form.
 
         Args:
             signature: dictionary.
 
         Raises:
-            ValueError: if a tensor is of a type that models of this package are not served with.
+            ValueError: if a tensor is not described, or has a type or shape that no model of pixel_zoo has.
         """
         return cls(*(_tensors(signature.get(way, {})) for way in ("inputs", "outputs")))
 
 
 def _tensors(infos):
-    return {name: Tensor(_dtype(name, info["dtype"]), _shape(info["tensor_shape"])) for name, info in infos.items()}
+    if not isinstance(infos, dict):
+        raise ValueError(f"the tensors of a signature must be an object, got {str(infos)[:80]!r}")
+    return {name: _tensor(name, info) for name, info in infos.items()}
 
 
-def _dtype(name, dtype):
-    if dtype not in _DTYPES:
-        raise ValueError(f"the served model is none of pixel_zoo's: a signature has a tensor {name!r} of type {dtype}")
-    return np.dtype(_DTYPES[dtype])
-
-
-def _shape(shape):
-    sizes = [int(dim["size"]) for dim in shape.get("dim", [])]
-    return tuple(None if size < 0 else size for size in sizes)
+def _tensor(name, info):
+    try:
+        dtype, sizes = info["dtype"], [int(dim["size"]) for dim in info["tensor_shape"].get("dim", [])]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise ValueError(f"tensor {name!r} must have a dtype and a shape, got {str(info)[:80]!r}") from None
+    if not isinstance(dtype, str) or dtype not in _DTYPES:
+        raise ValueError(f"tensor {name!r} is of type {dtype}")
+    tensor = Tensor(np.dtype(_DTYPES[dtype]), tuple(None if size < 0 else size for size in sizes))
+    kinds, axes = _KNOWN.get(name, (tensor.dtype.kind, len(sizes)))
+    if tensor.dtype.kind not in kinds or len(sizes) != axes or not all(tensor.shape[1:]):
+        raise ValueError(f"tensor {name!r} has dtype {tensor.dtype} and shape {tensor.shape}")
+    return tensor
