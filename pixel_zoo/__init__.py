@@ -1,10 +1,25 @@
-"""pixel_zoo: a model zoo of the PixelRNN family, exact-likelihood generative models of images."""
+"""pixel_zoo: a model zoo of the PixelRNN family, exact-likelihood generative models of images.
 
-from pixel_zoo import data, layers, likelihoods, models, sampling
-from pixel_zoo.causality import CausalityError, check_causality
-from pixel_zoo.serving import export
+Names are imported when they are first used, and Keras with them: `from pixel_zoo.serving import Client` needs neither
+Keras nor TensorFlow. As soon as Keras is imported, by whomever, the layers and models are too, so that
+`keras.models.load_model` knows them.
+"""
+
+import importlib
+import pkgutil
+import sys
+import types
+from typing import TYPE_CHECKING
+
+import wrapt
+
 from pixel_zoo.version import VERSION
-from pixel_zoo.zoo import list, load
+
+if TYPE_CHECKING:
+    from pixel_zoo import data, layers, likelihoods, models, sampling
+    from pixel_zoo.causality import CausalityError, check_causality
+    from pixel_zoo.serving import export
+    from pixel_zoo.zoo import list, load
 
 __version__ = VERSION
 
@@ -20,3 +35,43 @@ __all__ = [
     "models",
     "sampling",
 ]
+
+# The modules of those names that are not modules themselves.
+_HOMES = {
+    "CausalityError": "causality",
+    "check_causality": "causality",
+    "export": "serving",
+    "list": "zoo",
+    "load": "zoo",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_HOMES.get(name, name)}")
+    value = globals()[name] = getattr(module, name) if name in _HOMES else module
+    return value
+
+
+def __dir__() -> "list[str]":
+    return sorted(globals().keys() | set(__all__))
+
+
+_CHILDREN = [f"{__name__}.{child.name}" for child in pkgutil.iter_modules(__path__)]
+
+
+def _register_classes(imported: types.ModuleType) -> None:
+    """Import every class that Keras saves and loads, once Keras is there.
+
+    Keras may be imported by a module of this package that is itself being imported. Then it is left to that module's
+    own hook: what it defines is not there yet.
+    """
+    children = [sys.modules[name] for name in _CHILDREN if name in sys.modules]
+    busy = any(getattr(child.__spec__, "_initializing", False) for child in children if child is not imported)
+    if "keras" in sys.modules and not busy:
+        importlib.import_module(f"{__name__}.models")
+
+
+for _name in ("keras", *_CHILDREN):
+    wrapt.register_post_import_hook(_register_classes, _name)

@@ -58,7 +58,9 @@ class Server:
 
     Attributes:
         grpc, rest: the addresses, as `Client` takes them.
-        faults: list of functions; each next Predict request calls one of them first, and forgets it.
+        faults: list of functions; the next Predict request takes the first one off the list and calls it.
+        changes: list of functions; the next Predict request takes the first one off and answers what it returns.
+        gateway: list of (status, headers, body); the next REST request takes the first one off and is answered with it.
         requests: how many images each Predict request held, in order.
     """
 
@@ -67,7 +69,7 @@ class Server:
         self._models = {
             name: {servable.version: servable for servable in versions} for name, versions in loaded.items()
         }
-        self.faults, self.requests = [], []
+        self.faults, self.changes, self.gateway, self.requests = [], [], [], []
 
     def __enter__(self):
         threads = concurrent.futures.ThreadPoolExecutor(16)
@@ -101,7 +103,8 @@ class Server:
         if self.faults:
             self.faults.pop(0)()
         self.requests.append(len(next(iter(inputs.values()), ())))
-        return servable.predict(signature or "serving_default", inputs)
+        outputs = servable.predict(signature or "serving_default", inputs)
+        return self.changes.pop(0)(outputs) if self.changes else outputs
 
 
 class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -173,6 +176,10 @@ class _RestHandler(http.server.BaseHTTPRequestHandler):
         return {"outputs": columns if len(columns) > 1 else next(iter(columns.values()))}
 
     def _answer(self, method):
+        if self.serving.gateway:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self._send(*self.serving.gateway.pop(0))
+            return
         try:
             form = re.fullmatch(r"/v1/models/([^/:]+)(?:/versions/(\d+))?(/metadata|:predict)?", self.path)
             if form is None:
@@ -182,10 +189,13 @@ class _RestHandler(http.server.BaseHTTPRequestHandler):
             status, content = 200, method(servable, what)
         except c_session.Failure as failure:
             status, content = _HTTP_OF_CODE.get(failure.code, 500), {"error": failure.message}
-        body = json.dumps(content, indent=4).encode()
+        self._send(status, {"Content-Type": "application/json"}, json.dumps(content, indent=4).encode())
+
+    def _send(self, status, headers, body):
         with contextlib.suppress(ConnectionError):  # a client that did not wait
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            for name, value in headers.items():
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -278,6 +288,38 @@ class Cutting:
                 far = socket.create_connection(("127.0.0.1", self._server))
                 for source, target in ((near, far), (far, near)):
                     threading.Thread(target=_relay, args=(source, target), daemon=True).start()
+
+
+class Dripping:
+    """A server that answers every connection with a beginning, and then one byte after the other, for ever.
+
+    Args:
+        start: bytes, of an HTTP answer.
+    """
+
+    def __init__(self, start):
+        self._start = start
+
+    def __enter__(self):
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.rest = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *error):
+        self._listener.close()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):  # closed
+            while True:
+                threading.Thread(target=self._drip, args=[self._listener.accept()[0]], daemon=True).start()
+
+    def _drip(self, connection):
+        with contextlib.suppress(OSError), connection:  # the client went away
+            connection.sendall(self._start)
+            while True:
+                time.sleep(0.02)
+                connection.sendall(b"x")
 
 
 def _relay(source, target):

@@ -1,8 +1,9 @@
-"""The scripts of docs/distributed start each worker with what it needs."""
+"""The files in deploy/: training scripts start each worker with what it needs, and the paths in the files exist."""
 
 import json
 import os
 import pathlib
+import re
 import subprocess
 
 import pytest
@@ -11,7 +12,8 @@ import yaml
 from pixel_zoo.training import load_recipes
 
 ROOT = pathlib.Path(__file__).parents[1]
-SCRIPTS = ROOT / "docs" / "distributed"
+DEPLOY = ROOT / "deploy"
+SCRIPTS = DEPLOY / "training"
 
 
 @pytest.fixture
@@ -60,6 +62,25 @@ def test_a_task_of_slurm_knows_all_workers_and_which_it_is(commands):
     assert len(lines) == 8
     for index in range(4):
         assert_starts(*lines[2 * index : 2 * index + 2], workers, index)
+
+
+def test_the_compose_file_mounts_what_is_exported():
+    (service,) = yaml.safe_load((DEPLOY / "serving" / "compose.yaml").read_text())["services"].values()
+    source, target, mode = service["volumes"][0].split(":")
+    models = (DEPLOY / "serving" / source).resolve()
+    assert models == ROOT / "exported" and (target, mode) == ("/models", "ro")
+    for option in ("model_config_file", "batching_parameters_file"):
+        (path,) = (word.partition("=")[2] for word in service["command"] if option in word)
+        assert (models / pathlib.PurePath(path).relative_to(target)).is_file()
+
+
+def test_documents_name_files_that_exist():
+    named = {
+        path
+        for document in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *DEPLOY.glob("*/*"))
+        for path in re.findall(r"deploy/[\w./-]+\.(?:yaml|sh)", document.read_text())
+    }
+    assert named == {str(path.relative_to(ROOT)) for path in DEPLOY.glob("*/*")}
 
 
 def test_slurm_starts_all_again_when_one_fails(commands):

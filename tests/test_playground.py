@@ -1,8 +1,11 @@
 """The playground: what its page does, and the page itself in a browser."""
 
+import json
 import re
 import shutil
 import sys
+import threading
+import time
 import types
 
 import gradio
@@ -14,9 +17,9 @@ from test_cli import refused
 from test_models import random_images, scrambled
 
 import pixel_zoo as pz
-from pixel_zoo.playground import ServedModel, launch
+from pixel_zoo.playground import ServedModel, guard, launch
 from pixel_zoo.playground.drawing import filling_in
-from pixel_zoo.playground.page import COMPLETIONS, Page
+from pixel_zoo.playground.page import COMPLETIONS, QUEUE, Page
 from pixel_zoo.playground.paint_canvas import painted, partly_known
 
 NAME = "digits_pixel_cnn"
@@ -140,6 +143,64 @@ def test_it_starts_behind_a_proxy(model, monkeypatch):
         gradio.close_all(verbose=False)
 
 
+def test_an_interrupt_while_it_starts_ends_it_without_a_traceback(model, monkeypatch):
+    def interrupted(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gradio.Blocks, "launch", interrupted)
+    assert launch({"tiny": lambda: model}, None) == (None, None, None)
+
+
+def test_requests_that_nobody_waits_for_are_limited_and_skipped(monkeypatch):
+    monkeypatch.setattr(guard, "GRACE", 1.0)
+    drawn, released = [], threading.Event()
+
+    def generate(num_images, seed):
+        drawn.append(seed)
+        released.wait()
+        return np.zeros((num_images, 2, 2, 1), "uint8")
+
+    stub = types.SimpleNamespace(image_shape=(2, 2, 1), levels=2, num_classes=None, generate=generate)
+    try:
+        _, address, _ = launch({"tiny": lambda: stub}, None, prevent_thread_lock=True, quiet=True)
+        api = f"{address}gradio_api"
+        (choose, *_) = (event for event in requests.get(f"{address}config").json()["dependencies"] if event["inputs"])
+
+        def join(session, seed):
+            body = {"data": ["tiny", seed], "fn_index": choose["id"], "session_hash": session}
+            return requests.post(f"{api}/queue/join", json=body, timeout=60).status_code
+
+        assert join("first", 0) == 200
+        while not drawn:
+            time.sleep(0.01)
+        statuses = [join(f"gone{seed}", seed) for seed in range(1, 41)]
+        assert statuses == [200] * QUEUE + [503] * (40 - QUEUE)
+        time.sleep(1.1)  # all of them are gone by now
+        released.set()
+        while join("here", 99) != 200:  # until there is room again
+            time.sleep(0.01)
+        with requests.get(f"{api}/queue/data?session_hash=here", stream=True, timeout=60) as stream:
+            messages = (json.loads(line[6:]) for line in stream.iter_lines() if line.startswith(b"data: "))
+            done = next(message for message in messages if message["msg"] == "process_completed")
+        assert done["success"] and drawn == [0, 99]
+    finally:
+        released.set()
+        gradio.close_all(verbose=False)
+
+
+def test_a_session_with_a_stream_is_there_however_long_it_waits(monkeypatch):
+    monkeypatch.setattr(guard, "GRACE", -1.0)
+    listeners = guard.Listeners()
+    listeners.joined("a")
+    assert listeners.has_left("a")
+    listeners.opened("a")
+    listeners.opened("a")
+    listeners.closed("a")
+    assert not listeners.has_left("a")
+    listeners.closed("a")
+    assert listeners.has_left("a") and listeners.has_left("unknown")
+
+
 # In a browser
 
 
@@ -243,12 +304,23 @@ def test_requests_that_are_not_the_pages_are_refused(address, tmp_path):
     join, file = f"{address}/gradio_api/queue/join", {"path": str(tmp_path), "meta": {"_type": "gradio.FileData"}}
     assert requests.get(address, timeout=10).status_code == 200
     for status, request in [
-        (403, lambda: requests.get(address, headers={"Host": "elsewhere.example"}, timeout=10)),
+        (400, lambda: requests.get(address, headers={"Host": "elsewhere.example"}, timeout=10)),
+        (400, lambda: requests.get(address, headers={"Host": "127.0.0.1.elsewhere.example:80"}, timeout=10)),
+        (200, lambda: requests.get(address, headers={"Host": "localhost:80"}, timeout=10)),
         (403, lambda: requests.get(f"{address}/gradio_api/file={tmp_path / 'there.txt'}", timeout=10)),
         (403, lambda: requests.get(f"{address}/gradio_api/file=http://127.0.0.1:1/", timeout=10)),
         (403, lambda: requests.post(f"{address}/gradio_api/upload", files={"files": b"1"}, timeout=10)),
         (403, lambda: requests.post(join, json={"data": [file]}, timeout=10)),
-        (403, lambda: requests.post(join, data="{}{", timeout=10)),
+        (400, lambda: requests.post(join, data="{}{", timeout=10)),
         (413, lambda: requests.post(join, json={"data": ["1" * 2**20]}, timeout=10)),
     ]:
         assert request().status_code == status
+
+
+@pytest.mark.parametrize(
+    "data",
+    [r'"\ud800"', "NaN", "-Infinity", "1e999", "[" * 30 + "]" * 30, "[" * 2000 + "]" * 2000, "9" * 5000, '"\xff"'],
+)
+def test_json_that_can_not_be_answered_is_refused(address, data):
+    body = b'{"data": [%s], "fn_index": 0, "session_hash": "a"}' % data.encode("latin-1")
+    assert requests.post(f"{address}/gradio_api/queue/join", data=body, timeout=10).status_code == 400

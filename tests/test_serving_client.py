@@ -1,6 +1,8 @@
 """The client over real sockets, against a server of TensorFlow Serving's APIs that C-API sessions answer."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 
@@ -13,7 +15,7 @@ from test_cli import call, refused
 from test_models import random_images, scrambled
 
 import pixel_zoo as pz
-from pixel_zoo.serving import Client, client
+from pixel_zoo.serving import Client, client, rest_transport
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="only the TensorFlow backend writes SavedModels"
@@ -60,8 +62,8 @@ def server(served, monkeypatch):
     """The server with nothing recorded yet; its clients are in a hurry."""
     monkeypatch.setattr(client, "_FIRST_PAUSE", 0.002)
     server = served[0]
-    server.faults.clear()
-    server.requests.clear()
+    for left in (server.faults, server.changes, server.gateway, server.requests):
+        left.clear()
     return server
 
 
@@ -163,6 +165,148 @@ def test_what_the_server_refuses_is_said_in_its_words_and_not_asked_for_again(se
 def test_the_latest_version_is_asked_unless_another_is_named(server, api):
     with Client(getattr(server, api), "tiny") as latest:
         assert latest.sample(1).shape == (1, 2, 2, 1)
+
+
+# Answers that TensorFlow Serving does not give
+
+
+GATEWAYS = [
+    (403, b'{"message": "no such route"}', RuntimeError),
+    (404, b'{"detail": "Not Found"}', RuntimeError),
+    (401, b"[]", RuntimeError),
+    (400, b'{"error": null}', RuntimeError),
+    (302, b"<html>log in</html>", RuntimeError),
+    (200, b"<html>log in</html>", RuntimeError),
+    (200, b"{}", RuntimeError),
+    (200, b"[]", RuntimeError),
+    (200, b"\xff", RuntimeError),
+    (200, b"[" * 100_000, RuntimeError),
+    (200, b'{"metadata": {"signature_def": 3}}', RuntimeError),
+    (200, b'{"metadata": {"signature_def": {"signature_def": {"score": []}}}}', RuntimeError),
+    (502, b"<html>bad gateway</html>", ConnectionError),
+    (504, b"<html>gateway timeout</html>", TimeoutError),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "error"), GATEWAYS)
+def test_an_answer_of_a_gateway_is_shown(server, status, body, error):
+    start = re.escape(repr(body.decode(errors="replace")[:20]).rstrip("'"))
+    message = f"answered {status}, which is not an answer of TensorFlow Serving: {start}"
+    for asked in ("metadata", "predict"):
+        with Client(server.rest, "tiny") as behind:
+            if asked == "predict":
+                assert behind.image_shape == (2, 2, 1)
+            server.gateway += [(status, {}, body)] * 6
+            with pytest.raises(error, match=message):
+                behind.sample(1)
+            assert len(server.gateway) == (0 if error is ConnectionError else 5)  # nothing else is sent again
+            server.gateway.clear()
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "message"),
+    [
+        ({}, b'{"outputs": null}', "must be nested lists of numbers, got values of type NoneType"),
+        ({}, b'{"outputs": {"image": [[[["0"]]]], "log_likelihood": [0]}}', "nested lists of numbers, got .* str"),
+        ({}, b'{"outputs": {"image": [[0], [0, 1]], "log_likelihood": [0]}}', "got values of type list"),
+        ({}, b'{"outputs": {"image": [0, true], "log_likelihood": [0]}}', "got values of type bool, int"),
+        ({}, b'{"outputs": {"image": [1%s], "log_likelihood": [0]}}' % (b"0" * 400), "an integer that is too large"),
+        ({}, b'{"outputs": {"image": [], "log_likelihood": [0]}}', "output 'image' must be of dtype uint8"),
+        ({"Content-Encoding": "gzip"}, b"{}", "a damaged body"),
+        ({}, b" " * 1000, "more than 7"),
+    ],
+)
+def test_a_damaged_answer_is_an_error(server, headers, body, message, monkeypatch):
+    monkeypatch.setattr(rest_transport, "_BYTES_PER_VALUE", 100)
+    with Client(server.rest, "tiny") as client:
+        assert client.image_shape == (2, 2, 1)
+        monkeypatch.setattr(rest_transport, "_LARGEST", 200)
+        server.gateway.append((200, headers, body))
+        with pytest.raises(RuntimeError, match=message):
+            client.sample(1)
+
+
+def change(**outputs):
+    return lambda answer: answer | {name: make(answer[name]) for name, make in outputs.items()}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (change(image=lambda x: x + np.int32(300)), r"output 'image' must have values 0\.\.2, got 30"),
+        (change(image=lambda x: x * 0 - np.int32(1)), r"output 'image' must have values 0\.\.2, got -1\.\.-1"),
+        (change(image=lambda x: x * 0 + np.uint8(3)), r"output 'image' must have values 0\.\.2, got 3\.\.3"),
+        (change(image=lambda x: np.full(x.shape, np.nan, "float32")), "'image' must be of dtype uint8, got float"),
+        (change(image=lambda x: x == 0), "'image' must be of dtype uint8, got bool"),
+        (change(image=lambda x: x[:, 1:]), r"'image' must have shape \(2, 3, 4, 2\), got \(2, 2, 4, 2\)"),
+        (change(image=lambda x: x[:1]), r"'image' must have shape \(2, 3, 4, 2\), got \(1, 3, 4, 2\)"),
+        (change(image=lambda x: x.repeat(2, axis=0)), r"'image' must have shape \(2, 3, 4, 2\), got \(4, 3, 4, 2\)"),
+        (change(image=np.ravel), "'image' must have shape"),
+        (change(image=lambda x: 1 - x.clip(0, 1)), "'image' must hold the known pixels unchanged"),
+        (change(log_likelihood=lambda x: x * np.float32(np.nan)), "'log_likelihood' must have values .*got nan"),
+        (change(log_likelihood=lambda x: -x), "'log_likelihood' must have values -inf"),
+        (change(log_likelihood=lambda x: x[:, None]), r"'log_likelihood' must have shape \(2,\), got \(2, 1\)"),
+        (lambda answer: {"image": answer["image"], "nats": answer["image"]}, "image, log_likelihood, got image, nats"),
+        (lambda answer: answer | {"more": answer["log_likelihood"]}, "image, log_likelihood, got image, log_l.*, more"),
+    ],
+)
+def test_an_answer_that_is_not_the_signatures_is_an_error(tiny, server, model, changed, message):
+    image, known = random_images(model, 2), np.arange(12).reshape(3, 4) < 6
+    server.changes.append(changed)
+    with pytest.raises(RuntimeError, match=f"gave a wrong answer to 'complete': .*{message}"):
+        tiny.complete(image, known)
+
+
+@pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nx: ", b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"])
+def test_an_answer_that_drips_does_not_outlast_the_deadline(start):
+    with (
+        serving_server.Dripping(start) as dripping,
+        Client(dripping.rest, "tiny", timeout=0.3) as patient,
+        pytest.raises(TimeoutError, match=r"did not answer within 0\.3 s"),
+    ):
+        patient.sample(1)
+
+
+def test_a_model_that_is_none_of_ours_is_named(server):
+    text = {"inputs": {"text": {"dtype": "DT_STRING", "tensor_shape": {"dim": []}}}, "outputs": {}}
+    flat = {"inputs": {"image": {"dtype": "DT_FLOAT", "tensor_shape": {"dim": [{"size": "-1"}]}}}}
+    vague = {"inputs": {"image": {"dtype": "DT_UINT8"}}}
+    for signature, message in [
+        (text, "tensor 'text' is of type DT_STRING"),
+        (flat, r"tensor 'image' has dtype float32 and shape \(None,\)"),
+        (vague, "tensor 'image' must have a dtype and a shape, got"),
+        ({"inputs": 3}, "the tensors of a signature must be an object, got '3'"),
+        ({"inputs": {}}, "signature 'score' lacks image"),
+    ]:
+        described = {"metadata": {"signature_def": {"signature_def": {"score": signature}}}}
+        server.gateway.append((200, {}, json.dumps(described).encode()))
+        with (
+            Client(server.rest, "tiny") as other,
+            pytest.raises(ValueError, match=f"the served model is none of pixel_zoo's: .*{message}"),
+        ):
+            other.score(np.zeros((1, 2, 2, 1), int))
+
+
+def test_the_client_imports_neither_keras_nor_tensorflow(server):
+    program = f"""
+import asyncio, sys
+from pixel_zoo.serving import Client
+
+async def sample_in_a_loop(client):
+    return client.sample(2, seed=7)
+
+for address in ({server.grpc!r}, {server.rest!r}):
+    with Client(address, "tiny") as client:
+        images = asyncio.run(sample_in_a_loop(client))
+        assert client.log_probabilities(client.complete(images, images[..., 0] > 1)).shape == (2, 2, 2, 1, 5)
+for name in ("keras", "tensorflow", "jax", "tensorflow_serving", "pixel_zoo.layers", "pixel_zoo.sampling"):
+    assert name not in sys.modules, name
+Client({server.rest!r}, "tiny").levels  # never closed: must not keep the process alive
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+# Requests
 
 
 def test_nothing_wrong_is_sent(tiny, server, api, model):

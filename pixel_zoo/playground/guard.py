@@ -1,45 +1,107 @@
-"""What the playground's server refuses before Gradio sees it."""
+"""Requests that the playground's server refuses before Gradio sees them, and sessions that nobody listens to."""
 
+import collections
 import json
+import math
+import time
+import urllib.parse
 
-NAMES = (b"127.0.0.1", b"localhost")
-# What Gradio offers to pages with files; this page has none.
+# Paths that Gradio offers to pages with files; this page has none.
 CLOSED = ("/upload", "/file=", "/file/", "/proxy=", "/stream/", "/process_recording")
 LARGEST = 2**20  # bytes of a request
+DEEPEST = 16  # nested lists and objects in a request; the page sends five
+GRACE = 2.0  # seconds within which a page starts to listen for an answer
+SESSIONS = 1000  # remembered at most
+
+
+class Listeners:
+    """Which sessions listen for the answers to their requests.
+
+    A page posts a request and opens a stream on which the answer comes. A session without a stream has gone away, or
+    never meant to listen.
+    """
+
+    def __init__(self):
+        self._streams = collections.Counter()
+        self._joined = collections.OrderedDict()
+
+    def joined(self, session: str) -> None:
+        """Note that a session has posted a request."""
+        self._joined[session] = time.monotonic()
+        self._joined.move_to_end(session)
+        if len(self._joined) > SESSIONS:
+            self._joined.popitem(last=False)
+
+    def opened(self, session: str) -> None:
+        """Note that a session has opened a stream."""
+        self._streams[session] += 1
+
+    def closed(self, session: str) -> None:
+        """Note that a session's stream has ended."""
+        self._streams[session] -= 1
+        self._streams += collections.Counter()  # drops those at zero
+
+    def has_left(self, session: str) -> bool:
+        """Whether nobody waits for an answer to this session's requests."""
+        waited = time.monotonic() - self._joined.get(session, -math.inf)
+        return session not in self._streams and waited > GRACE
 
 
 class Guard:
-    """ASGI middleware: requests of other names, for files, of files, or too large are refused.
+    """ASGI middleware that refuses requests for files, requests of files, and bodies that are no JSON or too large.
 
-    A page of another site may send requests to a loopback address, under a name of its own; so the name is looked at.
-    What a request calls a file Gradio would fetch from wherever it is said to lie.
+    Gradio would fetch whatever a request calls a file from wherever the request says it lies. It answers 500 to JSON
+    that Python reads but can't write, such as NaN and lone surrogates, and to deeply nested JSON.
 
     Args:
         app: the ASGI application that answers all other requests.
+        listeners: the `Listeners` that are told of requests and streams.
     """
 
-    def __init__(self, app):
-        self.app = app
+    def __init__(self, app, listeners: Listeners):
+        self.app, self.listeners = app, listeners
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http":
             await self.app(scope, receive, send)
-            return
-        host = dict(scope["headers"]).get(b"host", b"").rpartition(b":")
-        if (host[0] or host[2]) not in NAMES or any(part in scope["path"] for part in CLOSED):
+        elif any(part in scope["path"] for part in CLOSED):
             await _refuse(send, 403)
-            return
-        body = await _body(receive) if scope["method"] == "POST" else b""
+        elif scope["method"] == "POST":
+            await self._post(scope, receive, send)
+        elif scope["path"].endswith("/queue/data"):
+            await self._stream(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _post(self, scope, receive, send):
+        body = await _body(receive)
         if len(body) > LARGEST:
             await _refuse(send, 413)
-        elif scope["method"] == "POST" and not _is_plain(body):
+            return
+        try:
+            content = _parse(body or b"{}")
+        except (ValueError, RecursionError):
+            await _refuse(send, 400)
+            return
+        if "FileData" in json.dumps(content):
             await _refuse(send, 403)
-        else:
-            await self.app(scope, _replayed(body, receive) if scope["method"] == "POST" else receive, send)
+            return
+        if scope["path"].endswith("/queue/join") and isinstance(content, dict):
+            self.listeners.joined(str(content.get("session_hash")))
+        await self.app(scope, _replayed(body, receive), send)
+
+    async def _stream(self, scope, receive, send):
+        query = urllib.parse.parse_qs(scope["query_string"].decode("latin-1"))
+        session = query.get("session_hash", [""])[-1]
+        self.listeners.opened(session)
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self.listeners.closed(session)
 
 
 async def _body(receive):
-    """The body of a request, read no further than it is too large."""
+    """The body of a request, or its beginning if it is too large."""
     body, more = b"", True
     while more and len(body) <= LARGEST:
         message = await receive()
@@ -47,16 +109,33 @@ async def _body(receive):
     return body
 
 
-def _is_plain(body):
-    """Whether a body is JSON, as the page sends it, in which nothing is called a file."""
-    try:
-        return "FileData" not in json.dumps(json.loads(body or b"{}"))
-    except ValueError:
-        return False
+def _parse(body):
+    """JSON of finite numbers, of text that can be encoded, and of a limited depth; else a ValueError."""
+    content = json.loads(body, parse_constant=_finite, parse_float=_finite)
+    json.dumps(content, ensure_ascii=False).encode()  # raises at a lone surrogate
+    level = [content]
+    for _ in range(DEEPEST):
+        level = [child for parent in level for child in _children(parent)]
+    if level:
+        raise ValueError(f"JSON must be nested {DEEPEST} levels deep at most")
+    return content
+
+
+def _finite(text):
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"numbers must be finite, got {text}")
+    return number
+
+
+def _children(value):
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _replayed(body, receive):
-    """A `receive` that yields a body that has been read already, and after it what comes."""
+    """A `receive` that returns a body that has been read already, and then what follows it."""
     messages = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay():

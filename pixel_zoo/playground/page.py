@@ -10,11 +10,12 @@ import time
 import gradio as gr
 import numpy as np
 from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from pixel_zoo import data
 from pixel_zoo.likelihoods import bits_per_dim
 from pixel_zoo.playground import drawing
-from pixel_zoo.playground.guard import Guard
+from pixel_zoo.playground.guard import Guard, Listeners
 from pixel_zoo.playground.paint_canvas import paint_canvas, painted, partly_known
 from pixel_zoo.playground.surprise_map import surprise_map
 from pixel_zoo.training.inspect import check_pixel, surprise_of
@@ -23,23 +24,25 @@ from pixel_zoo.zoo.index import read_index
 LOOPBACK = "127.0.0.1"
 COMPLETIONS = 8
 LARGEST_SEED = 9999
+QUEUE = 32  # requests that wait; more are refused
 FRAME = 0.03  # seconds; long enough to be seen
 BAD_INPUT = (ValueError, TypeError, OSError, RuntimeError, ImportError)
 HINT = "Point at a pixel to see what was expected there."
 INTRODUCTION = """# pixel_zoo playground
 
-Paint, or hide what the model is to complete. It draws the hidden pixels one after the other, each given all before it:
-from the top left to the bottom right, or a small image first where it is a multi-scale model. The same seed draws the
-same images."""
+Paint the image, or hide the part that the model is to complete. The model draws the hidden pixels one by one, from the
+top left to the bottom right, each given all pixels before it. Visible pixels that come after a hidden one in this order
+stay as they are, but the model does not take them into account when it draws that one. A multi-scale model draws a
+small image first. The same seed draws the same images."""
 
 
 class Page:
-    """What the page does when somebody asks for it: every method is what an event calls.
+    """What the page does: each public method handles an event.
 
     Args:
-        models: dictionary from a name to a function of nothing that returns the model: a `PixelModel` or a
-            `MultiScalePixelRNN` of images alone or of labels too, or a `ServedModel`. It is called once, when somebody
-            chooses that name.
+        models: dictionary from a name to a zero-argument callable that returns the model: a `PixelModel` or a
+            `MultiScalePixelRNN`, with or without labels, or a `ServedModel`. It is called once, when somebody chooses
+            that name.
     """
 
     def __init__(self, models):
@@ -47,7 +50,7 @@ class Page:
         self.model = functools.cache(lambda name: models[name]())
 
     def choose(self, name, index):
-        """Begin with an example whose lower half is hidden: the canvas, and the field of the label."""
+        """Show an example whose lower half is hidden: the value of the canvas, and the field of the label."""
         model = self.model(name)
         image, label = self._example(name, index)
         height, width, _ = model.image_shape
@@ -57,7 +60,7 @@ class Page:
         return painted(image, known, model.levels), field
 
     def _example(self, name, index):
-        """An image and its label, of the test split that a pretrained model was verified with; else a sample."""
+        """An image and its label: from the test split of the model's own data where that is here, else a sample."""
         model = self.model(name)
         recipe = read_index().get(name, {}).get("recipe")
         if recipe is None or not data.info(recipe["data"], **recipe["data_options"]).is_here():
@@ -67,16 +70,16 @@ class Page:
         return data.arrays(**test)[index], int(label)
 
     def complete(self, name, value, label, temperature, seed):
-        """Complete the canvas: pictures that fill in; then how unexpected the first one is, and all that was expected.
+        """Complete the canvas: yield pictures that fill in row by row, then how surprising the first completion is.
 
         Yields:
-            (pictures, value of the surprise map, what is said of it, image and log-probabilities, chart).
+            (pictures, value of the surprise map, its caption, image and log-probabilities, chart).
         """
         model = self.model(name)
         given = _given(model, label)
         image, known = partly_known(value, model.image_shape)
-        how = {"seed": int(seed), "temperature": temperature, **given}
-        completed = model.complete(image.repeat(COMPLETIONS, axis=0), known[0], **how)
+        images = image.repeat(COMPLETIONS, axis=0)
+        completed = model.complete(images, known[0], seed=int(seed), temperature=temperature, **given)
         first = completed[:1]
         expected = model.log_probabilities(first, **given)
         pictures = drawing.filling_in(completed, known[0], model.levels)
@@ -85,9 +88,9 @@ class Page:
             time.sleep(FRAME)
         (nats,) = surprise_of(first, expected).sum(axis=-1)
         height, width, _ = model.image_shape
-        said = f"{nats.sum():.1f} nats, {bits_per_dim(nats.sum(), model.image_shape):.3f} bits/dim"
+        total = f"{nats.sum():.1f} nats, {bits_per_dim(nats.sum(), model.image_shape):.3f} bits/dim"
         surprise = {"picture": drawing.heat_map(nats), "height": height, "width": width}
-        yield _image(pictures[-1], "whole"), surprise, _of_first(said), (first[0], expected[0]), HINT
+        yield _image(pictures[-1], "whole"), surprise, _caption(total), (first[0], expected[0]), HINT
 
     def point(self, expected, event: gr.EventData):
         """The distribution at the pixel under the pointer, as a chart."""
@@ -97,15 +100,16 @@ class Page:
         row, column, _ = check_pixel((event.row, event.column), image.shape)
         values = image[row, column]
         nats = -np.take_along_axis(log_probabilities[row, column], values[:, None].astype(int), axis=-1).sum()
-        said = f"row {row}, column {column}: {', '.join(map(str, values))}, {nats:.2f} nats"
-        return f"<p>{said}</p>{drawing.bars(log_probabilities[row, column], values)}"
+        title = f"row {row}, column {column}: {', '.join(map(str, values))}, {nats:.2f} nats"
+        return f"<p>{title}</p>{drawing.bars(log_probabilities[row, column], values)}"
 
 
-def build(models):
+def build(models, listeners=None):
     """The page, as Gradio's Blocks.
 
     Args:
         models: as of `Page`.
+        listeners: the `Listeners` that a `Guard` keeps up to date; None computes answers nobody waits for, too.
 
     Returns:
         gradio.Blocks.
@@ -115,7 +119,8 @@ def build(models):
     >>> page.title
     'pixel_zoo playground'
     """
-    does = Page(models)
+    handlers = Page(models)
+    listen = functools.partial(_listen, listeners=listeners)
     with gr.Blocks(title="pixel_zoo playground", analytics_enabled=False) as page:
         gr.Markdown(INTRODUCTION)
         expected = gr.State()
@@ -133,23 +138,24 @@ def build(models):
                 gr.Markdown("### Completions")
                 pictures = gr.HTML(elem_id="completions")
                 gr.Markdown("### Surprise")
-                said = gr.Markdown(_of_first(""))
+                caption = gr.Markdown(_caption(""))
                 with gr.Row():
                     surprise = surprise_map("surprise")
                     chart = gr.HTML(HINT, elem_id="chart")
-        asked, shown = [name, canvas, label, temperature, seed], [pictures, surprise, said, expected, chart]
-        complete = functools.partial(_listen, does.complete, inputs=asked, outputs=shown)
+        inputs, outputs = [name, canvas, label, temperature, seed], [pictures, surprise, caption, expected, chart]
+        complete = functools.partial(listen, handlers.complete, inputs=inputs, outputs=outputs)
         for event in (page.load, name.change, example.change):
-            complete(_listen(does.choose, event, inputs=[name, example], outputs=[canvas, label]).success)
+            complete(listen(handlers.choose, event, inputs=[name, example], outputs=[canvas, label]).success)
         for button, known in ((hide_all, 0), (show_all, 1)):
-            script = f"value => ({{...value, known: value.known.map(() => {known})}})"  # at once, whatever is running
+            # In the browser, so that it is shown at once, whatever is running.
+            script = f"value => ({{...value, known: value.known.map(() => {known})}})"
             complete(button.click(None, [canvas], [canvas], js=script, api_visibility="private").success)
         for event in (canvas.stroke, temperature.change, seed.change, label.input):
             complete(event)
-        # A trigger that waits for the one before it is sent again as that one was: it would point where that one did.
-        each = {"trigger_mode": "multiple", "concurrency_id": "point"}
-        _listen(does.point, surprise.point, inputs=[expected], outputs=[chart], **each)
-    return page
+        # "always_last" would resend the event data of the trigger before it: the place of the pointer then.
+        options = {"trigger_mode": "multiple", "concurrency_id": "point"}
+        listen(handlers.point, surprise.point, inputs=[expected], outputs=[chart], **options)
+    return page.queue(max_size=QUEUE)
 
 
 def launch(models, port, **options):
@@ -157,36 +163,43 @@ def launch(models, port, **options):
 
     Args:
         models: as of `Page`.
-        port: int, where it listens on the loopback address; None takes a free one.
+        port: int, the port on the loopback address; None takes a free one.
         **options: of Gradio's `launch`.
 
     Returns:
         As Gradio's `launch`: (app, local address, None).
     """
-    theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
     _bypass_proxies()
-    return build(models).launch(
-        server_name=LOOPBACK,
-        server_port=port,
-        share=False,
-        ssr_mode=False,
-        theme=theme,  # of fonts that are here already
-        footer_links=[],
-        app_kwargs={"middleware": [Middleware(Guard)]},
-        **options,
-    )
+    listeners = Listeners()
+    # A page of another site can send requests to a loopback address, but only under its own host name.
+    trusted = Middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost"], www_redirect=False)
+    page = build(models, listeners)
+    try:
+        return page.launch(
+            server_name=LOOPBACK,
+            server_port=port,
+            share=False,
+            ssr_mode=False,
+            theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
+            footer_links=[],
+            app_kwargs={"middleware": [trusted, Middleware(Guard, listeners=listeners)]},
+            **options,
+        )
+    except KeyboardInterrupt:  # while it starts; once it has started, Gradio itself catches it
+        page.close(verbose=False)
+        return None, None, None
 
 
 def _bypass_proxies():
-    """Gradio asks its own server whether it has started; a proxy on another machine would ask another server."""
+    """Add the loopback address to `no_proxy`: Gradio asks its own server whether it has started."""
     direct = os.environ.get("no_proxy", os.environ.get("NO_PROXY", ""))
     os.environ["no_proxy"] = ",".join(filter(None, [direct, LOOPBACK]))
 
 
-def _listen(function, event, inputs, outputs, trigger_mode="always_last", concurrency_id="model"):
-    """Let an event call a function, one at a time; what a person can do something about is said on the page."""
+def _listen(function, event, inputs, outputs, trigger_mode="always_last", concurrency_id="model", listeners=None):
+    """Call a function on an event, one call at a time; show errors that a person can act on on the page."""
     return event(
-        _told(function),
+        _handler(function, listeners),
         inputs,
         outputs,
         concurrency_id=concurrency_id,
@@ -197,31 +210,42 @@ def _listen(function, event, inputs, outputs, trigger_mode="always_last", concur
     )
 
 
-def _told(function):
-    """The function with bad input said on the page, where Gradio would say no more than that there was an error."""
+def _handler(function, listeners):
+    """The function as Gradio calls it: with the request before its own arguments.
+
+    Errors of bad input are shown with their message. Requests that nobody waits for are not answered.
+    """
 
     @contextlib.contextmanager
-    def telling():
+    def checked(request):
+        if listeners is not None and listeners.has_left(request.session_hash):
+            raise gr.Error("nobody waits for this answer", print_exception=False)
         try:
             yield
         except BAD_INPUT as error:
             raise gr.Error(" ".join(str(error).split()), print_exception=False) from error
 
     @functools.wraps(function)
-    def of_generator(*args):
-        with telling():
+    def generator(request, *args):
+        with checked(request):
             yield from function(*args)
 
     @functools.wraps(function)
-    def of_function(*args):
-        with telling():
+    def plain(request, *args):
+        with checked(request):
             return function(*args)
 
-    return of_generator if inspect.isgeneratorfunction(function) else of_function
+    handler = generator if inspect.isgeneratorfunction(function) else plain
+    # Gradio finds the parameter for the request by its annotation.
+    first = inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=gr.Request)
+    signature = inspect.signature(function)
+    handler.__signature__ = signature.replace(parameters=[first, *signature.parameters.values()])
+    handler.__annotations__ = {"request": gr.Request, **function.__annotations__}
+    return handler
 
 
 def _given(model, label):
-    """What images are given with, as the model's methods take it."""
+    """The label, as the model's methods take it."""
     return {} if model.num_classes is None else {"labels": int(label or 0)}
 
 
@@ -230,6 +254,6 @@ def _image(picture, state):
     return f'<img src="{picture}" class="{state}" alt="{COMPLETIONS} completions" style="{style}">'
 
 
-def _of_first(said):
-    """What is said above the surprise map, before anything is known too."""
-    return f"-log p of each pixel of the first completion, bright where it is large. {said}"
+def _caption(total):
+    """The text above the surprise map; `total` is "" as long as nothing is known."""
+    return f"-log p of each pixel of the first completion, bright where it is large. {total}"

@@ -1,6 +1,21 @@
-"""SavedModels with signatures that score, sample and complete, and the client of a server that has one."""
+"""SavedModels with signatures that score, sample and complete, and the client of a server that has one.
+
+`export` is imported when it is first used: a client alone needs neither Keras nor TensorFlow.
+"""
+
+from typing import TYPE_CHECKING
 
 from pixel_zoo.serving.client import Client
-from pixel_zoo.serving.export import export
+
+if TYPE_CHECKING:
+    from pixel_zoo.serving.saved_model_export import export
 
 __all__ = ["Client", "export"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "export":
+        from pixel_zoo.serving.saved_model_export import export
+
+        return export
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,7 +1,7 @@
 """The messages of TensorFlow Serving's gRPC API.
 
-TensorFlow's own Python modules for them import all of TensorFlow. These hold only the fields that the client uses, with
-the field numbers of `tensorflow_serving/apis` and `tensorflow/core`; protocol buffers skip fields that they do not know.
+TensorFlow's own Python modules for them import all of TensorFlow. These messages hold only the fields that the client
+uses, with the field numbers of `tensorflow_serving/apis` and `tensorflow/core`; protocol buffers skip unknown fields.
 """
 
 import numpy as np

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Two nodes of four GPUs, one process for each GPU: `sbatch docs/distributed/slurm.sh` in a checkout that all nodes see.
+# Trains on two nodes of four GPUs, one process for each GPU. Run it in a checkout that all nodes can read:
+#   sbatch deploy/training/slurm.sh
 #SBATCH --job-name=pixel-zoo
 #SBATCH --nodes=2
 #SBATCH --ntasks-per-node=4
@@ -9,7 +10,7 @@
 #SBATCH --open-mode=append
 set -euo pipefail
 
-# The addresses in the order of Slurm's tasks: those of the first node first.
+# The addresses in the order of Slurm's tasks: first those of the first node.
 addresses=()
 for node in $(scontrol show hostnames "$SLURM_JOB_NODELIST"); do
   for ((task = 0; task < SLURM_NTASKS_PER_NODE; task++)); do
@@ -19,7 +20,7 @@ done
 export WORKERS
 WORKERS=$(IFS=,; echo "${addresses[*]}")
 
-# A failure of one ends all; all are started again, unless that has not helped 20 times.
+# If one process fails, all are stopped, and the job is requeued, up to 20 times.
 srun --distribution=block --kill-on-bad-exit=1 bash -c '
   export TF_CONFIG="{\"cluster\": {\"worker\": [$WORKERS]}, \"task\": {\"type\": \"worker\", \"index\": $SLURM_PROCID}}"
   exec pixel-zoo train recipes/cifar10.py --model gated --output runs/cifar_gated \
