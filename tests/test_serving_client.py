@@ -15,7 +15,7 @@ from test_cli import call, refused
 from test_models import random_images, scrambled
 
 import pixel_zoo as pz
-from pixel_zoo.serving import Client, client, rest_transport
+from pixel_zoo.serving import Client, client, messages, rest_transport
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="only the TensorFlow backend writes SavedModels"
@@ -287,6 +287,36 @@ def test_a_model_that_is_none_of_ours_is_named(server):
             other.score(np.zeros((1, 2, 2, 1), int))
 
 
+def received(name, proto):
+    """What the client reads of a tensor that TensorFlow has written."""
+    from tensorflow_serving.apis import predict_pb2
+
+    response = predict_pb2.PredictResponse()
+    response.outputs[name].CopyFrom(proto)
+    return messages.read_tensors(messages.PredictResponse.FromString(response.SerializeToString()).outputs)[name]
+
+
+def test_grpc_tensors_are_tensorflows():
+    import tensorflow as tf
+
+    for dtype in ("bool", "float32", "int32", "int64", "uint8"):
+        array = np.arange(6).reshape(2, 3).astype(dtype)
+        for proto in (tf.make_tensor_proto(array), serving_server._proto(array)):  # as bytes, and value by value
+            assert (received("x", proto) == array).all()
+        assert (received("x", tf.make_tensor_proto(array[1, 2], shape=(2, 3))) == array[1, 2]).all()  # one for all
+    assert received("x", tf.make_tensor_proto(7, tf.int64)) == 7
+    bad_content, bad_shape = tf.make_tensor_proto(np.arange(3)), tf.make_tensor_proto(np.arange(3))
+    bad_content.tensor_content = b"123"
+    bad_shape.tensor_shape.dim[0].size = -3
+    for proto, message in [
+        (bad_content, "'x' of dtype int64 holds 3 bytes"),
+        (bad_shape, r"'x' of shape \(-3,\) holds 3 values"),
+        (tf.make_tensor_proto(["text"]), "'x' is of TensorFlow's type number 7"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            received("x", proto)
+
+
 def test_the_client_imports_neither_keras_nor_tensorflow(server):
     program = f"""
 import asyncio, sys
@@ -369,7 +399,7 @@ def test_bad_arguments_are_named(arguments, said):
 
 def test_only_a_client_needs_what_it_is_made_of(monkeypatch):
     absent = dict.fromkeys(["grpc", "httpx", "tensorflow", "tensorflow_serving"])
-    program = f"import sys; sys.modules.update({absent}); import pixel_zoo"
+    program = f"import sys; sys.modules.update({absent}); import pixel_zoo; pixel_zoo.export; pixel_zoo.load"
     subprocess.run([sys.executable, "-c", program], check=True, env=os.environ | {"KERAS_BACKEND": "jax"})
     for package, address in [("httpx", "http://host:1"), ("grpc", "host:1")]:
         monkeypatch.setitem(sys.modules, package, None)
