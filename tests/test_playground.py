@@ -312,6 +312,9 @@ def test_requests_that_are_not_the_pages_are_refused(address, tmp_path):
         (403, lambda: requests.post(f"{address}/gradio_api/upload", files={"files": b"1"}, timeout=10)),
         (403, lambda: requests.post(join, json={"data": [file]}, timeout=10)),
         (400, lambda: requests.post(join, data="{}{", timeout=10)),
+        (400, lambda: requests.post(join, json={"data": [], "fn_index": -1, "session_hash": "a"}, timeout=10)),
+        (403, lambda: requests.post(f"{address}/gradio_api/run/predict", json={"data": [], "fn_index": 0}, timeout=10)),
+        (403, lambda: requests.post(f"{address}/gradio_api/call/choose", json={"data": [NAME, 0]}, timeout=10)),
         (413, lambda: requests.post(join, json={"data": ["1" * 2**20]}, timeout=10)),
     ]:
         assert request().status_code == status

@@ -1,4 +1,4 @@
-"""A page on which one paints half an image and sees a model complete it. Needs Gradio: the extra `playground`."""
+"""A page to paint part of an image and watch a model complete it. Needs Gradio: the extra `playground`."""
 
 from pixel_zoo.playground.page import build, launch
 from pixel_zoo.playground.served_model import ServedModel

@@ -1,4 +1,4 @@
-"""What the playground shows, as pictures that a page can hold."""
+"""The pictures and charts of the playground."""
 
 import base64
 import io
@@ -8,17 +8,17 @@ import numpy as np
 from pixel_zoo.training.pictures import rows_appearing
 
 COLUMNS = 4
-FRAMES = 14  # at most so many steps from what is known to whole images
+FRAMES = 14  # at most, of an animation
 CHANNELS = {1: ("#1f77b4",), 3: ("#d62728", "#2ca02c", "#1f77b4")}
 TRUE = "#ff7f0e"
 
 
 def filling_in(completed, known, levels):
-    """Pictures of completions while they fill in, row by row: the last one shows them whole.
+    """Pictures of completions that are filled in row by row; the last one shows whole images.
 
     Args:
         completed: integers 0..levels-1 (n, height, width, colours).
-        known: bool (height, width), True where a pixel was known from the start.
+        known: bool (height, width), True where a pixel is given.
         levels: int.
 
     Returns:
@@ -35,7 +35,7 @@ def filling_in(completed, known, levels):
 
 
 def data_uri(picture):
-    """A uint8 array (rows, columns, 3) as the address of an image that is its own address."""
+    """Encode a uint8 array (rows, columns, 3) as a data URI of a PNG."""
     from PIL import Image
 
     file = io.BytesIO()
@@ -44,7 +44,7 @@ def data_uri(picture):
 
 
 def heat_map(nats):
-    """Nats a pixel as a picture, a pixel each: black for none, bright for the largest.
+    """A picture with one pixel for each value: black for 0, bright for the largest.
 
     Args:
         nats: float array (height, width).
@@ -58,14 +58,14 @@ def heat_map(nats):
 
 
 def bars(log_probabilities, values):
-    """The distribution of a pixel as a bar chart for each colour, the bar of its value marked.
+    """A bar chart of a pixel's distribution for each colour; the bar of its own value is highlighted.
 
     Args:
         log_probabilities: float array (colours, levels).
-        values: integers (colours,), the values that the pixel has.
+        values: integers (colours,), the values of the pixel.
 
     Returns:
-        str, SVG. The height of a chart is that of its highest bar.
+        str, SVG. Each chart is scaled to its highest bar.
 
     Example:
     >>> chart = bars(np.log([[0.5, 0.25, 0.25]]), [1])

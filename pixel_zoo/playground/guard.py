@@ -7,7 +7,8 @@ import time
 import urllib.parse
 
 # Paths that Gradio offers to pages with files; this page has none.
-CLOSED = ("/upload", "/file=", "/file/", "/proxy=", "/stream/", "/process_recording")
+CLOSED = ("/file=", "/file/", "/proxy=", "/stream/")
+POSTED = ("/queue/join", "/cancel", "/reset")  # the ends of the paths that the page posts to
 LARGEST = 2**20  # bytes of a request
 DEEPEST = 16  # nested lists and objects in a request; the page sends five
 GRACE = 2.0  # seconds within which a page starts to listen for an answer
@@ -48,10 +49,11 @@ class Listeners:
 
 
 class Guard:
-    """ASGI middleware that refuses requests for files, requests of files, and bodies that are no JSON or too large.
+    """ASGI middleware that refuses requests that the page does not send.
 
-    Gradio would fetch whatever a request calls a file from wherever the request says it lies. It answers 500 to JSON
-    that Python reads but can't write, such as NaN and lone surrogates, and to deeply nested JSON.
+    These are requests for files, to other parts of Gradio's API, that name files, or whose body is too large. Gradio
+    would fetch a file from any path or address that a request names. Also refused is what Gradio answers with status
+    500: JSON that can be read but not written, such as NaN and lone surrogates, deeply nested JSON, unknown events.
 
     Args:
         app: the ASGI application that answers all other requests.
@@ -67,7 +69,8 @@ class Guard:
         elif any(part in scope["path"] for part in CLOSED):
             await _refuse(send, 403)
         elif scope["method"] == "POST":
-            await self._post(scope, receive, send)
+            allowed = scope["path"].endswith(POSTED)
+            await (self._post(scope, receive, send) if allowed else _refuse(send, 403))
         elif scope["path"].endswith("/queue/data"):
             await self._stream(scope, receive, send)
         else:
@@ -88,7 +91,10 @@ class Guard:
             return
         if scope["path"].endswith("/queue/join") and isinstance(content, dict):
             self.listeners.joined(str(content.get("session_hash")))
-        await self.app(scope, _replayed(body, receive), send)
+        try:
+            await self.app(scope, _replayed(body, receive), send)
+        except KeyError:  # Gradio has no such event
+            await _refuse(send, 400)
 
     async def _stream(self, scope, receive, send):
         query = urllib.parse.parse_qs(scope["query_string"].decode("latin-1"))

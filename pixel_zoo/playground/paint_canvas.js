@@ -1,8 +1,8 @@
-// The canvas of `paint_canvas`. `props.value` holds {height, width, colours, levels, image, known}; the two last are flat.
+// The canvas of `paint_canvas`. `props.value` holds {height, width, colours, levels, image, known}; the last two are flat.
 const LARGEST = 448;
 let value = null;
 let painting = false;
-let last = null; // row and column of the stroke so far
+let last = null; // row and column that the stroke has reached
 
 const find = (selector) => element.querySelector(selector);
 const cell = () => Math.max(1, Math.floor(LARGEST / Math.max(value.height, value.width)));
@@ -54,7 +54,7 @@ function dab(row, column) {
   }
 }
 
-// A quick pointer is not reported in every pixel it passes: those between the last place and this one are painted too.
+// A fast pointer is not reported for every pixel it crosses: also paint those since the last report.
 function paint(event) {
   const box = find("canvas").getBoundingClientRect();
   const column = Math.floor(((event.clientX - box.left) * value.width) / box.width);

@@ -1,4 +1,4 @@
-"""A canvas on which an image is painted pixel by pixel, and hidden."""
+"""A canvas to paint and hide the pixels of an image."""
 
 import pathlib
 
@@ -25,21 +25,21 @@ canvas { width: 100%; max-width: 448px; image-rendering: pixelated; touch-action
 
 
 def paint_canvas(elem_id):
-    """An image that a person paints; pixels that are hidden are tinted.
+    """An image to paint on; hidden pixels are tinted.
 
     Args:
         elem_id: str, its `id` on the page.
 
     Returns:
-        gradio.HTML, no class of its own: for one, Gradio would write a file into this package. Its event `stroke` comes
-        at the end of each stroke; its value is what `painted` makes and `partly_known` reads.
+        gradio.HTML, not a subclass: Gradio would write a file for that into this package. Its event `stroke` is
+        triggered at the end of each stroke. `painted` makes its value, and `partly_known` reads it.
     """
     script = pathlib.Path(__file__).with_suffix(".js").read_text()
     return gr.HTML(html_template=TOOLS, css_template=STYLE, js_on_load=script, unknown=list(UNKNOWN), elem_id=elem_id)
 
 
 def painted(image, known, levels):
-    """An image as the value of a canvas.
+    """The value of a canvas that shows an image.
 
     Args:
         image: integers 0..levels-1 (height, width, colours).
@@ -47,7 +47,7 @@ def painted(image, known, levels):
         levels: int.
 
     Returns:
-        Dictionary of JSON.
+        Dictionary that JSON can hold.
 
     Example:
     >>> images, known = partly_known(painted(np.ones((4, 4, 1), int), np.eye(4, dtype=bool), levels=2), (4, 4, 1))
@@ -60,19 +60,19 @@ def painted(image, known, levels):
 
 
 def partly_known(value, image_shape):
-    """The image and mask of the value of a canvas, as `complete` takes them.
+    """The image and the mask on a canvas, as `complete` takes them.
 
-    A browser may send anything: what is not of the model's shape is refused here, values by `complete`.
+    A browser may send anything. This function checks types and shapes; `complete` checks the values.
 
     Args:
-        value: what came from the page.
+        value: the value that the page sent.
         image_shape: (height, width, colours).
 
     Returns:
         (images, known): integers (1, height, width, colours), bool (1, height, width).
 
     Raises:
-        ValueError: it holds no image of that shape.
+        ValueError: if it holds no image of that shape.
     """
     height, width, colours = image_shape
     pixels = height * width

@@ -1,4 +1,4 @@
-"""A model on a server, as the playground takes one."""
+"""A served model, as the playground uses it."""
 
 import math
 
@@ -6,15 +6,15 @@ from pixel_zoo.serving import Client
 
 
 class ServedModel:
-    """What the playground asks of a model, answered by a server.
+    """The methods and attributes of a model that the playground uses, backed by a server.
 
     Args:
         server: str, as of `pixel_zoo.serving.Client`.
         name: str, the name that the model is served by.
 
     Raises:
-        ValueError, ConnectionError, TimeoutError, RuntimeError, ImportError: as of the client; the server is asked at
-            once.
+        ValueError, ConnectionError, TimeoutError, RuntimeError, ImportError: as the client. The constructor already
+            asks the server for the model's signatures.
 
     Example:
     >>> ServedModel("no address", "digits")
@@ -26,5 +26,5 @@ class ServedModel:
     def __init__(self, server, name):
         client = Client(server, name)
         self.image_shape, self.levels = client.image_shape, client.levels
-        self.num_classes = math.inf if client.takes_labels else None  # how many there are, a server does not tell
+        self.num_classes = math.inf if client.takes_labels else None  # the server does not tell how many there are
         self.generate, self.complete, self.log_probabilities = client.sample, client.complete, client.log_probabilities

@@ -1,11 +1,11 @@
-"""A picture of how unexpected each pixel is, which says which one is pointed at."""
+"""A picture of how surprising each pixel is, which reports the pixel under the pointer."""
 
 import pathlib
 
 import gradio as gr
 
 PICTURE = """
-<div class="map"><img alt="How unexpected each pixel is: bright where most" draggable="false">
+<div class="map"><img alt="How surprising each pixel is: bright where most" draggable="false">
 <div class="cursor" hidden></div></div>
 """
 STYLE = """
@@ -17,14 +17,14 @@ img { width: 100%; image-rendering: pixelated; display: block; cursor: crosshair
 
 
 def surprise_map(elem_id):
-    """A picture of an image's pixels that says which one the pointer is at.
+    """A picture that reports the pixel under the pointer.
 
     Args:
         elem_id: str, its `id` on the page.
 
     Returns:
-        gradio.HTML. Its value is a dictionary of `picture`, the address of the picture, `height` and `width`; its event
-        `point` tells `row` and `column`.
+        gradio.HTML. Its value is a dictionary of `picture` (a data URI), `height` and `width`. Its event `point` has
+        `row` and `column`.
     """
     script = pathlib.Path(__file__).with_suffix(".js").read_text()
     return gr.HTML(html_template=PICTURE, css_template=STYLE, js_on_load=script, elem_id=elem_id)

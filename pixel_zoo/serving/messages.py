@@ -108,7 +108,7 @@ def _read_tensor(name, tensor):
     else:  # as wide as the field, so that the range can be checked
         array = np.array(values, "int64" if dtype.kind in "iu" else dtype)
     try:  # one value may stand for all of them
-        return np.broadcast_to(array, shape) if array.size == 1 else array.reshape(shape)
+        return np.broadcast_to(array[0], shape) if array.size == 1 else array.reshape(shape)
     except ValueError:
         raise ValueError(f"tensor {name!r} of shape {tuple(shape)} holds {array.size} values") from None
 
