@@ -69,7 +69,7 @@ def _register_classes(imported: types.ModuleType) -> None:
     """
     children = [sys.modules[name] for name in _CHILDREN if name in sys.modules]
     busy = any(getattr(child.__spec__, "_initializing", False) for child in children if child is not imported)
-    if "keras" in sys.modules and not busy:
+    if sys.modules.get("keras") and not busy:
         importlib.import_module(f"{__name__}.models")
 
 

@@ -4,6 +4,8 @@ TensorFlow's own Python modules for them import all of TensorFlow. These message
 uses, with the field numbers of `tensorflow_serving/apis` and `tensorflow/core`; protocol buffers skip unknown fields.
 """
 
+import math
+
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
 
@@ -107,10 +109,10 @@ def _read_tensor(name, tensor):
         array = np.frombuffer(tensor.tensor_content, dtype.newbyteorder("<")).astype(dtype)
     else:  # as wide as the field, so that the range can be checked
         array = np.array(values, "int64" if dtype.kind in "iu" else dtype)
-    try:  # one value may stand for all of them
-        return np.broadcast_to(array[0], shape) if array.size == 1 else array.reshape(shape)
-    except ValueError:
-        raise ValueError(f"tensor {name!r} of shape {tuple(shape)} holds {array.size} values") from None
+    size = math.prod(shape)
+    if min(shape, default=0) < 0 or array.size not in (1, size):
+        raise ValueError(f"tensor {name!r} of shape {tuple(shape)} holds {array.size} values")
+    return array.reshape(shape) if array.size == size else np.broadcast_to(array[0], shape)  # one stands for all
 
 
 def signatures_to_json(content: bytes) -> dict[str, dict]:
