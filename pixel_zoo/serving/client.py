@@ -72,10 +72,13 @@ class Client:
             raise ValueError(f"timeout must be a number of seconds above 0, got {timeout!r}")
         version = None if version is None else positive_integer("version", version)
         self._batch_size = positive_integer("batch_size", batch_size)
-        self._timeout = timeout
+        self._timeout: float = timeout
         self._server = server
-        transport = RestTransport if server.startswith("http") else GrpcTransport
-        self._transport = transport(server, model, version)
+        self._transport: RestTransport | GrpcTransport
+        if server.startswith("http"):
+            self._transport = RestTransport(server, model, version)
+        else:
+            self._transport = GrpcTransport(server, model, version)
 
     def __enter__(self) -> "Client":
         return self

@@ -1,6 +1,7 @@
 """TensorFlow Serving's gRPC API."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -93,7 +94,7 @@ class GrpcTransport:
         """Close the connection."""
         self._channel.close()
 
-    def _method(self, name: str, answer: type) -> Callable:
+    def _method(self, name: str, answer: Any) -> Callable:
         return self._channel.unary_unary(
             f"{_SERVICE}/{name}",
             request_serializer=lambda request: request.SerializeToString(),
