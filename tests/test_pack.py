@@ -4,9 +4,11 @@ import doctest
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 
@@ -17,12 +19,14 @@ ROOT = pathlib.Path(__file__).parents[1]
 sys.path.append(str(ROOT / "tools"))
 
 import pack  # noqa: E402
+import packed_images  # noqa: E402
 import pieces  # noqa: E402
 
-EPOCH = """
+on_jax = pytest.mark.skipif(keras.backend.backend() != "jax", reason="what is packed trains on JAX")
+
+RUN = """
 import sys
 sys.path.insert(0, {folder!r})
-import numpy as np
 import run
 run.install_wheels = lambda: None  # they are installed here
 run.PIECE, run.PIECES_A_CALL = 2**14, 5
@@ -30,8 +34,9 @@ run.main()
 """
 
 
-def test_the_example_runs():
-    assert doctest.testmod(pieces) == (0, 6)
+@pytest.mark.parametrize("module, examples", [(pieces, 6), (packed_images, 5)])
+def test_the_examples_run(module, examples):
+    assert doctest.testmod(module) == (0, examples)
 
 
 @pytest.mark.parametrize("size", [0, 1, 9, 10, 11, 100])
@@ -59,42 +64,85 @@ def test_a_piece_that_is_missing_is_named_and_nothing_is_written(tmp_path):
 
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory):
+    """Folders of 1 MiB at most, apart from the first one, which holds the package."""
     folder = tmp_path_factory.mktemp("packed") / "packed"
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(pack, "_download_wheels", lambda folder, python: None)
-        monkeypatch.setattr(pack, "PIECE", 2**14)
+        monkeypatch.setattr(packed_images, "IMAGES_A_BLOCK", 500)
         changes = ["epochs=1", "batch_size=128", "model_options.filters=4", "model_options.num_blocks=1"]
-        pack.pack(ROOT / "recipes" / "digits.py", folder, "pixel_cnn", changes, "3.12")
+        pack.pack(ROOT / "recipes" / "digits.py", folder, "pixel_cnn", changes, "3.12", limit=0.001)
     return folder
 
 
-def test_a_packed_folder_holds_recipe_and_images(packed, tmp_path):
-    recipe = Recipe(**json.loads((packed / "recipe.json").read_text()))
+@pytest.fixture(scope="module")
+def stage(packed, tmp_path_factory):
+    """What a machine has on which all of it has arrived."""
+    folder = tmp_path_factory.mktemp("there") / "stage"
+    for transfer in packed.iterdir():
+        shutil.copytree(transfer, folder, dirs_exist_ok=True)
+    return folder
+
+
+def run(stage, directory, *arguments):
+    command = [sys.executable, "-c", RUN.format(folder=str(stage)), "--on-cpu", *arguments]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.run(command, capture_output=True, text=True, cwd=directory, env=environment)
+
+
+def test_images_are_spread_over_the_transfers_and_come_back_whole(packed, stage):
+    recipe = Recipe(**json.loads((packed / "1" / "recipe.json").read_text()))
     assert (recipe.epochs, recipe.target) == (1, load_recipes(ROOT / "recipes" / "digits.py")["pixel_cnn"].target)
-    assert len(list((packed / "data" / "digits-train.npy").iterdir())) == 6
-    pieces.join(packed / "data" / "digits-validation.npy", tmp_path / "array.npy")
-    np.testing.assert_array_equal(np.load(tmp_path / "array.npy"), data.arrays("digits", "validation"))
+    assert len(list(packed.iterdir())) == len(list(stage.rglob("*.xz"))) + 1  # none fits beside another one
+    for split in ("train", "validation"):
+        images = packed_images.unpack_images(stage / "data" / f"digits-{split}")
+        np.testing.assert_array_equal(images, data.arrays("digits", split))
 
 
-def test_a_packed_folder_trains_by_itself_and_gives_its_results_in_pieces(packed, tmp_path):
-    def run(*arguments):
-        command = [sys.executable, "-c", EPOCH.format(folder=str(packed)), *arguments]
-        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+def test_colour_images_come_back_whole(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (3, 5, 4, 3), "uint8")
+    packed_images.pack_images(images, tmp_path / "images")
+    np.testing.assert_array_equal(packed_images.unpack_images(tmp_path / "images"), images)
 
-    assert "pieces more: python " in run("--minutes", "5", "--output", "first")
-    run("--after", "5", "--output", "second")
+
+def test_missing_and_other_images_are_refused(stage, tmp_path):
+    folder = shutil.copytree(stage / "data" / "digits-train", tmp_path / "digits-train")
+    (folder / "2-of-3.xz").rename(tmp_path / "2-of-3.xz")
+    with pytest.raises(FileNotFoundError, match=r"digits-train: 1 of 3 blocks are missing, such as 2-of-3.xz"):
+        packed_images.unpack_images(folder)
+    shutil.copy(folder / "1-of-3.xz", folder / "2-of-3.xz")
+    with pytest.raises(ValueError, match=r"digits-train: packed \[.*unpacked \["):
+        packed_images.unpack_images(folder)
+
+
+@on_jax
+def test_a_stage_trains_by_itself_and_gives_its_results_in_pieces(stage, tmp_path):
+    checked = run(stage, tmp_path, "--check", "--steps", "2")
+    assert checked.returncode == 0, checked.stderr
+    assert "digits-train: (1297, 8, 8, 1), hash as packed" in checked.stdout
+    assert "images/s" in checked.stdout and not (stage / "run").exists()
+
+    trained = run(stage, tmp_path, "--minutes", "5", "--output", "first", "--steps", "4")
+    assert trained.returncode == 0, trained.stderr
+    assert "pieces more: python " in trained.stdout
+    assert run(stage, tmp_path, "--after", "5", "--output", "second").returncode == 0
     first, second = (sorted((tmp_path / name).rglob("*-of-*")) for name in ("first", "second"))
     assert len(first) == 5 and second
-    for piece in second:
-        piece.rename(tmp_path / "first" / piece.parent.name / piece.name)
-    pack.pieces.join(tmp_path / "first" / "log.csv", tmp_path / "log.csv")
-    assert (tmp_path / "log.csv").read_text() == (packed / "run" / "log.csv").read_text()
+    for name in ("log.csv", "best.keras"):
+        for piece in (tmp_path / "second" / name).glob("*-of-*"):
+            piece.rename(tmp_path / "first" / name / piece.name)
+        pieces.join(tmp_path / "first" / name, tmp_path / name)
+        assert (tmp_path / name).read_bytes() == (stage / "run" / name).read_bytes()
+
+
+@on_jax
+def test_a_machine_without_an_accelerator_is_refused_in_one_line(stage, tmp_path):
+    command = [sys.executable, "-c", RUN.format(folder=str(stage)), "--minutes", "1", "--output", "output"]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1] == "run: JAX finds no accelerator; --on-cpu trains without one"
 
 
 def test_sets_that_users_bring_are_not_packed(tmp_path):
     with pytest.raises(ValueError, match=r"only a fixed set can be packed, one of .*; the recipe has 'images'"):
-        pack.pack(ROOT / "recipes" / "images.py", tmp_path / "packed", "pixel_cnn", [], "3.12")
+        pack.pack(ROOT / "recipes" / "images.py", tmp_path / "packed", "pixel_cnn", [], "3.12", limit=50)
     assert not (tmp_path / "packed").exists()

@@ -23,8 +23,19 @@ import packed_images
 import pieces
 
 TOOLS = pathlib.Path(__file__).resolve().parent
-# Keras and its requirements that do not come with JAX and h5py, in the versions here, so that models load here again.
-WHEELS = ("keras", "namex", "optree", "typing_extensions", "rich", "markdown-it-py", "mdurl", "pygments", "filelock")
+# What does not come with JAX and h5py, in the versions here, so that models load here again.
+WHEELS = (
+    "keras",
+    "namex",
+    "optree",
+    "typing_extensions",
+    "rich",
+    "markdown-it-py",
+    "mdurl",
+    "pygments",
+    "filelock",
+    "wrapt",
+)
 PLATFORMS = [f"manylinux{name}_x86_64" for name in ("_2_28", "_2_27", "_2_17", "2014")]
 
 

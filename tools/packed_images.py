@@ -27,7 +27,7 @@ def pack_images(array, folder):
 
     Example:
 
-    >>> import tempfile
+    >>> import pathlib, tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp(), "images")
     >>> images = np.arange(48, dtype="uint8").reshape(1, 4, 4, 3)
     >>> [block.name for block in pack_images(images, folder)]
