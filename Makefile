@@ -22,7 +22,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 demo: install
-	$(BIN)/python recipes/demo.py
+	$(BIN)/python tools/demo.py
 
 test: install
 	$(BIN)/ruff check

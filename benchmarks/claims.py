@@ -1,15 +1,15 @@
-"""The paper's claims (van den Oord et al. 2016), tested at a size that two cores can train.
+"""The paper's claims (van den Oord et al. 2016), tested at a size that two CPU cores can train.
 
     KERAS_BACKEND=jax python benchmarks/claims.py architecture residual depth head multiscale
     KERAS_BACKEND=jax python benchmarks/claims.py residual --seeds 0 1 2
 
-Every net of a claim is trained on `digits` (8x8 pixels, 17 levels) by one recipe: the same steps, batches, optimiser,
-learning rate and dropout, blocks and width as said below. The epoch with the fewest validation nats counts; what is
-printed is the test split. A claim shows where a net is better than its rival by more than twice the standard error of
-the difference of their means over seeds.
+Every net of a claim is trained on `digits` (8x8 pixels, 17 levels) by one recipe, with the same steps, batches,
+optimiser, learning rate and dropout; blocks and width are below. The epoch with the fewest validation nats counts, and
+the figures printed are of the test split. A claim is confirmed if a net is better than its rival by more than twice the
+standard error of the difference of their means over seeds.
 
-What is trained stays in `runs/claims`, a directory for each recipe: claims share nets, and a run that was cut short
-goes on where it was. On JAX what has been compiled is kept there too, which for nets this small is most of the time.
+Runs are kept in `runs/claims`, one directory per recipe: claims share nets, and an interrupted run is resumed. On JAX
+compiled programs are kept there too; for nets this small, compiling takes most of the time.
 """
 
 import argparse
@@ -24,7 +24,7 @@ import keras
 from logistic_mixture import LogisticMixturePixelRNN
 from turns import Table
 
-from pixel_zoo import data, models
+from pixel_zoo import data
 from pixel_zoo.files import replacing
 from pixel_zoo.training import Recipe, evaluate, pictures, train
 from pixel_zoo.training.set_up import build_model
@@ -33,15 +33,13 @@ ROOT = pathlib.Path(__file__).parent.parent
 RUNS = ROOT / "runs" / "claims"
 MULTISCALE_PICTURE = ROOT / "docs" / "claims" / "multiscale.png"
 
-models.LogisticMixturePixelRNN = LogisticMixturePixelRNN  # a recipe names a class of this module
-
 ROW_LSTM = {"recurrence": "row", "units": 16, "num_blocks": 6, "head_filters": 32, "dropout": 0.1}
 DIAGONAL_BILSTM = ROW_LSTM | {"recurrence": "diagonal"}
 PIXEL_CNN = {"filters": 16, "num_blocks": 6, "head_filters": 32, "dropout": 0.1}
 
 
 def recipe(model, options):
-    """The one recipe, for a net."""
+    """The recipe of all nets, with this model."""
     return Recipe(
         data="digits",
         model=model,
@@ -90,7 +88,7 @@ def head():
     """A softmax over all levels is better than a head of a few numbers (3.06 against 3.22, a continuous mixture)."""
 
     def mixture(components):
-        return recipe("LogisticMixturePixelRNN", {"components": components, "options": ROW_LSTM})
+        return recipe(LogisticMixturePixelRNN, {"components": components, "options": ROW_LSTM})
 
     return {"softmax": row_lstm(), "mixture of 3 logistics": mixture(3), "one logistic": mixture(1)}
 
@@ -105,7 +103,7 @@ CLAIMS = {claim.__name__: claim for claim in (architecture, residual, depth, hea
 
 
 def show(claim, seeds):
-    """Train what a claim compares and print a table, the net that should be best first."""
+    """Train the nets of a claim and print a table, the net that should be best first."""
     print(f"{claim.__name__}: {claim.__doc__}\n")
     table = Table("net", "parameters", "test nats", "of each seed", "above the row before", "shows", "CPU s a run")
     before = None
@@ -125,7 +123,7 @@ def with_deviation(nats):
 
 
 def above(before, nats):
-    """How much worse a net is than the one before: the difference ± its standard error, and whether that shows."""
+    """How much worse a net is than the one before: the difference ± its standard error, and whether it is confirmed."""
     difference = statistics.mean(nats) - statistics.mean(before)
     if len(nats) < 2:
         return f"{difference:.2f}", ""
@@ -134,7 +132,7 @@ def above(before, nats):
 
 
 def result_of(recipe):
-    """What came of a recipe: read, where it has been trained before."""
+    """The figures of a recipe, which is trained unless it has been before."""
     output = directory(recipe)
     path = output / "result.json"
     if not path.exists():
@@ -150,8 +148,8 @@ def result_of(recipe):
 
 
 def directory(recipe):
-    """Where a recipe is trained; what it is stands there in config.json."""
-    text = json.dumps(dataclasses.asdict(recipe), sort_keys=True)
+    """The run directory of a recipe."""
+    text = json.dumps(recipe.to_dict(), sort_keys=True)
     return RUNS / keras.backend.backend() / hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -1,6 +1,54 @@
-"""Checks of constructor arguments and input shapes, with errors that say what came and what would be right."""
+"""Checks of arguments and input shapes, with errors that name the value got and what would be right."""
 
+import difflib
 import numbers
+from collections.abc import Iterable
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """A question that suggests the known name closest to a misspelt one.
+
+    Args:
+        name: the name that is unknown.
+        known: the names that are known.
+
+    Returns:
+        "did you mean ...? ", to be followed by the rest of an error message; "" if no known name is close.
+
+    Example:
+
+    >>> did_you_mean("epohcs", ["epochs", "seed"])
+    "did you mean 'epochs'? "
+    >>> did_you_mean("x", ["epochs", "seed"])
+    ''
+    """
+    if not isinstance(name, str):
+        return ""
+    folded = {one.lower(): one for one in known if isinstance(one, str)}
+    closest = difflib.get_close_matches(name.lower(), folded, n=1)
+    return f"did you mean {folded[closest[0]]!r}? " if closest else ""
+
+
+def one_of(name: str, value: object, known: Iterable) -> object:
+    """Return `value` if it is one of `known`, else raise a ValueError that suggests the closest and lists all.
+
+    Args:
+        name: the argument's name.
+        value: what was passed.
+        known: the values allowed, in the order in which the message lists them.
+
+    Example:
+
+    >>> one_of("data", "minst", ["digits", "mnist"])
+    Traceback (most recent call last):
+    ValueError: data: did you mean 'mnist'? It must be one of digits, mnist, got 'minst'
+    """
+    known = list(known)
+    if value in known:
+        return value
+    suggestion = did_you_mean(value, known)
+    start = f"{name}: {suggestion}It" if suggestion else name
+    raise ValueError(f"{start} must be one of {', '.join(map(str, known))}, got {value!r}")
 
 
 def positive_integer(name, value):

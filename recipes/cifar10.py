@@ -1,6 +1,6 @@
 """CIFAR-10, 32x32 pixels of three colours, 256 levels each: the models of table 5 of the paper, and Gated PixelCNN.
 
-Figures are bits per dimension on the test split. The four large models want an accelerator.
+Figures are bits per dimension on the test split. The four large models need an accelerator.
 """
 
 from dataclasses import replace
@@ -9,7 +9,7 @@ from pixel_zoo.training import Recipe
 
 PAPER = "van den Oord, Kalchbrenner, Kavukcuoglu, Pixel Recurrent Neural Networks, 2016 (arXiv 1601.06759), table 5"
 
-# RMSProp and batches of 16 are the paper's. It publishes no learning rate, and no moving average.
+# RMSProp and batches of 16 are the paper's. It gives no learning rate and no moving average.
 pixel_cnn = Recipe(
     data="cifar10",
     model="PixelCNN",
@@ -40,7 +40,7 @@ diagonal_bilstm = replace(
     target="3.00 bits/dim, test split (train 2.93)",
 )
 
-# It gets PixelCNN's size.
+# The size is PixelCNN's.
 gated = replace(
     pixel_cnn,
     model="GatedPixelCNN",
@@ -48,9 +48,9 @@ gated = replace(
     source="van den Oord et al., Conditional Image Generation with PixelCNN Decoders, 2016 (arXiv 1606.05328)",
 )
 
-# No paper's model: one that two CPU cores can train. What learning takes is steps, to make 256 ways of the softmax as
-# sharp as pixels are, and each image shows 3,072 of them: on a core four images a step take a quarter of the time of
-# sixteen, and after a minute of either, at a learning rate of 5e-3, training stood at 4.98 bits/dim against 5.3.
+# Not a model of a paper, but one that two CPU cores can train. It takes many steps to sharpen the 256-way softmax, and
+# each image has 3,072 values. On one core four images per step take a quarter of the time of sixteen; after one
+# minute of each, at a learning rate of 5e-3, training stood at 4.98 bits/dim against 5.3.
 pixel_cnn_small = replace(
     pixel_cnn,
     model_options={"filters": 32, "num_blocks": 6, "head_filters": 64},

@@ -1,10 +1,10 @@
-"""Integer maps in a NumPy file, such as the codes of a VQ-VAE (van den Oord et al. 2017): a prior to draw them from.
+"""A prior over integer maps in a NumPy file, such as the codes of a VQ-VAE (van den Oord et al. 2017).
 
-Say where they lie, and how many codes there are where the file doesn't hold the last of them:
+Set the file, and the number of codes if the file does not contain the last one:
 
     pixel-zoo train recipes/codes.py --model pixel_cnn --set data_options.path=FILE --set data_options.levels=512 ...
 
-The models read a code as a number between -1 and 1, although codes have no order. No paper has a figure for yours.
+The models read a code as a number between -1 and 1, although codes have no order. No paper has a figure for your codes.
 """
 
 from dataclasses import replace
@@ -25,7 +25,7 @@ pixel_cnn = Recipe(
     batch_size=32,
     epochs=20,
     target="fewer bits/dim than log2(levels), validation split",
-    source="what equally likely codes take",
+    source="equally likely codes",
 )
 
 row_lstm = replace(

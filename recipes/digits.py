@@ -1,6 +1,6 @@
 """Scikit-learn's 1,797 digits, 8x8 pixels of 17 grey levels: all architectures at a size for any laptop.
 
-No paper has figures for this data set. The baseline is one histogram a pixel; `recipes/demo.py` prints it.
+No paper has figures for this data set. The baseline is one histogram per pixel; `tools/demo.py` prints it.
 """
 
 from dataclasses import replace
@@ -19,8 +19,8 @@ pixel_cnn = Recipe(
     ema_momentum=0.97,
     batch_size=32,
     epochs=12,
-    target="below 2.19 bits/dim, test split: 10 % fewer than one histogram a pixel, 2.431",
-    source="recipes/demo.py",
+    target="below 2.19 bits/dim, test split: 10 % fewer than one histogram per pixel, 2.431",
+    source="tools/demo.py",
 )
 
 gated = replace(pixel_cnn, model="GatedPixelCNN")
@@ -33,8 +33,8 @@ row_lstm = replace(
 
 diagonal_bilstm = replace(row_lstm, model_options=row_lstm.model_options | {"recurrence": "diagonal"})
 
-# Each image is given with its label: log p(image | label). `pixel-zoo sample ... --label 3` draws threes.
-# How far below, is what the label is worth.
+# The model is given the label of each image: log p(image | label). `pixel-zoo sample ... --label 3` draws threes.
+# The difference from the same net without labels is what a label is worth.
 class_conditional = replace(
     pixel_cnn,
     model_options=pixel_cnn.model_options | {"num_classes": 10},

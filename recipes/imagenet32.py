@@ -1,11 +1,11 @@
 """ImageNet shrunk to 32x32 pixels of three colours, 256 levels each: the model of table 6 of the paper.
 
 Figures are bits per dimension on the official validation split, which is the split "test" here. TensorFlow Datasets
-can't download the images any more; where it holds none, bring them:
+can no longer download the images; if it has none, supply them:
 
     pixel-zoo train recipes/imagenet32.py --model row_lstm --set data_options.path=FOLDER --output runs/imagenet32
 
-with FOLDER holding `train_32x32/` and `valid_32x32/`, or .npy files of these names. Other ImageNets of this size give
+where FOLDER contains `train_32x32/` and `valid_32x32/`, or .npy files of these names. Other ImageNets of this size give
 other figures.
 """
 
@@ -33,7 +33,7 @@ row_lstm = Recipe(
     source=PAPER,
 )
 
-# No paper's model: one that a small GPU can train. The figure is what comes near it, not what it has reached.
+# Not a model of a paper, but one that a small GPU can train. It has not been trained; the target is a guess.
 pixel_cnn_small = replace(
     row_lstm,
     model="PixelCNN",

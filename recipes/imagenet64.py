@@ -1,11 +1,11 @@
 """ImageNet shrunk to 64x64 pixels of three colours, 256 levels each: the model of table 6 of the paper.
 
 Figures are bits per dimension on the official validation split, which is the split "test" here. TensorFlow Datasets
-can't download the images any more; where it holds none, bring them:
+can no longer download the images; if it has none, supply them:
 
     pixel-zoo train recipes/imagenet64.py --model row_lstm --set data_options.path=FOLDER --output runs/imagenet64
 
-with FOLDER holding `train_64x64/` and `valid_64x64/`, or .npy files of these names. Other ImageNets of this size give
+where FOLDER contains `train_64x64/` and `valid_64x64/`, or .npy files of these names. Other ImageNets of this size give
 other figures.
 """
 
@@ -33,7 +33,7 @@ row_lstm = Recipe(
     source=PAPER,
 )
 
-# No paper's model: one that a small GPU can train. The figure is what comes near it, not what it has reached.
+# Not a model of a paper, but one that a small GPU can train. It has not been trained; the target is a guess.
 pixel_cnn_small = replace(
     row_lstm,
     model="PixelCNN",

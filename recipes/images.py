@@ -1,11 +1,11 @@
 """Your own pictures, the central square of each shrunk to 32x32 pixels of three colours.
 
-Say where they lie, and which size they shall have:
+Set the folder, and the size if you want another:
 
     pixel-zoo train recipes/images.py --model pixel_cnn --set data_options.path=FOLDER --output runs/mine
 
-No paper has a figure for them. Training images fewer than some ten thousand are soon known by heart: watch the
-validation nats, and give `model_options.dropout`.
+No paper has a figure for them. Fewer than some ten thousand training images are soon memorised: watch the validation
+nats, and set `model_options.dropout`.
 """
 
 from dataclasses import replace
@@ -26,7 +26,7 @@ pixel_cnn = Recipe(
     batch_size=16,
     epochs=20,
     target="fewer than 8 bits/dim, validation split",
-    source="what 256 equally likely levels take",
+    source="256 equally likely levels",
 )
 
 row_lstm = replace(

@@ -1,8 +1,8 @@
 """Binarised MNIST (the fixed binarisation of Larochelle and Murray, 2011): the models of table 4 of the paper,
 and Gated PixelCNN.
 
-Figures are nats an image on the test split. Other binarisations (at a threshold, or drawn anew each epoch) are other
-benchmarks: their figures don't compare.
+Figures are nats per image on the test split. Other binarisations (at a threshold, or drawn anew each epoch) are other
+benchmarks, whose figures are not comparable.
 """
 
 from dataclasses import replace
@@ -11,9 +11,9 @@ from pixel_zoo.training import Recipe
 
 PAPER = "van den Oord, Kalchbrenner, Kavukcuoglu, Pixel Recurrent Neural Networks, 2016 (arXiv 1601.06759), table 4"
 
-# The paper names no size for this model on MNIST. 15 blocks look 18 rows up, where 7 blocks would look 10. How far down
-# a digit is, which the LSTMs count, a convolution isn't told by what it sees: a position embedding, which the paper's
-# model has not, is worth 4 nats to a small net after one epoch: see docs/claims.md.
+# The paper gives no size for this model on MNIST. 15 blocks see 18 rows up, 7 blocks would see 10. LSTMs can count
+# rows, but a convolution does not know how far down it is: a position embedding, which the paper's model does not have, is
+# worth 4 nats to a small net after one epoch; see docs/claims.md.
 pixel_cnn = Recipe(
     data="binarized_mnist",
     model="PixelCNN",
@@ -31,7 +31,7 @@ pixel_cnn = Recipe(
     source=PAPER,
 )
 
-# The figure is that of a Gated PixelCNN run by the authors of PixelVAE. It gets PixelCNN's size.
+# The figure is of a Gated PixelCNN run by the authors of PixelVAE. The size is PixelCNN's.
 gated = replace(
     pixel_cnn,
     model="GatedPixelCNN",
@@ -39,7 +39,7 @@ gated = replace(
     source="Gulrajani et al., PixelVAE: A Latent Variable Model for Natural Images, 2016 (arXiv 1611.05013)",
 )
 
-# No size is named for this one either: it gets the 7 layers of 16 units of the paper's Diagonal BiLSTM.
+# The paper gives no size for this one either: it has the 7 layers of 16 units of the paper's Diagonal BiLSTM.
 row_lstm = replace(
     pixel_cnn,
     model="PixelRNN",

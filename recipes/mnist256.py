@@ -1,7 +1,7 @@
 """MNIST in its 256 grey levels, 28x28 pixels: the models of `recipes/mnist.py` with a softmax for the sigmoid.
 
-The paper has no figure for it: its MNIST is binarised. One histogram a pixel of the training images (half a count added
-to each level) takes 1.689 bits/dim on the test split.
+The paper has no figure for it: its MNIST is binarised. One histogram per pixel of the training images (plus half a
+count for each level) takes 1.689 bits/dim on the test split.
 """
 
 from dataclasses import replace
@@ -21,7 +21,7 @@ pixel_cnn = Recipe(
     batch_size=16,
     epochs=30,
     jit_compile=True,
-    target="below 1.69 bits/dim, test split: one histogram a pixel",
+    target="below 1.69 bits/dim, test split: one histogram per pixel",
     source="recipes/mnist256.py",
 )
 

@@ -1,8 +1,8 @@
 """Multi-Scale PixelRNN (section 3.6 of the paper): a small image first, then a large one given it.
 
-The small image holds every fourth row and column. Its pixels are copied into the large image, so likelihoods are exact
-and compare with those of any other model; the paper predicts them again, and reports a lower bound, for ImageNet 64x64
-alone. Both stages are trained at once; a model's stages may be trained one by one too:
+The small image is every fourth row and column. Its pixels are copied into the large image, so likelihoods are exact and
+comparable with those of any other model; the paper predicts them again, and reports a lower bound, for ImageNet 64x64
+only. Both stages are trained together; they may also be trained one by one:
 
     for index, stage in enumerate(model.stages):
         stage.compile()
@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from pixel_zoo.training import Recipe
 
-# No paper has figures for scikit-learn's digits. Here the small image holds every other row and column.
+# No paper has figures for scikit-learn's digits. Here the small image is every other row and column.
 digits = Recipe(
     data="digits",
     model="MultiScalePixelRNN",

@@ -182,16 +182,23 @@ def test_order_stays_the_same_for_good():
 
 
 @pytest.mark.parametrize("function", [data.info, lambda name: data.arrays(name, "test")])
-def test_an_unknown_name_lists_those_there_are(function):
-    with pytest.raises(ValueError, match=r"name must be one of binarized_mnist, cifar10, .*, mnist, got 'minst'"):
+def test_a_misspelt_name_is_corrected_and_all_are_listed(function):
+    message = r"data: did you mean 'mnist'\? It must be one of binarized_mnist, cifar10, .*, mnist, .*, got 'minst'"
+    with pytest.raises(ValueError, match=message):
         function("minst")
+    with pytest.raises(ValueError, match=r"^data must be one of binarized_mnist, .*, got 'faces'"):
+        function("faces")
 
 
 @pytest.mark.parametrize(
     "name, options, message",
     [
         ("digits", {"size": 8}, "digits takes none, got 'size'"),
-        ("images", {"path": "photos", "sizes": 8}, "images takes path, size, colours, got 'sizes'"),
+        (
+            "images",
+            {"path": "photos", "sizes": 8},
+            r"did you mean 'size'\? images takes path, size, colours, bits, got 'sizes'",
+        ),
         ("images", {"path": "photos"}, r"images needs size \(data_options.size of a recipe\)"),
     ],
 )
@@ -202,7 +209,7 @@ def test_wrong_options_are_named(name, options, message):
 
 @pytest.mark.parametrize("split", ["val", "", None, ["train"]])
 def test_an_unknown_split_lists_those_there_are(split):
-    with pytest.raises(ValueError, match="split must be one of train, validation, test for digits, got "):
+    with pytest.raises(ValueError, match=r"split of digits.* must be one of train, validation, test, got "):
         data.arrays("digits", split)
 
 

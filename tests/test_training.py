@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import itertools
 import json
+import pathlib
 import platform
 import subprocess
 import sys
@@ -53,6 +54,21 @@ TINY = Recipe(
         ({"weight_decay": -1}, "weight_decay must be a number above 0, got -1"),
         ({"epochs": 1.5}, "epochs must be an integer of at least 1, got 1.5"),
         ({"seed": -1}, "seed must be an integer of at least 0"),
+        ({"accumulation_steps": 10**30}, "accumulation_steps must be below 2147483648, got 1000000"),
+        ({"epochs": 10**30}, "epochs must be below 2147483648"),
+        ({"model_options": {"num_blocks": 10**9}}, "model_options: num_blocks must be at most 1000, got 1000000000"),
+        ({"model_options": {"filters": 10**11}}, "model_options: filters must be at most 65536, got 100000000000"),
+        ({"model_options": {"dropout": "abc"}}, "model_options.dropout must be a number, got 'abc'"),
+        ({"model_options": {"residual": "abc"}}, "model_options.residual must be True or False, got 'abc'"),
+        ({"model_options": {"num_classes": 4}}, "model_options: digits has 10 classes, got num_classes=4"),
+        (
+            {"data": "binarized_mnist", "model_options": {"num_classes": 10}},
+            "model_options: binarized_mnist has no labels, got num_classes=10",
+        ),
+        (
+            {"model": "MultiScalePixelRNN", "model_options": {"small_shapes": [(4, 4)], "options": {"units": 10**11}}},
+            "model_options: units must be at most 65536",
+        ),
     ],
 )
 def test_a_recipe_names_what_is_wrong_with_it(change, message):
@@ -71,7 +87,7 @@ def test_override_reads_values_by_the_type_of_their_field():
     "assignment, message",
     [
         ("learning_rate", "must read field=value"),
-        ("lr=1", "no field 'lr'; it has data, data_options.NAME, model, model_options.NAME"),
+        ("lr=1", "a recipe has no field 'lr'; it has data, data_options.NAME, model, model_options.NAME"),
         ("model_options=3", "no field 'model_options'"),
         ("epochs.x=3", "no field 'epochs.x'"),
         ("epochs=many", "epochs must be an integer of at least 1, got 'many'"),
@@ -108,15 +124,34 @@ def test_a_missing_recipe_file_is_named(tmp_path):
         load_recipes(tmp_path / "none.py")
 
 
+RECIPES = sorted((pathlib.Path(__file__).parents[1] / "recipes").glob("*.py"))
+
+
+def made_small(options):
+    """The options of a model with few blocks and features."""
+    small = {"num_blocks": 1, "filters": 3, "units": 3, "head_filters": 3}
+    return {
+        name: made_small(value) if isinstance(value, dict) else small.get(name, value)
+        for name, value in options.items()
+    }
+
+
+def stand_in(recipe):
+    """The recipe's data set; for data that a user supplies, one of the shape that its options ask for."""
+    if not data.options(recipe.data):
+        return data.info(recipe.data)
+    size, colours = recipe.data_options.get("size", 8), recipe.data_options.get("colours", 1)
+    return dataclasses.replace(data.info("mnist"), name="stand_in", image_shape=(size, size, colours))
+
+
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="slow to build there, and no different")
-@pytest.mark.parametrize("name", ["digits", "mnist", "mnist256", "cifar10", "imagenet32", "imagenet64"])
-def test_our_own_recipes_build(name, request):
-    recipes = load_recipes(request.config.rootpath / "recipes" / f"{name}.py")
-    for recipe in recipes.values():
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_our_own_recipes_build(path):
+    for recipe in load_recipes(path).values():
         assert recipe.target and recipe.source
-        info = data.info(recipe.data)
-        small = {key: 3 for key in ("filters", "units", "head_filters") if key in recipe.model_options}
-        model = build_model(dataclasses.replace(recipe, model_options=recipe.model_options | small | {"num_blocks": 1}))
+        info = stand_in(recipe)
+        small = {"data": info, "data_options": {}, "model_options": made_small(recipe.model_options)}
+        model = build_model(dataclasses.replace(recipe, **small))
         assert (tuple(model.image_shape), model.levels) == (tuple(info.image_shape), info.levels)
 
 

@@ -1,5 +1,6 @@
 """Data sets that users bring: folders of any pictures, integer maps, downsampled ImageNet."""
 
+import concurrent.futures
 import hashlib
 import io
 import json
@@ -7,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
 import keras
 import numpy as np
@@ -15,6 +17,7 @@ from PIL import Image
 
 from pixel_zoo import data, models
 from pixel_zoo.data import imagenet
+from pixel_zoo.data.pixel_budget import PixelBudget
 from pixel_zoo.training import Recipe, load_recipes, override
 from pixel_zoo.training.recipe import parse_data_options
 from pixel_zoo_cli import app
@@ -47,9 +50,9 @@ def all_images(name, **options):
     return {split: data.arrays(name, split, **options) for split in counts if counts[split]}
 
 
-def only_image(folder, size, colours=3):
+def only_image(folder, size, colours=3, **options):
     """The one image of a folder with one usable picture."""
-    ((image,),) = all_images("images", path=str(folder), size=size, colours=colours).values()
+    ((image,),) = all_images("images", path=str(folder), size=size, colours=colours, **options).values()
     return image
 
 
@@ -138,11 +141,11 @@ def test_a_folder_of_anything_is_read_and_says_what_it_skipped(messy, colours, c
     }
     assert skipped["tiny.png"] == "30 x 4 pixels, of which a side is below 8"
     assert skipped["nothing.png"] == "the file is empty"
-    assert skipped["letter.txt"] == skipped["noise.png"] == "no picture that Pillow knows"
+    assert skipped["letter.txt"] == skipped["noise.png"] == "not a picture in a supported format"
     assert "could be decompression bomb" in skipped["bomb.png"]
     assert all("\n" not in line for line in lines)
     assert sorted(line.removeprefix(f"{messy}: ") for line in lines if ": skipped: " not in line) == [
-        "16 bits a value, the upper 8 are kept: 1 of 22 files",
+        "16 bits per value, the upper 8 are kept: 1 of 22 files",
         "left out, the same bytes as another: 1 of 22 files",
         "several frames, the first is taken: 1 of 22 files",
         "transparent, laid on white: 3 of 22 files",
@@ -155,7 +158,7 @@ def test_what_is_skipped_is_one_line_on_stderr(messy):
             shutil.rmtree(file) if file.is_dir() else file.unlink()
     program = f"from pixel_zoo import data; data.info('images', path={str(messy)!r}, size=8)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stderr.splitlines()[-1:] == [f"{messy}/letter.txt: skipped: no picture that Pillow knows"]
+    assert done.stderr.splitlines()[-1:] == [f"{messy}/letter.txt: skipped: not a picture in a supported format"]
 
 
 def test_the_central_square_is_taken(tmp_path):
@@ -179,6 +182,133 @@ def test_the_upper_bits_of_sixteen_are_kept(tmp_path):
     values = np.uint16([[0, 255], [256, 65535]])
     save(tmp_path, "a.png", Image.fromarray(values))
     np.testing.assert_array_equal(only_image(tmp_path, 2, colours=1)[..., 0], [[0, 0], [1, 255]])
+
+
+def warnings_of(caplog):
+    """The lines of the log, from the oldest on."""
+    return [record.getMessage() for record in caplog.records if record.name == "pixel_zoo"]
+
+
+@pytest.mark.parametrize("dtype, name", [("uint16", "a.png"), ("uint16", "a.tiff"), ("int32", "a.tiff")])
+def test_empty_upper_bits_are_noticed_and_can_be_left_out(tmp_path, caplog, dtype, name):
+    save(tmp_path, name, Image.fromarray(np.array([[0, 15], [16, 4095]], dtype)))
+    assert only_image(tmp_path, 2, colours=1).max() == 15
+    message = "the upper 4 of 16 bits are empty, as no value is above 4,095, so images are too dark: set bits=12 "
+    assert sum(message in line for line in warnings_of(caplog)) == 1
+    caplog.clear()
+    np.testing.assert_array_equal(only_image(tmp_path, 2, colours=1, bits=12)[..., 0], [[0, 0], [1, 255]])
+    assert not any("too dark" in line for line in warnings_of(caplog))
+
+
+def test_full_bits_need_no_remark(tmp_path, caplog):
+    save(tmp_path, "dark.png", Image.fromarray(np.uint16([[0, 255], [1, 7]])))
+    save(tmp_path, "light.png", Image.fromarray(np.uint16([[0, 255], [1, 40_000]])))
+    all_images("images", path=str(tmp_path), size=2, colours=1)
+    assert not any("too dark" in line for line in warnings_of(caplog))
+
+
+def test_more_than_sixteen_bits_and_fractions_need_bits(tmp_path, caplog):
+    save(tmp_path, "fraction.tiff", Image.fromarray(np.float32([[0, 4], [1023, 2]])))
+    save(tmp_path, "deep.tiff", Image.fromarray(np.int32([[0, 1023], [4, 2**20]])))
+    save(tmp_path, "nan.tiff", Image.fromarray(np.float32([[0, 4], [np.nan, 2]])))
+    with pytest.raises(ValueError, match=r"no file in .* is a picture"):
+        data.info("images", path=str(tmp_path), size=2, colours=1)
+    text = " ".join(warnings_of(caplog))
+    assert "floating-point values, of which black and white are not known: set bits" in text
+    assert "values 0 to 1048576, which do not fit in 16 bits: set bits" in text
+    np.testing.assert_array_equal(only_image(tmp_path, 2, colours=1, bits=10)[..., 0], [[0, 1], [255, 0]])
+
+
+def png(pixels, colour_type):
+    """The bytes of a PNG of 16 bits per value, big-endian, which Pillow can't write in colour."""
+    import struct
+    import zlib
+
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 16, colour_type, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def test_empty_upper_bits_in_colour_are_noticed_too(tmp_path, caplog):
+    (tmp_path / "a.png").write_bytes(png(np.full((2, 2, 3), 4095), colour_type=2))
+    assert only_image(tmp_path, 2).max() == 15
+    assert "set bits=12 (data_options.bits of a recipe); convert colour pictures to 8 bits" in caplog.text
+    with pytest.raises(ValueError, match="no file in"):
+        data.info("images", path=str(tmp_path), size=2, bits=12)
+    assert "16 bits per value in colour, of which Pillow reads the upper 8, not 12: convert it" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["EPS", "PDF", "PALM"])
+def test_only_listed_formats_are_decoded(tmp_path, kind, caplog, monkeypatch):
+    def never(*args, **kwargs):
+        pytest.fail("another program was started")
+
+    monkeypatch.setattr(subprocess, "Popen", never)
+    monkeypatch.setattr(subprocess, "check_call", never)
+    Image.fromarray(noise(8, 8)).convert("1" if kind == "PALM" else "L").save(tmp_path / "photo.png", kind)
+    with pytest.raises(ValueError, match="no file in"):
+        data.info("images", path=str(tmp_path), size=8)
+    assert "photo.png: skipped: not a picture in a supported format" in caplog.text
+
+
+def test_pixels_are_counted_before_they_are_decoded(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 15_000)
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", lambda self: pytest.fail("decoded"))
+    save(tmp_path, "a.png", np.zeros((200, 100), "uint8"))
+    smooth = np.linspace(0, 255, 200).astype("uint8")[:, None].repeat(100, axis=1)
+    save(tmp_path, "large.jpg", smooth, quality=95)
+    save(tmp_path, "progressive.jpg", smooth, progressive=True)
+    image = only_image(tmp_path, 4, colours=1)[..., 0].astype(int)
+    message = "skipped: 100 x 200 pixels, more than the 15,000 of Pillow's Image.MAX_IMAGE_PIXELS"
+    assert caplog.text.count(message) == 2
+    expected = Image.fromarray(smooth).resize((4, 4), Image.Resampling.LANCZOS, box=(0, 50, 100, 150))
+    np.testing.assert_allclose(image, np.asarray(expected), atol=1)
+
+
+def test_threads_share_a_budget_of_pixels():
+    budget, together, most = PixelBudget(100), [], []
+
+    def decode(pixels):
+        with budget.reserved(pixels):
+            together.append(pixels)
+            most.append(list(together))
+            time.sleep(0.002)  # lets the other threads try
+            together.remove(pixels)
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(decode, [40, 150, 60, 50, 30, 200, 100, 20]))
+    assert all(sum(sizes) <= 100 or len(sizes) == 1 for sizes in most)
+    assert budget.used == 0
+
+
+def test_linked_folders_are_followed_and_loops_end(tmp_path, monkeypatch, caplog):
+    fill(tmp_path / "elsewhere", 5)
+    folder = fill(tmp_path / "photos", 3, seed=1)
+    (folder / "more").symlink_to(tmp_path / "elsewhere")
+    (folder / "again").symlink_to(tmp_path / "elsewhere")
+    (folder / "loop").symlink_to(folder)
+    (tmp_path / "elsewhere" / "back").symlink_to(folder)
+    images = all_images("images", path=str(folder), size=8)
+    assert sum(map(len, images.values())) == 8
+    assert not warnings_of(caplog)
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch, caplog):
+    fill(tmp_path, 3)
+    fill(tmp_path / "locked", 1, seed=1)
+    scandir = os.scandir
+
+    def locked(path):
+        if str(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    assert sum(map(len, all_images("images", path=str(tmp_path), size=8).values())) == 3
+    assert f"{tmp_path}/locked: skipped: Permission denied" in caplog.text
 
 
 def test_what_is_transparent_is_white(tmp_path):
@@ -219,6 +349,8 @@ def test_an_empty_split_is_named(tmp_path):
     "change, error, message",
     [
         ({"size": 0}, ValueError, "size must be an integer of at least 1, got 0"),
+        ({"bits": 7}, ValueError, "bits must be from 8 to 32, or None, got 7"),
+        ({"bits": "12"}, ValueError, "bits must be an integer of at least 1, got '12'"),
         ({"colours": 4}, ValueError, r"colours must be 1 \(grey\) or 3 \(RGB\), got 4"),
         ({"path": "nowhere"}, FileNotFoundError, r"there is no folder 'nowhere'; .*\(data_options.path of a recipe\)"),
         ({"size": 13}, ValueError, "no file in .* is a picture of at least 13 x 13 pixels"),
@@ -303,6 +435,50 @@ def test_what_are_no_codes_is_refused(tmp_path, stored, message):
         data.info("codes", path=str(path), levels=4)
 
 
+ONE_HOT = np.eye(5, dtype="uint8")[noise(6, 4, 4, high=5)]
+
+
+@pytest.mark.parametrize(
+    "stored, message, confirmed",
+    [
+        (noise(6, 1, 8, 8), r"did you mean channels first\? .* \(6, 1, 8, 8\); .* np.moveaxis\(codes, 1, -1\)", 8),
+        (noise(6, 3, 8, 8), r"did you mean channels first\?", 8),
+        (ONE_HOT, r"did you mean one-hot codes\? .* \(6, 4, 4, 5\); .* np.argmax\(codes, axis=-1\), .* colours=5", 5),
+        (np.moveaxis(ONE_HOT, -1, 1), r"did you mean one-hot codes\? .* np.argmax\(codes, axis=1\)", 4),
+    ],
+)
+def test_codes_of_another_layout_are_asked_about(tmp_path, stored, message, confirmed):
+    np.save(tmp_path / "codes.npy", stored)
+    with pytest.raises(ValueError, match=message):
+        data.info("codes", path=str(tmp_path / "codes.npy"))
+    info = data.info("codes", path=str(tmp_path / "codes.npy"), colours=confirmed)
+    assert info.image_shape == stored.shape[1:]
+    with pytest.raises(ValueError, match=rf"colours must be {confirmed}, .* got 9"):
+        data.info("codes", path=str(tmp_path / "codes.npy"), colours=9)
+
+
+def test_codes_of_height_one_and_of_few_channels_need_no_question(tmp_path):
+    for name, shape in [("row", (6, 1, 24)), ("row of two", (6, 1, 24, 2)), ("residual", (6, 8, 8, 8))]:
+        np.save(tmp_path / f"{name}.npy", noise(*shape))
+        assert data.info("codes", path=str(tmp_path / f"{name}.npy")).image_shape == (*shape, 1)[1:4]
+
+
+def test_absurdly_many_codes_are_asked_about(tmp_path):
+    codes = np.arange(24).reshape(6, 2, 2)
+    path = str(tmp_path / "codes.npy")
+    np.save(path, np.where(codes == 3, 2**31, codes))
+    with pytest.raises(
+        ValueError, match=r"did you mean other values\? .* codes up to 2147483648, .* levels=2147483649"
+    ):
+        data.info("codes", path=path)
+    with pytest.raises(ValueError, match="levels must be from 2 to 1048576, got 2147483649"):
+        data.info("codes", path=path, levels=2**31 + 1)
+    np.save(tmp_path / "many.npy", codes + 2**16)
+    with pytest.raises(ValueError, match="set levels=65560, or renumber"):
+        data.info("codes", path=str(tmp_path / "many.npy"))
+    assert data.info("codes", path=str(tmp_path / "many.npy"), levels=2**17).levels == 2**17
+
+
 def test_absent_codes_say_what_to_bring():
     with pytest.raises(
         FileNotFoundError, match=r"no file 'codes.npz'; codes takes .* \(data_options.path of a recipe\)"
@@ -350,6 +526,16 @@ def test_imagenet_as_one_file(small_imagenet, tmp_path):
     _, pixels = small_imagenet
     np.savez(tmp_path / "all.npz", train=pixels["train"], validation=pixels["valid"])
     check_small_imagenet(tmp_path / "all.npz", pixels)
+
+
+def test_an_imagenet_picture_of_another_size_is_not_decoded(small_imagenet, monkeypatch):
+    path, _ = small_imagenet
+    (path / "train_32x32" / "0000000.png").write_bytes(png_of_size(9_000, 9_000))
+    with pytest.raises(ValueError, match=r"0000000.png' must have 32 x 32 pixels, got 9000 x 9000"):
+        data.info("imagenet32", path=str(path))
+    Image.fromarray(noise(32, 32)).save(path / "train_32x32" / "0000000.png", "EPS")
+    with pytest.raises(ValueError, match=r"0000000.png' can't be read: cannot identify image file"):
+        data.info("imagenet32", path=str(path))
 
 
 def test_a_broken_imagenet_picture_leaves_no_array(small_imagenet):
@@ -425,7 +611,7 @@ def test_a_recipe_of_absent_data_is_made_and_its_options_are_checked():
     changed = override(recipe, "data_options.path=2024", "data_options.size=16", "data_options.colours=1")
     assert changed.data_options == {"path": "2024", "size": 16, "colours": 1}
     assert recipe.data_options == {"path": "nowhere", "size": 8}
-    with pytest.raises(ValueError, match="images takes path, size, colours, got 'sise'"):
+    with pytest.raises(ValueError, match=r"did you mean 'size'\? images takes path, size, colours, bits, got 'sise'"):
         override(recipe, "data_options.sise=16")
     with pytest.raises(ValueError, match="digits takes none, got 'path'"):
         override(recipe, "data=digits")
@@ -479,4 +665,4 @@ def test_our_recipes_say_what_to_set(name, tmp_path, request, monkeypatch, capsy
 
 def test_list_shows_the_options(capsys):
     assert call("list") == 0
-    assert "Options: path, size, colours." in " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "Options: path, size, colours, bits." in " ".join(capsys.readouterr().out.replace("│", " ").split())

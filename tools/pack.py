@@ -10,7 +10,6 @@ written in pieces. See docs/training-queue.md.
 """
 
 import argparse
-import dataclasses
 import importlib.metadata
 import json
 import pathlib
@@ -64,9 +63,11 @@ def pack(recipes, folder, model, changes, python, limit):
     from pixel_zoo.files import new_directory
 
     recipe = training.override(_chosen(training.load_recipes(recipes), model), *changes)
-    if data.options(recipe.data):
-        fixed = ", ".join(name for name in data.names() if not data.options(name))
-        raise ValueError(f"data: only a fixed set can be packed, one of {fixed}; the recipe has {recipe.data!r}")
+    fixed = [name for name in data.names() if not data.options(name)]
+    if recipe.data not in fixed:
+        raise ValueError(
+            f"data: only a fixed set can be packed, one of {', '.join(fixed)}; the recipe has {recipe.data!r}"
+        )
     folder = new_directory(folder)
     first = folder / "1"
     first.mkdir()
@@ -74,7 +75,7 @@ def pack(recipes, folder, model, changes, python, limit):
     shutil.copy(TOOLS / "pieces.py", first)
     shutil.copy(TOOLS / "packed_images.py", first)
     shutil.copy(TOOLS / "packed_run.py", first / "run.py")
-    (first / "recipe.json").write_text(json.dumps(dataclasses.asdict(recipe), indent=2) + "\n")
+    (first / "recipe.json").write_text(json.dumps(recipe.to_dict(), indent=2) + "\n")
     _download_wheels(first / "wheels", python)
     arrays = {f"{recipe.data}-{split}": data.arrays(recipe.data, split) for split in ("validation", "train")}
     _pack_arrays(arrays, folder, limit * 2**20)

@@ -10,7 +10,6 @@ pieces, `best.keras/1-of-2` and so on. If STAGE was lost, put such folders into 
 """
 
 import argparse
-import dataclasses
 import json
 import os
 import pathlib
@@ -124,7 +123,7 @@ def check(recipe, steps):
     from pixel_zoo.training.speed_trial import trial
 
     blank = np.random.default_rng(0).integers(0, 2, shapes[f"{recipe.data}-train"], "uint8")
-    say(f"trial: {dataclasses.asdict(recipe)}")
+    say(f"trial: {recipe.to_dict()}")
     result = trial(recipe, blank, steps)
     say(
         f"compiled in {result.compile_seconds:.1f} s; {1000 * result.step_seconds:.2f} ms a step, "

@@ -1,4 +1,4 @@
-"""Downsampled ImageNet (van den Oord et al. 2016, section 5.6), from TensorFlow Datasets or a user's files."""
+"""Downsampled ImageNet (van den Oord et al. 2016, section 5.6), from TensorFlow Datasets or from files."""
 
 import concurrent.futures
 import logging
@@ -22,22 +22,22 @@ _DECODED_AT_ONCE = 4096
 def imagenet(side, path: str | None = None):
     """ImageNet at `side` x `side` pixels, as published with the paper.
 
-    Figures in papers are for its official validation images, so these are the split "test"; "validation" are the last
-    10,000 training images (the last tenth where there are fewer than 100,000).
+    Papers report on its official validation images, so these are the split "test"; "validation" is the last 10,000
+    training images (the last tenth if there are fewer than 100,000).
 
     Args:
         side: 32 or 64.
-        path: a folder that holds the published archives unpacked (for 32: `train_32x32/` and `valid_32x32/`, full of
-            .png), or their images as `train_32x32.npy` and `valid_32x32.npy`, uint8 (N, 32, 32, 3); or a .npz file of
-            arrays `train` and `validation`. Pictures are written to the .npy files beside them the first time, and
-            .npy files stay on disk, whatever their size. None: TensorFlow Datasets' `downsampled_imagenet`, read into
-            main memory (64: 15.7 GB).
+        path: a folder with the published archives unpacked (for 32: folders `train_32x32/` and `valid_32x32/` of .png
+            files), or with their images as `train_32x32.npy` and `valid_32x32.npy`, uint8 (N, 32, 32, 3); or a .npz
+            file of arrays `train` and `validation`. The first time, pictures are written to the .npy files beside
+            them. The .npy files stay on disk, whatever their size. None: TensorFlow Datasets' `downsampled_imagenet`,
+            read into main memory (64: 15.7 GB).
 
     Returns:
-        The `DataSet`. If there are not as many images as were published, its description and a line in the log say so.
+        The `DataSet`. If the number of images is not the published one, its description and a line in the log say so.
 
     Raises:
-        FileNotFoundError: no such images lie there.
+        FileNotFoundError: there are no such images.
         ValueError: they are not uint8 (N, side, side, 3).
 
     Example:
@@ -69,7 +69,7 @@ def imagenet(side, path: str | None = None):
 
 
 def _comparable(side, training, official):
-    """With what the figures of so many images compare, in words."""
+    """Which figures are comparable with those of this many images, in words."""
     if (training, official) == (TRAINING_IMAGES, VALIDATION_IMAGES):
         return (
             "Other ImageNets of this size, such as the box-filtered one of Chrabaszcz et al. 2017, give other figures."
@@ -83,7 +83,7 @@ def _comparable(side, training, official):
 
 
 def _or_say_how(read, side):
-    """`read`, whose error where nothing lies says what to bring: the archives are no longer at their address."""
+    """`read`, with an error for missing files that says how to get them: the archives are no longer published."""
 
     def read_or_say_how(split):
         try:
@@ -99,7 +99,7 @@ def _or_say_how(read, side):
 
 
 def _read_path(side, path):
-    """The training and the official validation images that a user brings."""
+    """The training and the official validation images of a user's files."""
     if path.suffix == ".npz":
         stored = load_arrays(path)
         if set(stored) != {"train", "validation"}:
@@ -119,7 +119,7 @@ def _read_path(side, path):
 
 
 def _left_on_disk(file, side):
-    """The array of a .npy file, mapped into memory; if there is none, it is made of the folder of pictures beside."""
+    """The array of a .npy file, mapped into memory; if there is none, it is made from the folder of pictures."""
     folder = file.with_suffix("")
     if not file.is_file():
         pictures = sorted(folder.glob("*.png"))
@@ -132,7 +132,7 @@ def _left_on_disk(file, side):
 
 
 def _decode(pictures, file, side):
-    """Write pictures, one after the other, to a .npy file: a whole file or none."""
+    """Write pictures to a .npy file, which appears only when it is complete."""
     temporary = file.with_name(f".unfinished-{os.getpid()}-{file.name}")
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(pictures), side, side, 3)}
     try:
@@ -153,13 +153,14 @@ def _decode(pictures, file, side):
 
 def _rgb(file, side):
     """The pixels of one picture, bytes in the order (height, width, colour)."""
-    from PIL import Image
+    from pixel_zoo.data.picture import open_picture
 
     try:
-        with Image.open(file) as picture:
-            size, pixels = picture.size, picture.convert("RGB").tobytes()
+        with open_picture(file, formats=("PNG",)) as picture:
+            size = picture.size  # from the header
+            pixels = picture.convert("RGB").tobytes() if size == (side, side) else None
     except Exception as error:  # a damaged file fails in any way, deep in a decoder
         raise ValueError(f"path: {str(file)!r} can't be read: {error}") from error
-    if size != (side, side):
+    if pixels is None:
         raise ValueError(f"path: {str(file)!r} must have {side} x {side} pixels, got {size[0]} x {size[1]}")
     return pixels

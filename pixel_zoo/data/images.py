@@ -11,33 +11,42 @@ import numpy as np
 
 from pixel_zoo.checks import positive_integer
 from pixel_zoo.data.data_set import DataSet
+from pixel_zoo.data.pixel_budget import PixelBudget
 from pixel_zoo.data.splits import split_by_digest
 from pixel_zoo.progress import progress_bar
 
+_PIXELS_AT_ONCE = 2**25  # of some 12 bytes each while they are converted
 
-def images(path: str, size: int, colours: int = 3):
-    """All pictures in a folder and the folders below it, each a square of `size` x `size` pixels of 256 levels.
 
-    The central square of a picture, turned as its EXIF orientation says, is shrunk to `size` with Pillow's LANCZOS,
-    which keeps the most detail of what does not alias. The first frame stands for an animation, transparency is laid
-    on white, of 16 bits the upper 8 are kept. Files with the same bytes count once. The hash of a file's bytes decides
-    its split, 80 : 10 : 10, and its place there; its name means nothing.
+def images(path: str, size: int, colours: int = 3, bits: int | None = None) -> DataSet:
+    """All pictures in a folder and its subfolders, each as a square of `size` x `size` pixels with 256 levels.
 
-    Each file that can't be used is skipped with a line in the log "pixel_zoo", which Python prints to stderr: no
-    picture, damaged, its shorter side below `size`, or more pixels than Pillow's `Image.MAX_IMAGE_PIXELS`. Files and
-    folders whose name begins with a dot are left out.
+    The central square of a picture, turned as its EXIF orientation says, is shrunk to `size` with Pillow's LANCZOS
+    filter, which keeps the most detail without aliasing. Of an animation the first frame is used; transparency is laid
+    on white. Files with the same bytes count once. The hash of a file's bytes decides its split, 80 : 10 : 10, and its
+    place there; its name means nothing. A JPEG much larger than `size` is decoded at a reduced size.
+
+    Of values with 16 bits the upper 8 are kept. Files may use fewer of their bits (12 in many X-rays): a line in the
+    log says if no file uses the highest ones, and `bits` says how many count. Floating-point values need `bits`.
+
+    Each file that can't be used is skipped with a line in the log "pixel_zoo", which Python prints to stderr: not a
+    picture (PNG, JPEG, GIF, BMP, TIFF, WebP, AVIF, JPEG 2000, PPM, TGA), damaged, its shorter side below `size`, values
+    beyond `bits`, or more pixels to decode than Pillow's `Image.MAX_IMAGE_PIXELS`. Files and folders whose name begins
+    with a dot are ignored. Linked folders are followed, each folder once.
 
     Args:
         path: the folder.
         size: height and width of the images, at least 1.
         colours: 3 for RGB, or 1 for grey (Pillow's "L", ITU-R 601-2 luma).
+        bits: for grey pictures with more than 8 bits per value: values are 0 .. 2**bits - 1, bits from 8 to 32; None
+            for 16.
 
     Returns:
         The `DataSet`. All images are read at once, and held in memory.
 
     Raises:
         FileNotFoundError: there is no such folder.
-        ValueError: bad `size` or `colours`, or no file can be used.
+        ValueError: bad `size`, `colours` or `bits`, or no file can be used.
 
     Example:
 
@@ -53,13 +62,15 @@ def images(path: str, size: int, colours: int = 3):
     size = positive_integer("size", size)
     if colours not in (1, 3) or isinstance(colours, bool):
         raise ValueError(f"colours must be 1 (grey) or 3 (RGB), got {colours!r}")
+    if bits is not None and not 8 <= positive_integer("bits", bits) <= 32:
+        raise ValueError(f"bits must be from 8 to 32, or None, got {bits!r}")
     folder = pathlib.Path(path)
     if not folder.is_dir():
         raise FileNotFoundError(
             f"path: there is no folder {str(path)!r}; images takes the folder that holds your pictures "
             "(data_options.path of a recipe)"
         )
-    pictures = _read_folder(folder, size, "L" if colours == 1 else "RGB")
+    pictures = _read_folder(folder, size, "L" if colours == 1 else "RGB", bits)
     if not pictures:
         raise ValueError(f"path: no file in {str(path)!r} is a picture of at least {size} x {size} pixels")
     digests = sorted(pictures)
@@ -76,39 +87,53 @@ def images(path: str, size: int, colours: int = 3):
     )
 
 
-def _read_folder(folder, size, mode):
-    """The pictures of a folder: hash of the file -> uint8 (size, size, channels). Says what it skipped and changed."""
-    from PIL import Image
-
+def _read_folder(folder, size, mode, bits):
+    """The pictures of a folder: hash of the file -> uint8 (size, size, channels). Logs what it skipped and changed."""
     from pixel_zoo.data.picture import read_file
 
-    files = sorted(_files(folder))
-    pictures, changes, lines = {}, collections.Counter(), []
+    lines = []
+    files = sorted(_files(folder, lambda error: lines.append(f"{error.filename}: skipped: {error.strerror}")))
+    pictures, changes, highest = {}, collections.Counter(), []
+    budget = PixelBudget(_PIXELS_AT_ONCE)
     with (
         warnings.catch_warnings(),
         concurrent.futures.ThreadPoolExecutor() as pool,
         progress_bar(f"Reading {folder}", len(files), wanted=None) as one_more,
     ):
         warnings.simplefilter("ignore")  # Pillow's remarks on odd files that it reads nevertheless
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        for file, result in zip(files, pool.map(lambda file: read_file(file, size, mode), files), strict=True):
+        squares = pool.map(lambda file: read_file(file, size, mode, bits, budget), files)
+        for file, square in zip(files, squares, strict=True):
             one_more()
-            if isinstance(result, str):
-                lines.append(f"{file}: skipped: {result}")
+            if isinstance(square, str):
+                lines.append(f"{file}: skipped: {square}")
                 continue
-            digest, pixels, changed = result
-            if digest in pictures:
-                changed = ["left out, the same bytes as another"]
-            changes.update(changed)
-            pictures[digest] = pixels
+            changes.update(["left out, the same bytes as another"] if square.digest in pictures else square.changed)
+            pictures[square.digest] = square.pixels
+            if square.highest is not None:
+                highest.append(square.highest)
     lines += [f"{folder}: {change}: {count:,} of {len(files):,} files" for change, count in changes.items()]
+    if highest and (used := max(highest).bit_length()) < (count := bits or 16):
+        lines.append(
+            f"{folder}: the upper {count - used} of {count} bits are empty, as no value is above {max(highest):,}, so "
+            f"images are too dark: set bits={max(used, 8)} (data_options.bits of a recipe); convert colour pictures to "
+            "8 bits"
+        )
     for line in lines:
         logging.getLogger("pixel_zoo").warning(line)
     return pictures
 
 
-def _files(folder):
-    """All files in a folder and below, but for those whose name, or whose folder's name, begins with a dot."""
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]  # where os.walk goes on
+def _files(folder, on_error):
+    """All files in a folder and its subfolders, linked ones too, except hidden files and those in hidden folders.
+
+    Each folder is listed once, so a link to a folder above it does no harm.
+    """
+    seen = set()
+    for parent, folders, files in os.walk(folder, onerror=on_error, followlinks=True):
+        status = os.stat(parent)
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()  # `os.walk` descends into what is left here
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (pathlib.Path(parent, name) for name in files if not name.startswith("."))

@@ -9,19 +9,20 @@ import numbers
 
 import numpy as np
 
-from pixel_zoo.checks import positive_integer
+from pixel_zoo.checks import one_of, positive_integer
+from pixel_zoo.data.data_set import DataLike
 from pixel_zoo.data.permutation import permutation
 from pixel_zoo.data.registry import info, names
 from pixel_zoo.data.registry import options as data_options
 
 
-def arrays(name, split, **options):
+def arrays(data: DataLike, split: str, **options) -> np.ndarray:
     """All images of a split, as one NumPy array.
 
     The split is read once in a process and kept, so the array is read-only: copy it to change it.
 
     Args:
-        name: one of `pixel_zoo.data.names()`.
+        data: one of `pixel_zoo.data.names()`, or a data set of your own, as of `pixel_zoo.data.info`.
         split: "train", "validation" or "test".
         **options: of the data set, as of `pixel_zoo.data.info`.
 
@@ -30,9 +31,9 @@ def arrays(name, split, **options):
         It may be mapped from a file.
 
     Raises:
-        ValueError: there is no such data set, split or option, the split is empty, or what is stored is not that data
-            set.
-        FileNotFoundError: the set is not here and can't be downloaded; says how to get it.
+        ValueError: there is no such data set, split or option, the split is empty, or the stored arrays are not that
+            data set.
+        FileNotFoundError: the set is not on this machine and can't be downloaded; the message says how to get it.
 
     Example:
 
@@ -40,16 +41,16 @@ def arrays(name, split, **options):
     >>> images.shape, images.dtype, int(images.max())
     ((300, 8, 8, 1), dtype('uint8'), 16)
     """
-    data_set = info(name, **options)
+    data_set = info(data, **options)
     _check_split(data_set, split)
     return _read(data_set, split)
 
 
-def labels(name, split, **options):
+def labels(data: DataLike, split: str, **options) -> np.ndarray:
     """The label of each image of a split.
 
     Args:
-        name: one of `pixel_zoo.data.names()` whose `info(name).classes` is not None.
+        data: as of `arrays`; its `info(data).classes` is not None.
         split, **options: as of `arrays`.
 
     Returns:
@@ -64,17 +65,16 @@ def labels(name, split, **options):
     >>> labels("digits", "test")[:4]
     array([8, 8, 2, 2])
     """
-    data_set = info(name, **options)
+    data_set = info(data, **options)
     _check_split(data_set, split)
     if data_set.classes is None:
         labelled = [name for name in names() if not data_options(name) and info(name).classes is not None]
-        raise ValueError(f"labels: {name} has none; these have: {', '.join(labelled)}")
+        raise ValueError(f"labels: {data_set.name} has none; these have: {', '.join(labelled)}")
     return _read_labels(data_set, split)
 
 
 def _check_split(data_set, split):
-    if split not in list(data_set.splits):
-        raise ValueError(f"split must be one of {', '.join(data_set.splits)} for {data_set.name}, got {split!r}")
+    one_of(f"split of {data_set.name}", split, data_set.splits)
     if not data_set.splits[split]:
         raise ValueError(f"split: {split} of {data_set.name} is empty, as {data_set.source} holds too few images")
 
@@ -84,25 +84,44 @@ def _read(data_set, split):
     images = np.require(data_set.read(split), requirements="C")
     shape, dtype = (data_set.splits[split], *data_set.image_shape), data_set.dtype
     fits = images.shape == shape and images.dtype == dtype
-    # Where the type allows no other values, an array that lies on disk is not read through to look for some.
-    if not fits or (np.iinfo(dtype).max >= data_set.levels and images.max() >= data_set.levels):
+    # If the type allows no other values, an array on disk is not read through to look for them.
+    if not fits or (np.iinfo(dtype).max >= data_set.levels and not _within(images, data_set.levels)):
         raise ValueError(
             f"what is stored as {data_set.name} is not that data set: its {split} split must be {dtype} {shape} of "
-            f"values below {data_set.levels}, got {images.dtype} {images.shape} of values up to {images.max()}"
+            f"values 0 to {data_set.levels - 1}, got {images.dtype} {images.shape} of values {_range(images)}"
         )
-    images.flags.writeable = False
-    return images
+    return _read_only(images)
+
+
+def _within(values, levels):
+    return values.min() >= 0 and values.max() < levels
+
+
+def _range(values):
+    return f"{values.min()} to {values.max()}" if values.size else "none"
+
+
+def _read_only(array):
+    """A view that can't be written; the array itself may be a user's, who may go on writing to it."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 @functools.cache
 def _read_labels(data_set, split):
-    labels = np.ascontiguousarray(data_set.read_labels(split), dtype=np.int64)
-    labels.flags.writeable = False
-    return labels
+    labels = np.asarray(data_set.read_labels(split))
+    count, classes = data_set.splits[split], data_set.classes
+    if labels.shape != (count,) or labels.dtype.kind not in "iu" or not _within(labels, classes):
+        raise ValueError(
+            f"the labels of {data_set.name} must be {count} integers 0 to {classes - 1} in the {split} split, "
+            f"got {labels.dtype} {labels.shape} of values {_range(labels)}"
+        )
+    return _read_only(np.ascontiguousarray(labels, dtype=np.int64))
 
 
-def content_hash(name, split, **options):
-    """SHA-256 of the bytes of a split, image after image: tells whether two runs saw the same data.
+def content_hash(data: DataLike, split: str, **options) -> str:
+    """SHA-256 of the bytes of a split, image after image: equal hashes mean that two runs saw the same data.
 
     Args and Raises: as of `arrays`.
 
@@ -114,13 +133,13 @@ def content_hash(name, split, **options):
     >>> content_hash("digits", "test")[:16]
     'ccd5b41cbafc53da'
     """
-    images = arrays(name, split, **options)
+    images = arrays(data, split, **options)
     _advise(images, "MADV_SEQUENTIAL")
     return hashlib.sha256(images).hexdigest()
 
 
 def pipeline(
-    name,
+    data: DataLike,
     split,
     batch_size,
     seed=None,
@@ -134,19 +153,19 @@ def pipeline(
     """A split as a tf.data pipeline: one pass over all its images, in batches, prefetched.
 
     With a seed each pass has another order, and the order of the n-th pass depends on the seed and n alone: the same
-    pipeline made again, here or on another machine, repeats it. Without one, images come in the order of `arrays`.
+    pipeline made again, on any machine, repeats it. Without a seed, images come in the order of `arrays`.
 
     Args:
-        name: one of `pixel_zoo.data.names()`.
+        data: as of `arrays`.
         split: "train", "validation" or "test".
         batch_size: images in a batch; the last one of a pass holds what remains.
         seed: integer 0 .. 2**32 - 1, or None.
         labels: whether each image comes with its label.
-        drop_remainder: whether a last batch of fewer images is left out; with a seed other ones in each pass.
-        position: for a run that is taken up again: a function of nothing, asked at the start of each pass, which
-            returns its number and how many of its batches to leave out; None counts passes from 0.
-        multiple_of: what a pass holds beyond a multiple of so many images is left out, so that devices get alike.
-        share: (k, n), the k-th of n workers' share of each batch: every n-th image from the k-th on.
+        drop_remainder: whether to drop a last batch of fewer images; with a seed, each pass drops other images.
+        position: for a run that is resumed: a zero-argument callable, called at the start of each pass, that returns
+            the number of the pass and how many of its batches to skip; None counts passes from 0.
+        multiple_of: images of a pass beyond a multiple of this number are dropped, so that devices get equal batches.
+        share: (k, n), the share of the k-th of n workers in each batch: every n-th image from the k-th on.
         **options: of the data set, as of `pixel_zoo.data.info`.
 
     Returns:
@@ -157,7 +176,7 @@ def pipeline(
     Raises:
         ValueError: bad `batch_size` or `seed`, or `labels` of a set that has none; and as of `arrays`.
         FileNotFoundError: as of `arrays`.
-        ModuleNotFoundError: TensorFlow is not installed (`arrays` does for any other backend).
+        ModuleNotFoundError: TensorFlow is not installed (use `arrays` with other backends).
 
     Example:
 
@@ -168,8 +187,9 @@ def pipeline(
     batch_size = positive_integer("batch_size", batch_size)
     if seed is not None and not (isinstance(seed, numbers.Integral) and 0 <= seed < 2**32):
         raise ValueError(f"seed must be None or an integer from 0 to 2**32 - 1, got {seed!r}")
-    columns = _labelled(name, split, **options) if labels else arrays(name, split, **options)
-    count = info(name, **options).splits[split]
+    data_set = info(data, **options)
+    columns = _labelled(data_set, split) if labels else arrays(data_set, split)
+    count = data_set.splits[split]
 
     import tensorflow as tf
 
@@ -190,20 +210,20 @@ def pipeline(
         .prefetch(2)
         .apply(tf.data.experimental.assert_cardinality(batches_of(count, batch_size, drop_remainder)))
     )
-    # Nothing here is worth tuning, and the tuner's thread lets an iterator end only at its next tick, seconds later.
+    # Nothing here is worth tuning, and with the tuner's thread an iterator ends only at its next tick, seconds later.
     tf_options = tf.data.Options()
     tf_options.autotune.enabled = False
     return batches.with_options(tf_options)
 
 
 def passes(position):
-    """`position`, or where it is None a function of nothing that counts passes from 0: (number, batches left out)."""
+    """`position`, or if it is None a zero-argument callable that counts passes from 0: (number, batches to skip)."""
     numbers = itertools.count()
     return position or (lambda: (next(numbers), 0))
 
 
 def order_of_pass(count, batch_size, seed, number, left_out):
-    """The indices of `count` images in the order of a pass, without those of the first `left_out` batches.
+    """The indices of `count` images in the order of a pass, without the first `left_out` batches.
 
     Example:
 
@@ -215,7 +235,7 @@ def order_of_pass(count, batch_size, seed, number, left_out):
 
 
 def batches_of(count, batch_size, drop_remainder):
-    """How many batches a pass over `count` images has.
+    """The number of batches in a pass over `count` images.
 
     Example:
 
@@ -226,21 +246,21 @@ def batches_of(count, batch_size, drop_remainder):
 
 
 def _advise(array, advice):
-    """Say in which order an array that lies on disk is about to be read; untold, each row costs its neighbours too."""
+    """Tell the system in which order an array on disk will be read; by default it reads a row's neighbours too."""
     if isinstance(array, np.memmap) and hasattr(mmap, advice):  # not on every system
         array._mmap.madvise(getattr(mmap, advice))
 
 
-def _labelled(name, split, **options):
+def _labelled(data_set, split):
     """Images and labels of a split in the structure of a batch: a tuple, so that `fit` takes all of it as inputs."""
-    return ({"image": arrays(name, split, **options), "label": labels(name, split, **options)},)
+    return ({"image": arrays(data_set, split), "label": labels(data_set, split)},)
 
 
 def _rows(column, advice):
     """A function of indices (n,) to those rows of an array, as a tensor (n, ...)."""
     import tensorflow as tf
 
-    if isinstance(column, np.memmap):  # stays on disk: only the rows of a batch are read
+    if isinstance(column, np.memmap):  # it stays on disk; only the rows of a batch are read
 
         def read(indices):
             _advise(column, advice)
@@ -250,6 +270,6 @@ def _rows(column, advice):
             tf.numpy_function(read, [indices], column.dtype), (None, *column.shape[1:])
         )
 
-    with tf.device("CPU"):  # the images of all epochs live in main memory, one batch at a time on the device
+    with tf.device("CPU"):  # all images stay in main memory, one batch at a time goes to the device
         stored = tf.constant(column)
     return lambda indices: tf.gather(stored, indices)

@@ -1,15 +1,19 @@
-"""The data sets there are."""
+"""The package's data sets by name, and those of users."""
 
 import dataclasses
 import functools
+import inspect
+from collections.abc import Iterable
 
+from pixel_zoo.checks import did_you_mean, one_of
 from pixel_zoo.data.codes import codes
-from pixel_zoo.data.data_set import DataSet
+from pixel_zoo.data.data_set import DataLike, DataSet
 from pixel_zoo.data.imagenet import imagenet
 from pixel_zoo.data.images import images
 from pixel_zoo.data.readers import DIGITS_SPLITS, read_digit_labels, read_digits, tfds_is_here, tfds_reader
 from pixel_zoo.data.stored import stored_before
 from pixel_zoo.data.user_data_set import UserDataSet
+from pixel_zoo.references import imported, is_reference, reference_to
 
 _MNIST_SLICES = {"train": "train[:55000]", "validation": "train[55000:]"}
 _CIFAR10_SLICES = {"train": "train[:45000]", "validation": "train[45000:]"}
@@ -104,8 +108,8 @@ _USER_DATA_SETS = {
 }
 
 
-def names():
-    """The names of the data sets there are, in alphabetical order.
+def names() -> list[str]:
+    """The names of the package's data sets, in alphabetical order.
 
     Example:
 
@@ -115,30 +119,52 @@ def names():
     return sorted(_DATA_SETS | _USER_DATA_SETS)
 
 
-def options(name):
+def name_of(data: DataLike) -> str:
+    """The text that records a data set, in config.json for example.
+
+    Args:
+        data: as of `info`.
+
+    Returns:
+        Text stays as it is. A `DataSet` has its `name`, a function "package.module:name".
+
+    Example:
+
+    >>> name_of("digits"), name_of(info("digits"))
+    ('digits', 'digits')
+    """
+    if isinstance(data, str):
+        return data
+    return data.name if isinstance(data, DataSet) else reference_to("data", data)
+
+
+def options(data: DataLike) -> dict[str, inspect.Parameter]:
     """The options of a data set.
 
     Args:
-        name: one of `names()`.
+        data: as of `info`.
 
     Returns:
-        Dictionary of name -> `inspect.Parameter` (its default, if any, and its type); empty for a set that is fixed.
+        Dictionary of name -> `inspect.Parameter` (with its default and type, if any); empty if there are none.
 
     Raises:
-        ValueError: there is no data set of this name.
+        ValueError, TypeError: there is no such data set.
 
     Example:
 
     >>> list(options("images")), list(options("digits"))
-    (['path', 'size', 'colours'], [])
+    (['path', 'size', 'colours', 'bits'], [])
     """
-    if name not in names():
-        raise ValueError(f"name must be one of {', '.join(names())}, got {name!r}")
-    return dict(_USER_DATA_SETS[name].options) if name in _USER_DATA_SETS else {}
+    found = _find(data)
+    return {} if isinstance(found, DataSet) else dict(inspect.signature(found, eval_str=True).parameters)
 
 
-def check_options(name, given):
-    """Raise unless `given` are names of options of the data set `name`; looks for no data.
+def check_options(data: DataLike, given: Iterable[str]) -> None:
+    """Raise unless `given` are names of options of a data set; looks for no data.
+
+    Args:
+        data: as of `info`.
+        given: names of options, any iterable of them.
 
     Example:
 
@@ -146,47 +172,75 @@ def check_options(name, given):
     Traceback (most recent call last):
     ValueError: data options: digits takes none, got 'size'
     """
-    known = options(name)
+    known = options(data)
     for option in given:
         if option not in known:
-            raise ValueError(f"data options: {name} takes {', '.join(known) or 'none'}, got {option!r}")
+            raise ValueError(
+                f"data options: {did_you_mean(option, known)}{name_of(data)} takes {', '.join(known) or 'none'}, "
+                f"got {option!r}"
+            )
 
 
-def info(name, **options):
-    """The `DataSet` of a name: image shape, levels, splits, description, source.
+def info(data: DataLike, /, **given) -> DataSet:
+    """The `DataSet` that a name stands for: image shape, levels, splits, description, source.
 
-    Reads no image of a fixed data set. One that the user brings is read once in a process and kept.
+    Reads no image of a fixed data set. A data set with options is read once in a process and kept.
 
     Args:
-        name: one of `names()`.
-        **options: what `pixel_zoo.data.options(name)` lists, such as the path of a folder.
+        data: one of `names()`; or a `DataSet` of yours, or a function that takes options and returns one; or text
+            "package.module:name" that names either.
+        **given: what `pixel_zoo.data.options(data)` lists, such as the path of a folder.
 
     Raises:
-        ValueError: there is no data set of this name, or it has no such option, or needs one that is not given; or
-            what lies at `path` is not such data.
-        FileNotFoundError: nothing lies at `path`.
+        ValueError: there is no such data set, it has no such option or needs one that is missing, or the files at
+            `path` are not such data.
+        TypeError: `data`, or what it names, is none of these.
+        FileNotFoundError: there is nothing at `path`.
 
     Example:
 
     >>> info("binarized_mnist").levels
     2
     """
-    check_options(name, options)
-    if name in _DATA_SETS:
-        return _DATA_SETS[name]
-    for option, parameter in _USER_DATA_SETS[name].options.items():
-        if parameter.default is parameter.empty and option not in options:
-            raise ValueError(f"data options: {name} needs {option} (data_options.{option} of a recipe)")
-    return _open(name, *sorted(options.items()))
+    check_options(data, given)
+    found = _find(data)
+    if isinstance(found, DataSet):
+        return found
+    for option, parameter in options(data).items():
+        if parameter.default is parameter.empty and option not in given:
+            raise ValueError(f"data options: {name_of(data)} needs {option} (data_options.{option} of a recipe)")
+    return _open(found, *sorted(given.items()))
 
 
 @functools.cache
-def _open(name, *options):
-    return _USER_DATA_SETS[name].open(**dict(options))
+def _open(function, *options):
+    data_set = function(**dict(options))
+    if not isinstance(data_set, DataSet):
+        name = reference_to("data", function)
+        raise TypeError(f"data: {name} must return a DataSet, got {type(data_set).__name__}")
+    return data_set
 
 
-def in_words(name):
-    """What there is to say of a data set before any option is known: image, levels and description, three texts.
+def _find(data):
+    """A `DataSet`, or a function of options that returns one."""
+    if is_reference(data):
+        found = imported("data", data)
+    elif isinstance(data, str):
+        found = (_DATA_SETS | {name: kind.open for name, kind in _USER_DATA_SETS.items()}).get(data)
+        if found is None:
+            one_of("data", data, [*names(), "'package.module:name' of a data set of your own"])
+    else:
+        found = data
+    if not isinstance(found, DataSet) and not callable(found):
+        raise TypeError(f"data must be a name, a DataSet, or a function that returns one, got {found!r}")
+    return found
+
+
+def in_words(name: str) -> tuple[str, str, str]:
+    """What is known of a data set before its options are: image, levels and description, three texts.
+
+    Args:
+        name: one of `names()`.
 
     Example:
 
@@ -195,6 +249,6 @@ def in_words(name):
     """
     if name in _USER_DATA_SETS:
         data_set = _USER_DATA_SETS[name]
-        return data_set.image, data_set.levels, f"{data_set.description} Options: {', '.join(data_set.options)}."
+        return data_set.image, data_set.levels, f"{data_set.description} Options: {', '.join(options(name))}."
     data_set = info(name)
     return "x".join(map(str, data_set.image_shape)), str(data_set.levels), data_set.description

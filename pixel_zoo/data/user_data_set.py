@@ -1,7 +1,6 @@
-"""UserDataSet: a kind of data set whose images the user brings."""
+"""UserDataSet: a kind of data set whose images the user supplies."""
 
 import dataclasses
-import inspect
 from collections.abc import Callable
 
 from pixel_zoo.data.data_set import DataSet
@@ -9,20 +8,20 @@ from pixel_zoo.data.data_set import DataSet
 
 @dataclasses.dataclass(frozen=True)
 class UserDataSet:
-    """A kind of data set whose images the user brings: options say where they lie and how to read them.
+    """A kind of data set whose images the user supplies: its options say where they are and how to read them.
 
     Args:
-        name: what it is called in `pixel_zoo.data.arrays` and on the command line.
+        name: its name in `pixel_zoo.data.arrays` and on the command line.
         image: the images' height, width and channels, in words.
-        levels: how many values a pixel takes, in words.
+        levels: the number of values of a pixel, in words.
         description: what the images are and how they are split.
-        open: options -> `DataSet`; its parameters are the options there are.
+        open: options -> `DataSet`; its parameters are the options.
 
     Example:
 
     >>> from pixel_zoo.data import codes
-    >>> list(UserDataSet("mine", "as stored", "as stored", "Codes of a VQ-VAE.", codes.codes).options)
-    ['path', 'levels']
+    >>> UserDataSet("mine", "as stored", "as stored", "Codes of a VQ-VAE.", codes.codes).levels
+    'as stored'
     """
 
     name: str
@@ -30,8 +29,3 @@ class UserDataSet:
     levels: str
     description: str
     open: Callable[..., DataSet] = dataclasses.field(repr=False)
-
-    @property
-    def options(self):
-        """The parameters of `open` by name."""
-        return inspect.signature(self.open).parameters

@@ -13,7 +13,7 @@ def evaluate(model, name, split="test", *, batch_size=64, data_options=None):
 
     Args:
         model: a model of `pixel_zoo.models`.
-        name: name of a data set, one of `pixel_zoo.data.names()`.
+        name: a data set, as of `pixel_zoo.data.arrays`.
         split: "train", "validation" or "test".
         batch_size: images scored at once.
         data_options: options of the data set, such as `{"path": "photos", "size": 32}` of "images".
@@ -40,14 +40,14 @@ def evaluate(model, name, split="test", *, batch_size=64, data_options=None):
     info = data.info(name, **data_options)
     if tuple(info.image_shape) != tuple(model.image_shape) or info.levels != model.levels:
         raise ValueError(
-            f"data: the images of {name!r} have shape {tuple(info.image_shape)} and {info.levels} levels, "
+            f"data: the images of {info.name!r} have shape {tuple(info.image_shape)} and {info.levels} levels, "
             f"the model takes {tuple(model.image_shape)} and {model.levels}"
         )
     images = data.arrays(name, split, **data_options)
     labels = None
     if model.num_classes is not None:
         if info.classes != model.num_classes:
-            raise ValueError(f"data: {name!r} has {info.classes or 'no'} classes, the model {model.num_classes}")
+            raise ValueError(f"data: {info.name!r} has {info.classes or 'no'} classes, the model {model.num_classes}")
         labels = data.labels(name, split, **data_options)
     some_labels = None if labels is None else labels[:batch_size]
     model.log_likelihood(images[:batch_size], some_labels, batch_size=batch_size)  # compiles; the clock below does not
@@ -55,7 +55,7 @@ def evaluate(model, name, split="test", *, batch_size=64, data_options=None):
     nats = -model.log_likelihood(images, labels, batch_size=batch_size).astype("float64")
     seconds = time.perf_counter() - start
     return {
-        "data": name,
+        "data": info.name,
         "split": split,
         "description": info.description,
         "images": len(images),

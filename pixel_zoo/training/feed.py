@@ -28,8 +28,8 @@ def feed(recipe, position, spread):
 
 
 def _pipeline(recipe, split, share, **options):
-    options |= {"labels": needs_labels(recipe), "share": share, **recipe.data_options}
-    return data.pipeline(recipe.data, split, recipe.batch_size, **options)
+    data_set = data.info(recipe.data, **recipe.data_options)  # its options may have the names of the pipeline's
+    return data.pipeline(data_set, split, recipe.batch_size, labels=needs_labels(recipe), share=share, **options)
 
 
 def _batches(recipe, split, share, **options):

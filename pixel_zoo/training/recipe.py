@@ -1,57 +1,70 @@
-"""A recipe: everything that a training run is, as one small dataclass; recipe files, and overriding a field by hand."""
+"""A recipe: a training run as one small dataclass; recipe files; overriding fields from the command line."""
 
 import ast
 import dataclasses
 import importlib.util
 import inspect
+import json
 import numbers
 import pathlib
+import sys
 import traceback
+from collections.abc import Callable, Iterable
+
+import keras
 
 from pixel_zoo import data, models
-from pixel_zoo.checks import positive_integer
+from pixel_zoo.checks import did_you_mean, one_of
+from pixel_zoo.references import imported, is_reference, reference_to
 
 OPTIMIZERS = ("adam", "adamw", "rmsprop")
 SCHEDULES = ("constant", "cosine")
-GIVEN_BY_THE_DATA = ("image_shape", "levels")
+FROM_THE_DATA = ("image_shape", "levels")
 OPTIONS = ("data_options", "model_options")
+TEXT_FIELDS = ("data", "model", "optimizer", "schedule", "target", "source")
 WORDS = {"none": None, "true": True, "false": False}
+INT32 = 2**31
+#: The largest sizes that are tried: beyond them a model can't be built in any memory or time.
+LARGEST_SIZES = {"num_blocks": 1_000, "filters": 2**16, "units": 2**16, "head_filters": 2**16}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What a training run is: data set, model, optimiser, schedule, length, and the figure that it aims at.
+    """A training run: data set, model, optimiser, schedule, length, and the figure to reach.
 
-    Everything is checked here, before any work: a recipe that exists can be run.
+    Everything is checked when a recipe is made, before any work.
 
     Args:
-        data: name of a data set, one of `pixel_zoo.data.names()`. It gives the model its image shape and levels.
-        data_options: its options, such as `{"path": "photos", "size": 32}` of "images"; nothing need lie there yet.
-        model: name of a class in `pixel_zoo.models`, such as "PixelCNN" or "PixelRNN".
-        model_options: the other arguments of that class, such as `{"filters": 32, "num_blocks": 15}`.
-        optimizer: Keras's name of it: "adam", "adamw" or "rmsprop" (the paper's).
+        data: one of `pixel_zoo.data.names()`; or a `pixel_zoo.data.DataSet` of yours, or a function of options that
+            returns one; or text "package.module:name" that names either. It sets the model's image shape and levels.
+        data_options: its options, such as `{"path": "photos", "size": 32}` for "images"; the files may come later.
+        model: name of a class in `pixel_zoo.models`, such as "PixelCNN" or "PixelRNN"; or a class or function of yours
+            that takes `image_shape`, `levels` and `model_options`, and returns a model of `pixel_zoo.models`; or text
+            "package.module:name" that names one.
+        model_options: its other arguments, such as `{"filters": 32, "num_blocks": 15}`: values that JSON can hold.
+        optimizer: Keras's name: "adam", "adamw" or "rmsprop" (the paper's).
         learning_rate: its highest value, above 0.
-        schedule: "constant", or "cosine": falls to 0 along half a cosine, over all steps of all epochs.
+        schedule: "constant", or "cosine", which falls to 0 along half a cosine over all steps of all epochs.
         warmup_steps: steps over which a "cosine" schedule first rises from 0 to `learning_rate`.
-        weight_decay: share of the weights that a step takes off, times the learning rate; None leaves it to Keras
-            (nothing, but 0.004 for "adamw").
-        clip_norm: longest global norm of the gradient that is let through, or None.
-        ema_momentum: momentum of the moving average of the weights with which the model is evaluated and saved, in
-            (0, 1), or None for the weights themselves.
-        batch_size: images a step; those of an epoch that fill no batch are left out, other ones each time.
-        accumulation_steps: steps whose gradients are averaged for one update of the weights: for batches that memory
-            does not hold. Schedules count steps, not updates.
+        weight_decay: share of the weights that a step subtracts, times the learning rate; None leaves it to Keras
+            (0, or 0.004 for "adamw").
+        clip_norm: maximum global norm of the gradient, or None.
+        ema_momentum: momentum, in (0, 1), of the moving average of the weights with which the model is evaluated and
+            saved, or None for the weights themselves.
+        batch_size: images per step; the last images of an epoch that fill no batch are dropped, others each time.
+        accumulation_steps: steps whose gradients are averaged for one update of the weights, for batches that do not
+            fit in memory. Schedules count steps, not updates.
         epochs: passes over the training split.
-        patience: end training after so many epochs without fewer validation nats; None goes through all epochs.
-        seed: of the initial weights, the order of the images and dropout.
-        jit_compile: whether XLA compiles the training step; None leaves it to Keras (on a CPU under TensorFlow: no).
-        mixed_precision: whether layers compute in bfloat16 while training, for accelerators with units for it. Weights,
-            optimizer, logits and likelihood stay in float32, and so does all of the saved model.
-        target: the figure aimed at, in words, with its unit, split and, where it matters, binarisation.
-        source: where that figure stands: paper and table.
+        patience: end training after this many epochs without fewer validation nats; None runs all epochs.
+        seed: seed of the initial weights, the order of the images and dropout.
+        jit_compile: whether XLA compiles the training step; None leaves it to Keras (not on a CPU under TensorFlow).
+        mixed_precision: whether layers compute in bfloat16 while training, for accelerators that have units for it.
+            Weights, optimizer, logits and likelihood stay in float32, and so does all of the saved model.
+        target: the figure to reach, in words, with unit and split, and the binarisation if there is one.
+        source: where that figure was published: paper and table.
 
     Raises:
-        ValueError, TypeError: an argument is not one of these; the message names it.
+        ValueError, TypeError: an argument is not as described; the message names it.
 
     Example:
 
@@ -59,9 +72,9 @@ class Recipe:
     0.001
     """
 
-    data: str
+    data: data.DataLike
     data_options: dict = dataclasses.field(default_factory=dict)
-    model: str
+    model: str | Callable[..., keras.Model]
     model_options: dict = dataclasses.field(default_factory=dict)
     optimizer: str = "adam"
     learning_rate: float = 1e-3
@@ -81,46 +94,91 @@ class Recipe:
     source: str = ""
 
     def __post_init__(self):
-        _one_of("data", self.data, data.names())
-        _check_data_options(self.data, self.data_options)
-        _one_of("model", self.model, model_names())
-        _check_options(self.model, self.model_options)
-        _one_of("optimizer", self.optimizer, OPTIMIZERS)
+        _check_data(self.data, self.data_options)
+        _check_model(self.model, self.model_options)
+        if self.model_options.get("num_classes") is not None and not data.options(self.data):
+            check_classes(self, data.info(self.data))
+        one_of("optimizer", self.optimizer, OPTIMIZERS)
         _number("learning_rate", self.learning_rate, low=0)
-        _one_of("schedule", self.schedule, SCHEDULES)
-        _count("warmup_steps", self.warmup_steps)
+        one_of("schedule", self.schedule, SCHEDULES)
+        _integer("warmup_steps", self.warmup_steps, 0)
         if self.warmup_steps and self.schedule != "cosine":
             raise ValueError(f"warmup_steps needs schedule='cosine', got {self.warmup_steps} and {self.schedule!r}")
-        if self.weight_decay is not None:
-            _number("weight_decay", self.weight_decay, low=0)
-        if self.clip_norm is not None:
-            _number("clip_norm", self.clip_norm, low=0)
+        for name in ("weight_decay", "clip_norm"):
+            if getattr(self, name) is not None:
+                _number(name, getattr(self, name), low=0)
         if self.ema_momentum is not None:
             _number("ema_momentum", self.ema_momentum, low=0, high=1)
-        positive_integer("batch_size", self.batch_size)
-        positive_integer("accumulation_steps", self.accumulation_steps)
-        positive_integer("epochs", self.epochs)
-        if self.patience is not None:
-            positive_integer("patience", self.patience)
-        _count("seed", self.seed, high=2**32)
-        _one_of("jit_compile", self.jit_compile, (None, True, False))
-        _one_of("mixed_precision", self.mixed_precision, (True, False))
+        for name in ("batch_size", "accumulation_steps", "epochs", "patience"):
+            if name != "patience" or self.patience is not None:
+                _integer(name, getattr(self, name), 1)
+        _integer("seed", self.seed, 0, high=2**32)
+        one_of("jit_compile", self.jit_compile, (None, True, False))
+        one_of("mixed_precision", self.mixed_precision, (True, False))
         if self.mixed_precision and "dtype" in self.model_options:
             raise ValueError(f"mixed_precision sets the model's dtype, got {self.model_options['dtype']!r} for it too")
+        if self.mixed_precision:
+            _check_model(self.model, self.model_options | {"dtype": "mixed_bfloat16"})
         for name in ("target", "source"):
             if not isinstance(getattr(self, name), str):
                 raise TypeError(f"{name} must be a string, got {getattr(self, name)!r}")
 
+    def to_dict(self) -> dict:
+        """The fields as JSON values: what config.json holds and what `resume` compares.
 
-def model_names():
-    """Names of the classes that a recipe's `model` may be, sorted."""
+        A data set or model that was passed as an object is named: "package.module:name", or a `DataSet` by its `name`.
+
+        Example:
+
+        >>> Recipe(data="digits", model=pz.models.PixelCNN, model_options={"filters": 8}).to_dict()["model"]
+        'PixelCNN'
+        """
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        fields |= {"data": data.name_of(self.data), "model": _model_name(self.model)}
+        return json.loads(json.dumps(fields, default=_json_number))
+
+
+def model_names() -> list[str]:
+    """The names in `pixel_zoo.models` that a recipe's `model` may be, sorted."""
     return sorted(
         name for name, value in vars(models).items() if inspect.isclass(value) and value is not models.PixelModel
     )
 
 
-def load_recipes(path):
-    """Load the recipes of a Python file, which may lie anywhere.
+def find_model(model: str | Callable[..., keras.Model]) -> Callable[..., keras.Model]:
+    """The class or function that a recipe's `model` stands for.
+
+    Raises:
+        ValueError, TypeError: there is no such model.
+
+    Example:
+
+    >>> find_model("PixelCNN") is find_model("pixel_zoo.models:PixelCNN") is pz.models.PixelCNN
+    True
+    """
+    if is_reference(model):
+        found = imported("model", model)
+    elif isinstance(model, str):
+        found = getattr(models, one_of("model", model, model_names()))
+    else:
+        found = model
+    if not callable(found):
+        raise TypeError(f"model must be a name, a class or a function, got {found!r}")
+    return found
+
+
+def check_classes(recipe: Recipe, info: data.DataSet) -> None:
+    """Raise a ValueError if the model of a recipe takes other labels than its data set has."""
+    num_classes = recipe.model_options.get("num_classes")
+    if num_classes is not None and num_classes != info.classes:
+        classes = "no labels" if info.classes is None else f"{info.classes} classes"
+        raise ValueError(f"model_options: {info.name} has {classes}, got num_classes={num_classes!r}")
+
+
+def load_recipes(path: str | pathlib.Path) -> dict[str, Recipe]:
+    """Load the recipes of a Python file, which may be anywhere.
+
+    The file may import modules of its own folder: the folder is added to the end of `sys.path`.
 
     Args:
         path: the file; each of its public module-level variables that is a `Recipe` is one.
@@ -130,8 +188,8 @@ def load_recipes(path):
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no Python file, it fails when run (the message says how, and in which line), or no recipe
-            is in it.
+        ValueError: it is not a Python file, fails when run (the message says how, and in which line), or contains no
+            recipe.
 
     Example:
 
@@ -141,39 +199,47 @@ def load_recipes(path):
     >>> list(load_recipes(path))
     ['tiny']
     """
-    path = pathlib.Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"recipe: there is no file {str(path)!r}")
-    if path.suffix != ".py":
-        raise ValueError(f"recipe: {str(path)!r} is not a Python file (.py)")
-    specification = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(specification)
-    try:
-        specification.loader.exec_module(module)
-    except Exception as error:  # whatever a user's file raises becomes one line that says where
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-        where = f" in line {lines[-1]}" if lines else ""
-        raise ValueError(f"recipe: {str(path)!r} fails{where}: {type(error).__name__}: {error}") from error
-    recipes = {name: value for name, value in vars(module).items() if isinstance(value, Recipe) and name[0] != "_"}
+    recipes = recipes_of_file(path)
     if not recipes:
         raise ValueError(f"recipe: {str(path)!r} holds no Recipe")
     return recipes
 
 
-def override(recipe, *assignments):
-    """Return `recipe` with some fields changed, each by a text as it is typed on a command line.
+def recipes_of_file(path: str | pathlib.Path) -> dict[str, Recipe]:
+    """As `load_recipes`, but the file may hold none: then the dictionary is empty."""
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"recipe: there is no file {str(path)!r}")
+    if path.suffix != ".py":
+        raise ValueError(f"recipe: {str(path)!r} is not a Python file (.py)")
+    folder = str(path.parent.resolve())
+    if folder not in sys.path:
+        sys.path.append(folder)
+    specification = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(specification)
+    try:
+        specification.loader.exec_module(module)
+    except (Exception, SystemExit) as error:  # whatever a user's file raises becomes one line that says where
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        where = f" in line {lines[-1]}" if lines else ""
+        raise ValueError(f"recipe: {str(path)!r} fails{where}: {type(error).__name__}: {error}") from error
+    return {name: value for name, value in vars(module).items() if isinstance(value, Recipe) and name[0] != "_"}
+
+
+def override(recipe: Recipe, *assignments: str) -> Recipe:
+    """Return `recipe` with some fields changed by texts, as typed on the command line.
 
     Args:
         recipe: the `Recipe` to start from.
         *assignments: texts "field=value", or "model_options.name=value" for one option of the model, and
             "data_options.name=value" for one of the data set. Values are read as Python literals (none, true and false
-            also in small letters), for a field or an option that holds text as they are.
+            in any case); text fields and options take them as they are.
 
     Returns:
         A new `Recipe`.
 
     Raises:
-        ValueError: a text has no "=", names no field, or gives a value that the field does not take.
+        ValueError: a text has no "=", names no field, or its value is not allowed.
 
     Example:
 
@@ -181,7 +247,7 @@ def override(recipe, *assignments):
     >>> override(recipe, "learning_rate=3e-4", "model_options.filters=16").model_options
     {'filters': 16}
     """
-    fields = {field.name: field.type for field in dataclasses.fields(Recipe)}
+    fields = [field.name for field in dataclasses.fields(Recipe)]
     changes = {name: dict(getattr(recipe, name)) for name in OPTIONS}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
@@ -189,22 +255,23 @@ def override(recipe, *assignments):
         if not equals:
             raise ValueError(f"set: {assignment!r} must read field=value")
         if field not in fields or bool(option) != (field in OPTIONS):
-            names = ", ".join(f"{name}.NAME" if name in OPTIONS else name for name in fields)
-            raise ValueError(f"set: a recipe has no field {name!r}; it has {names}")
+            names = [f"{name}.NAME" if name in OPTIONS else name for name in fields]
+            suggestion = did_you_mean(field, fields) if field not in fields else ""
+            raise ValueError(f"set: {suggestion}a recipe has no field {name!r}; it has {', '.join(names)}")
         if field == "data_options":
             changes[field][option] = _parse_data_option(changes.get("data", recipe.data), option, text)
         elif option:
             changes[field][option] = _parse(text)
         else:
-            changes[field] = text if fields[field] is str else _parse(text)
+            changes[field] = text if field in TEXT_FIELDS else _parse(text)
     return dataclasses.replace(recipe, **changes)
 
 
-def parse_data_options(name, assignments):
-    """Options of a data set, as they are typed on a command line.
+def parse_data_options(name: data.DataLike, assignments: Iterable[str]) -> dict:
+    """Options of a data set, as typed on the command line.
 
     Args:
-        name: name of a data set, one of `pixel_zoo.data.names()`.
+        name: a data set, as of `Recipe`.
         assignments: texts "option=value".
 
     Returns:
@@ -228,7 +295,7 @@ def parse_data_options(name, assignments):
 
 
 def _parse_data_option(name, option, text):
-    """The value of an option: of one that takes text, such as a path, the text itself."""
+    """The value of an option; for one that takes text, such as a path, the text itself."""
     kind = data.options(name)[option].annotation if option in data.options(name) else None
     if kind is str or (kind == str | None and text.lower() != "none"):
         return text
@@ -236,7 +303,7 @@ def _parse_data_option(name, option, text):
 
 
 def _parse(text):
-    """The value that a text stands for: none, true, false, a Python literal, or the text itself."""
+    """The value of a text: none, true, false, a Python literal, or the text itself."""
     if text.lower() in WORDS:
         return WORDS[text.lower()]
     try:
@@ -245,40 +312,92 @@ def _parse(text):
         return text
 
 
-def _one_of(name, value, allowed):
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(map(str, allowed))}, got {value!r}")
-
-
 def _number(name, value, low, high=float("inf")):
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not low < value < high:
         wanted = f"a number above {low}" if high == float("inf") else f"a number between {low} and {high}"
         raise ValueError(f"{name} must be {wanted}, got {value!r}")
 
 
-def _count(name, value, high=float("inf")):
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not 0 <= value < high:
-        wanted = "at least 0" if high == float("inf") else f"at least 0 and below {high}"
-        raise ValueError(f"{name} must be an integer of {wanted}, got {value!r}")
+def _integer(name, value, low, high=INT32):
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
+        raise ValueError(f"{name} must be an integer of at least {low}, got {value!r}")
+    if value >= high:
+        raise ValueError(f"{name} must be below {high}, got {value!r}")
 
 
-def _check_data_options(name, options):
-    """Raise unless `options` is a dictionary of options that the data set has, of values that config.json can hold."""
+def _json_number(value):
+    """A number of NumPy's as one of Python's, for JSON."""
+    if isinstance(value, numbers.Number):
+        return value.item()
+    raise TypeError(f"{value!r} is a {type(value).__name__}")
+
+
+def _check_data(data_set, options):
+    """Raise unless there is such a data set, with such options, of values that config.json can hold."""
     if not isinstance(options, dict):
         raise TypeError(f"data_options must be a dictionary, got {options!r}")
-    data.check_options(name, options)
+    data.check_options(data_set, options)
     for option, value in options.items():
         if not isinstance(value, str | int | float | None):
             raise TypeError(f"data_options: {option} must be text, a number or None, got {value!r}")
+    if not isinstance(data_set, str) and data.name_of(data_set) in data.names():
+        name = data.name_of(data_set)
+        if data.options(name) or data.info(name) is not data_set:
+            raise ValueError(f"data: {name!r} is a data set of the package; give yours another name")
 
 
-def _check_options(model, options):
-    """Raise unless `options` is a dictionary of arguments that the class named `model` takes."""
+def _check_model(model, options):
+    """Raise unless there is such a model that takes these options, of values that config.json can hold."""
     if not isinstance(options, dict):
         raise TypeError(f"model_options must be a dictionary, got {options!r}")
-    arguments = inspect.signature(getattr(models, model)).parameters.values()
-    known = [argument.name for argument in arguments if argument.kind is argument.POSITIONAL_OR_KEYWORD]
-    known = [name for name in known if name not in GIVEN_BY_THE_DATA]
-    for name in options:
-        if name not in known:
-            raise ValueError(f"model_options: {model} takes {', '.join(known)}, got {name!r}")
+    function, name = find_model(model), _model_name(model)
+    parameters = inspect.signature(function).parameters
+    takes_any = not inspect.isclass(function) and any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+    named = {key: one for key, one in parameters.items() if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)}
+    missing = [key for key in FROM_THE_DATA if key not in named and not takes_any]
+    if missing:
+        raise ValueError(f"model: {name} must take image_shape and levels, but has no {' and no '.join(missing)}")
+    known = {key: one for key, one in named.items() if key not in FROM_THE_DATA}
+    for option, value in options.items():
+        if option in FROM_THE_DATA or (option not in known and not takes_any):
+            suggestion = did_you_mean(option, known)
+            raise ValueError(f"model_options: {suggestion}{name} takes {', '.join(known)}, got {option!r}")
+        if option in known:
+            _check_kind(f"model_options.{option}", value, known[option].default)
+    _check_sizes(options)
+    try:
+        json.dumps(options, default=_json_number)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"model_options must hold values that JSON can hold: {error}, got {options!r}") from error
+    absent = [key for key, one in known.items() if one.default is one.empty and key not in options]
+    if absent:
+        raise ValueError(f"model_options: {name} needs {', '.join(absent)}")
+
+
+def _check_kind(name, value, default):
+    """Raise if a value is text or a number where the default shows that the other, or a truth value, is meant."""
+    if isinstance(default, bool):
+        if not isinstance(value, bool):
+            raise ValueError(f"{name} must be True or False, got {value!r}")
+    elif isinstance(default, numbers.Real) and isinstance(value, bool | str):
+        raise ValueError(f"{name} must be a number, got {value!r}")
+
+
+def _check_sizes(options):
+    """Raise if a number in the options, or in those of a part of the model, is beyond what can be built."""
+    if isinstance(options, list | tuple):
+        for part in options:
+            _check_sizes(part)
+    elif isinstance(options, dict):
+        for name, value in options.items():
+            if isinstance(value, numbers.Real) and value > LARGEST_SIZES.get(name, float("inf")):
+                raise ValueError(f"model_options: {name} must be at most {LARGEST_SIZES[name]}, got {value!r}")
+            _check_sizes(value)
+
+
+def _model_name(model):
+    """The text that records a model: its name in `pixel_zoo.models`, or "package.module:name"."""
+    if isinstance(model, str):
+        return model
+    name = getattr(model, "__name__", None)
+    return name if name in model_names() and getattr(models, name) is model else reference_to("model", model)

@@ -58,7 +58,7 @@ def record_configuration(path, recipe, model, steps_per_call):
         _check_same_run(json.loads(path.read_text()), recipe, steps_per_call)
         return
     configuration = {
-        "recipe": dataclasses.asdict(recipe),
+        "recipe": recipe.to_dict(),
         "parameters": model.count_params(),
         "training_images_sha256": data.content_hash(recipe.data, "train", **recipe.data_options),
         "backend": keras.backend.backend(),
@@ -77,7 +77,7 @@ def _check_same_run(configuration, recipe, steps_per_call):
         "backend": keras.backend.backend(),
         "steps_per_call": steps_per_call,
         "training_images_sha256": data.content_hash(recipe.data, "train", **recipe.data_options),
-        **json.loads(json.dumps(dataclasses.asdict(recipe))),
+        **recipe.to_dict(),
     }
     # What older versions did not record had the default's meaning.
     defaults = {field.name: field.default for field in dataclasses.fields(recipe)} | {"steps_per_call": 1}

@@ -19,6 +19,7 @@ def write_report(output, recipe, model, samples=True):
         samples: whether `samples.png` was drawn.
     """
     configuration = json.loads((output / "config.json").read_text())
+    names = recipe.to_dict()
     with open(output / "log.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     best = min(rows, key=lambda row: float(row["val_nats"]))
@@ -26,8 +27,8 @@ def write_report(output, recipe, model, samples=True):
     bits = float(best["val_nats"]) / (math.log(2) * math.prod(model.image_shape))
     options = ", ".join(f"{name} {value}" for name, value in recipe.model_options.items())
     facts = {
-        "Model": f"{recipe.model} ({options}), {configuration['parameters']:,} parameters",
-        "Data": f"`{recipe.data}`, {info.splits['train']:,} training images. {info.description}",
+        "Model": f"{names['model']} ({options}), {configuration['parameters']:,} parameters",
+        "Data": f"`{names['data']}`, {info.splits['train']:,} training images. {info.description}",
         "Training images, SHA-256": f"`{configuration['training_images_sha256']}`",
         "Optimiser": f"{recipe.optimizer}, learning rate {recipe.learning_rate:g}, {recipe.schedule}; "
         f"batches of {recipe.batch_size}; seed {recipe.seed}",

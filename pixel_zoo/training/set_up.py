@@ -3,6 +3,8 @@
 import keras
 
 from pixel_zoo import data, models
+from pixel_zoo.inputs import other_inputs
+from pixel_zoo.training.recipe import check_classes, find_model
 
 
 def build_model(recipe, mixed_precision=None):
@@ -14,12 +16,38 @@ def build_model(recipe, mixed_precision=None):
 
     Returns:
         The model. Its weights are float32 either way.
+
+    Raises:
+        ValueError, TypeError: the model can't be built for this data set, or can't be trained on it.
+        FileNotFoundError: the data set's files are missing.
     """
     info = data.info(recipe.data, **recipe.data_options)
+    check_classes(recipe, info)
     options = dict(recipe.model_options)
     if recipe.mixed_precision if mixed_precision is None else mixed_precision:
         options["dtype"] = "mixed_bfloat16"
-    return getattr(models, recipe.model)(image_shape=info.image_shape, levels=info.levels, **options)
+    model = find_model(recipe.model)(image_shape=info.image_shape, levels=info.levels, **options)
+    _check_fits(model, recipe, info)
+    return model
+
+
+def _check_fits(model, recipe, info):
+    """Raise unless a recipe's class or function has returned a model that its data set can train."""
+    name = recipe.to_dict()["model"]
+    first = getattr(model, "stages", [model])[0]
+    if not isinstance(first, models.PixelModel):
+        raise TypeError(f"model: {name} must return a model of pixel_zoo.models, got {type(model).__name__}")
+    expected, got = (tuple(info.image_shape), info.levels), (tuple(model.image_shape), model.levels)
+    if got != expected:
+        raise ValueError(
+            f"model: {name} must be of images {expected[0]} with {expected[1]} levels, as {info.name} has, "
+            f"got {got[0]} with {got[1]}"
+        )
+    labelled = recipe.model_options.get("num_classes") is not None
+    for tensor in other_inputs(first):
+        if tensor.name != "label" or not labelled:
+            reason = "labels need model_options.num_classes" if tensor.name == "label" else "no data set has it"
+            raise ValueError(f"model: {name} takes {tensor.name!r} with each image, but {reason}")
 
 
 def build_optimizer(recipe, steps_per_epoch):

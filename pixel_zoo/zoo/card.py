@@ -152,8 +152,11 @@ def architecture(entry):
         stages = options["options"] or {}
         kind, model = "multi-scale ", options["base"]
         options = with_defaults(model, stages if isinstance(stages, dict) else stages[-1])  # the largest image's
+    name = ARCHITECTURES.get(options.get("recurrence", model))
+    if name is None:  # a user's own
+        return f"{kind}{model.rpartition(':')[2]}{_given(entry)}"
     width = options["units"] if model == "PixelRNN" else options["filters"]
-    return f"{kind}{ARCHITECTURES[options.get('recurrence', model)]} {options['num_blocks']}x{width}{_given(entry)}"
+    return f"{kind}{name} {options['num_blocks']}x{width}{_given(entry)}"
 
 
 def outcome(entry):

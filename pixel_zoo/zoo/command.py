@@ -1,29 +1,28 @@
 """The command that trains a model, found from the record of its run."""
 
-import dataclasses
 import inspect
 import pathlib
 import shlex
 
-from pixel_zoo import models
-from pixel_zoo.training import load_recipes
+from pixel_zoo.training.recipe import find_model, recipes_of_file
 
-WORDS_ALONE = ("target", "source")  # what they say does not change the training
+WORDS_ALONE = ("target", "source")  # they describe the training and do not change it
 
 
 def training_command(recipe, directory, output):
-    """The `pixel-zoo train` command that a `Recipe` came from: a recipe of a file, and what was changed in it.
+    """The `pixel-zoo train` command that a `Recipe` came from: a recipe of a file, and the fields changed in it.
 
     Args:
         recipe: the `Recipe` that was run.
-        directory: that of the recipe files. Of all recipes in them, the one with the fewest changes is taken.
-        output: the directory that the command shall write.
+        directory: folder of the recipe files; Python files without a recipe are ignored. The recipe that needs the
+            fewest changes is taken.
+        output: the directory that the command writes.
 
     Returns:
         (str, Recipe): the command; that recipe of a file, before the changes.
 
     Raises:
-        ValueError: no recipe can be changed into this one by `--set`.
+        ValueError: no recipe can be changed into this one by `--set`, or a file fails when run.
 
     Example:
 
@@ -42,9 +41,7 @@ def training_command(recipe, directory, output):
     """
     best, directory = None, pathlib.Path(directory)
     for file in sorted(directory.glob("*.py")):
-        if "Recipe(" not in file.read_text():
-            continue
-        for name, candidate in load_recipes(file).items():
+        for name, candidate in recipes_of_file(file).items():
             changes = _changes(candidate, recipe)
             if changes is not None and (best is None or len(changes) < len(best[0])):
                 best = changes, file, name, candidate
@@ -57,7 +54,7 @@ def training_command(recipe, directory, output):
 
 
 def _changes(candidate, recipe):
-    """The texts "field=value" that turn one recipe into another; None if some difference can't be written so."""
+    """The texts "field=value" that turn one recipe into another; None if there are none that do."""
     before, after = _flat(candidate), _flat(recipe)
     if before.keys() - after.keys() or before["data"] != after["data"] or before["model"] != after["model"]:
         return None
@@ -65,12 +62,13 @@ def _changes(candidate, recipe):
 
 
 def _flat(recipe):
-    """Fields and options by the names that `--set` has for them; lists as tuples, as JSON knows no others.
+    """Fields and options by the names that `--set` takes; lists as tuples.
 
-    Options of the model that the recipe does not name have their defaults: a recipe may have got one since a run.
+    Options of the model that the recipe does not name have their defaults: the recipe may name more of them than it did
+    at the time of the run.
     """
     flat = {}
-    fields = dataclasses.asdict(recipe)
+    fields = recipe.to_dict()
     fields["model_options"] = with_defaults(recipe.model, fields["model_options"])
     for name, value in fields.items():
         if isinstance(value, dict):
@@ -81,14 +79,21 @@ def _flat(recipe):
 
 
 def with_defaults(model, options):
-    """All options of a class of models: those given, and what the others are by default.
+    """All options of a model: those given, and the defaults of the others.
+
+    Args:
+        model: as of `Recipe`. If it is "package.module:name" of a module that is not installed, no defaults are known.
+        options: dictionary of the options given.
 
     Example:
 
     >>> with_defaults("PixelRNN", {"units": 4})["num_blocks"]
     7
     """
-    parameters = inspect.signature(getattr(models, model)).parameters.values()
+    try:
+        parameters = inspect.signature(find_model(model)).parameters.values()
+    except ValueError:
+        return dict(options)
     return {one.name: one.default for one in parameters if one.default is not one.empty} | options
 
 

@@ -3,6 +3,8 @@
 import json
 import pathlib
 
+from pixel_zoo.checks import one_of
+
 PATH = pathlib.Path(__file__).with_name("index.json")  # written by `pixel_zoo.zoo.release`, never by hand
 
 
@@ -47,6 +49,4 @@ def entry_of(name):
     ValueError: name must be one of ..., got 'no_such_model'
     """
     index = read_index()
-    if name not in index:
-        raise ValueError(f"name must be one of {', '.join(list())}, got {name!r}")
-    return index[name]
+    return index[one_of("name", name, sorted(index))]
