@@ -12,8 +12,8 @@ from pixel_zoo.training import Recipe
 PAPER = "van den Oord, Kalchbrenner, Kavukcuoglu, Pixel Recurrent Neural Networks, 2016 (arXiv 1601.06759), table 4"
 
 # The paper gives no size for this model on MNIST. 15 blocks see 18 rows up, 7 blocks would see 10. LSTMs can count
-# rows, but a convolution does not know how far down it is: a position embedding, which the paper's model does not have, is
-# worth 4 nats to a small net after one epoch; see docs/claims.md.
+# rows, but a convolution does not know how far down it is: a position embedding, which the paper's model does not have,
+# is worth 4 nats to a small net after one epoch; see docs/claims.md.
 pixel_cnn = Recipe(
     data="binarized_mnist",
     model="PixelCNN",

@@ -194,7 +194,7 @@ def test_a_data_set_names_what_is_wrong_with_it(change, message):
 
 def test_values_and_labels_of_a_data_set_are_checked_when_they_are_read():
     many = dataclasses.replace(DOTS, levels=300, read=lambda split: np.full((4, 8, 8, 1), -1, "int32"))
-    with pytest.raises(ValueError, match="must be int32 .* of values 0 to 299, got int32 .* of values -1 to -1"):
+    with pytest.raises(ValueError, match=r"must be int32 .* of values 0 to 299, got int32 .* of values -1 to -1"):
         data.arrays(many, "test")
     for labels in ([0, 1, 2, 1], [0, -1, 1, 1], [0, 1], [0.0, 1.0, 1.0, 1.0]):
         with pytest.raises(ValueError, match="the labels of dots must be 4 integers 0 to 1 in the test split, got "):
@@ -214,10 +214,9 @@ def test_an_array_of_a_user_can_still_be_written():
 
 def test_the_command_of_an_outsider_s_run_is_found_and_its_card_can_be_written(folder):
     (folder / "my_net.py").write_text("from pixel_zoo.models import PixelCNN\n\nclass MyNet(PixelCNN):\n    pass\n")
-    recipes = (
-        "from my_net import MyNet\nfrom pixel_zoo.training import Recipe as R\n\nmine = R(data='digits', model=MyNet)\n"
+    (folder / "my_recipes.py").write_text(
+        "from my_net import MyNet\nfrom pixel_zoo.training import Recipe\nmine = Recipe(data='digits', model=MyNet)\n"
     )
-    (folder / "my_recipes.py").write_text(recipes)
     recorded = load_recipes(folder / "my_recipes.py")["mine"].to_dict() | {"epochs": 3}
     command, _ = training_command(Recipe(**recorded), folder, "runs/a")  # my_net.py holds no recipe
     assert command.endswith("my_recipes.py --model mine --set epochs=3 --output runs/a")
