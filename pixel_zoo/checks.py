@@ -24,9 +24,12 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     """
     if not isinstance(name, str):
         return ""
-    folded = {one.lower(): one for one in known if isinstance(one, str)}
-    closest = difflib.get_close_matches(name.lower(), folded, n=1)
-    return f"did you mean {folded[closest[0]]!r}? " if closest else ""
+    texts = [one for one in known if isinstance(one, str)]
+    for case in (str, str.lower):
+        spelt = {case(one): one for one in texts}
+        if closest := difflib.get_close_matches(case(name), spelt, n=1, cutoff=0.7):
+            return f"did you mean {spelt[closest[0]]!r}? "
+    return ""
 
 
 def one_of(name: str, value: object, known: Iterable) -> object:

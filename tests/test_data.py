@@ -239,7 +239,9 @@ def test_an_unprepared_set_without_a_network_says_how_to_prepare_it(name, monkey
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("change", [{"levels": 16}, {"image_shape": (8, 8, 3)}, {"splits": {"test": 301}}])
+@pytest.mark.parametrize(
+    "change", [{"levels": 16}, {"image_shape": (8, 8, 3)}, {"splits": {"train": 1297, "validation": 200, "test": 301}}]
+)
 def test_what_is_not_the_data_set_is_refused(change, monkeypatch):
     broken = dataclasses.replace(data.info("digits"), name="broken", **change)
     monkeypatch.setitem(registry._DATA_SETS, "broken", broken)

@@ -44,6 +44,7 @@ def without_samples(monkeypatch):
 
 
 def test_the_page_runs(folder):
+    sys.path.insert(0, str(folder))  # as for `python FILE`
     blocks = re.findall(r"^```(\w+)\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
     assert len(blocks) > 8
     for kind, text in blocks:
@@ -130,7 +131,7 @@ def wrong_shape(image_shape, levels):
     return net((4, 4, 1), levels)
 
 
-def with_vector(image_shape, levels, length=2):
+def with_vector(image_shape, levels, length):
     return models.PixelCNN(image_shape, levels, filters=2, num_blocks=1, head_filters=2, conditioning_dim=length)
 
 
@@ -144,7 +145,7 @@ def with_vector(image_shape, levels, length=2):
         ({"model": 3}, TypeError, "model must be a name, a class or a function, got 3"),
         ({"model": functools.partial(net)}, TypeError, "model must be a class or a function that has a name"),
         ({"model": no_levels}, ValueError, "no_levels must take image_shape and levels, but has no levels"),
-        ({"model": "MultiScalePixelRNN"}, ValueError, "model_options: MultiScalePixelRNN needs small_shapes"),
+        ({"model": with_vector}, ValueError, "model_options: .*:with_vector needs length"),
         ({"model_options": {"filter": 3}}, ValueError, r"did you mean 'filters'\? .*:net takes filters, got 'filter'"),
         ({"model_options": {"filters": print}}, TypeError, "model_options must hold values that JSON can hold"),
         ({"data": dataclasses.replace(DOTS, name="mnist")}, ValueError, "'mnist' is a data set of the package"),
@@ -158,16 +159,24 @@ def test_bad_additions_are_named_when_the_recipe_is_made(change, error, message)
 
 
 @pytest.mark.parametrize(
-    "model, error, message",
+    "change, error, message",
     [
-        (no_model, TypeError, "no_model must return a model of pixel_zoo.models, got Sequential"),
-        (wrong_shape, ValueError, r"wrong_shape must be of images \(8, 8, 1\) with 3 levels, .* got \(4, 4, 1\)"),
-        (with_vector, ValueError, "with_vector takes 'vector' with each image, but no data set has it"),
+        ({"model": no_model}, TypeError, "no_model must return a model of pixel_zoo.models, got Sequential"),
+        (
+            {"model": wrong_shape},
+            ValueError,
+            r"wrong_shape must be of images \(8, 8, 1\) with 3 levels, .* got \(4, 4, 1\)",
+        ),
+        (
+            {"model": with_vector, "model_options": {"length": 2}},
+            ValueError,
+            "with_vector takes 'vector' with each image, but no data set has it",
+        ),
     ],
 )
-def test_bad_models_are_named_before_a_folder_is_written(tmp_path, model, error, message):
+def test_bad_models_are_named_before_a_folder_is_written(tmp_path, change, error, message):
     with pytest.raises(error, match=message):
-        train(dataclasses.replace(TINY, model=model), tmp_path / "run", verbose=0)
+        train(dataclasses.replace(TINY, **change), tmp_path / "run", verbose=0)
     assert not (tmp_path / "run").exists()
 
 
@@ -243,7 +252,10 @@ def test_the_closest_name_is_suggested_whatever_its_case():
     "ask, message",
     [
         (lambda: override(TINY, "epohcs=3"), r"set: did you mean 'epochs'\? a recipe has no field 'epohcs'"),
-        (lambda: override(TINY, "model_option.filters=3"), r"did you mean 'model_options'\? .*'model_option.filters'"),
+        (
+            lambda: override(TINY, "model_option.filters=3"),
+            r"set: did you mean 'model_options'\? .*'model_option.filters'",
+        ),
         (lambda: override(TINY, "model=PixelCNM"), r"model: did you mean 'PixelCNN'\? It must be one of"),
         (lambda: override(TINY, "optimizer=adamm"), r"optimizer: did you mean 'adam'\?"),
         (lambda: data.arrays("digits", "tran"), r"split of digits: did you mean 'train'\?"),

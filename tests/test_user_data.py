@@ -467,9 +467,7 @@ def test_absurdly_many_codes_are_asked_about(tmp_path):
     codes = np.arange(24).reshape(6, 2, 2)
     path = str(tmp_path / "codes.npy")
     np.save(path, np.where(codes == 3, 2**31, codes))
-    with pytest.raises(
-        ValueError, match=r"did you mean other values\? .* codes up to 2147483648, .* levels=2147483649"
-    ):
+    with pytest.raises(ValueError, match=r"did you mean codes up to 2147483648, as .*: renumber them with np.unique"):
         data.info("codes", path=path)
     with pytest.raises(ValueError, match="levels must be from 2 to 1048576, got 2147483649"):
         data.info("codes", path=path, levels=2**31 + 1)
