@@ -172,9 +172,24 @@ def test_bad_additions_are_named_when_the_recipe_is_made(change, error, message)
             ValueError,
             "with_vector takes 'vector' with each image, but no data set has it",
         ),
+        (
+            {"data": dataclasses.replace(DOTS, splits={"train": 20, "validation": 0, "test": 4})},
+            ValueError,
+            "the validation split of dots is empty, as nobody holds too few images",
+        ),
+        (
+            {"accumulation_steps": 6},
+            ValueError,
+            "accumulation_steps must be at most 5, .* got 6",
+        ),
+        (
+            {"data": lambda: DOTS, "model_options": {"num_classes": 3}, "model": "PixelCNN"},
+            ValueError,
+            "model_options: dots has 2 classes, got num_classes=3",
+        ),
     ],
 )
-def test_bad_models_are_named_before_a_folder_is_written(tmp_path, change, error, message):
+def test_what_cannot_be_trained_is_named_before_a_folder_is_written(tmp_path, change, error, message):
     with pytest.raises(error, match=message):
         train(dataclasses.replace(TINY, **change), tmp_path / "run", verbose=0)
     assert not (tmp_path / "run").exists()

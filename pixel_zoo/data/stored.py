@@ -1,13 +1,14 @@
-"""Arrays that a user has stored in .npy and .npz files."""
+"""Arrays in .npy and .npz files of a user."""
 
 import os
 import pathlib
+from collections.abc import Callable
 
 import numpy as np
 
 
-def load_arrays(path, mmap_mode=None):
-    """The arrays of a .npy or .npz file; pickled objects, which can run code, are refused.
+def load_arrays(path: str | os.PathLike, mmap_mode: str | None = None) -> np.ndarray | dict[str, np.ndarray]:
+    """The arrays of a .npy or .npz file. Pickled objects, which can run code, are refused.
 
     Args:
         path: the file.
@@ -18,7 +19,7 @@ def load_arrays(path, mmap_mode=None):
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no whole .npy or .npz file, or holds pickled objects.
+        ValueError: it is not a complete .npy or .npz file, or holds pickled objects.
 
     Example:
 
@@ -42,22 +43,22 @@ def load_arrays(path, mmap_mode=None):
         ) from error
 
 
-def stored_before(read, name):
-    """`read`, a function split -> array, for a set whose splits may lie in the folder `PIXEL_ZOO_DATA` as arrays.
+def stored_before(read: Callable[[str], np.ndarray], name: str) -> Callable[[str], np.ndarray]:
+    """Wrap `read`, a function split -> array, so that it first looks for the split in the folder `PIXEL_ZOO_DATA`.
 
-    That environment variable names a folder of files `NAME-SPLIT.npy`; what is not there is read as ever.
+    This environment variable names a folder of files `NAME-SPLIT.npy`; splits that are not there are read by `read`.
 
     Args:
         read: as of `DataSet`.
         name: the set's name.
 
     Returns:
-        A function split -> array, which raises FileNotFoundError where `PIXEL_ZOO_DATA` is no folder.
+        A function split -> array, which raises FileNotFoundError if `PIXEL_ZOO_DATA` is not a folder.
 
     Example:
 
-    >>> stored_before(lambda split: "as ever", "digits")("train")
-    'as ever'
+    >>> stored_before(lambda split: "read", "digits")("train")
+    'read'
     """
 
     def read_stored_first(split):

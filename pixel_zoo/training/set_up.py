@@ -85,12 +85,21 @@ def steps_per_epoch(recipe):
     """Return the number of whole batches in the training split.
 
     Raises:
-        ValueError: the split does not fill one batch.
+        ValueError: the split does not fill one batch, there are no validation images, or no update of the weights.
     """
-    images = data.info(recipe.data, **recipe.data_options).splits["train"]
+    info = data.info(recipe.data, **recipe.data_options)
+    images = info.splits["train"]
     if images < recipe.batch_size:
         raise ValueError(f"batch_size must be at most {images}, the number of training images, got {recipe.batch_size}")
-    return images // recipe.batch_size
+    if not info.splits["validation"]:
+        raise ValueError(f"data: the validation split of {info.name} is empty, as {info.source} holds too few images")
+    steps = images // recipe.batch_size
+    if recipe.accumulation_steps > steps * recipe.epochs:
+        raise ValueError(
+            f"accumulation_steps must be at most {steps * recipe.epochs}, the steps of all epochs, or the weights are "
+            f"never updated, got {recipe.accumulation_steps}"
+        )
+    return steps
 
 
 def _build_loss_and_metrics(model):
