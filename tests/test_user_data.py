@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 
 import keras
@@ -16,7 +17,7 @@ import pytest
 from PIL import Image
 
 from pixel_zoo import data, models
-from pixel_zoo.data import imagenet
+from pixel_zoo.data import imagenet, picture
 from pixel_zoo.data.pixel_budget import PixelBudget
 from pixel_zoo.training import Recipe, load_recipes, override
 from pixel_zoo.training.recipe import parse_data_options
@@ -282,6 +283,22 @@ def test_threads_share_a_budget_of_pixels():
         list(pool.map(decode, [40, 150, 60, 50, 30, 200, 100, 20]))
     assert all(sum(sizes) <= 100 or len(sizes) == 1 for sizes in most)
     assert budget.used == 0
+
+
+def test_pictures_beyond_the_budget_are_decoded_by_one_thread(tmp_path, monkeypatch):
+    threads = []
+    square = picture._square
+    monkeypatch.setattr(
+        picture, "_square", lambda *arguments: threads.append(threading.current_thread()) or square(*arguments)
+    )
+    together = all_images("images", path=str(fill(tmp_path / "a", 20)), size=8)
+    assert threading.main_thread() not in threads
+    threads.clear()
+    monkeypatch.setattr("pixel_zoo.data.images._PIXELS_AT_ONCE", 100)  # the pictures have 120
+    alone = all_images("images", path=str(fill(tmp_path / "b", 20)), size=8)
+    assert set(threads) == {threading.main_thread()}
+    for split, images in together.items():
+        np.testing.assert_array_equal(alone[split], images)
 
 
 def test_linked_folders_are_followed_and_loops_end(tmp_path, monkeypatch, caplog):

@@ -15,7 +15,7 @@ from pixel_zoo.data.pixel_budget import PixelBudget
 from pixel_zoo.data.splits import split_by_digest
 from pixel_zoo.progress import progress_bar
 
-_PIXELS_AT_ONCE = 2**25  # of some 12 bytes each while they are converted
+_PIXELS_AT_ONCE = 2**23  # of some 12 bytes each while they are converted
 
 
 def images(path: str, size: int, colours: int = 3, bits: int | None = None) -> DataSet:
@@ -101,8 +101,9 @@ def _read_folder(folder, size, mode, bits):
         progress_bar(f"Reading {folder}", len(files), wanted=None) as one_more,
     ):
         warnings.simplefilter("ignore")  # Pillow's remarks on odd files that it reads nevertheless
-        squares = pool.map(lambda file: read_file(file, size, mode, bits, budget), files)
+        squares = pool.map(lambda file: read_file(file, size, mode, bits, budget, large=False), files)
         for file, square in zip(files, squares, strict=True):
+            square = square or read_file(file, size, mode, bits, budget)  # a large picture, in this thread
             one_more()
             if isinstance(square, str):
                 lines.append(f"{file}: skipped: {square}")

@@ -43,7 +43,9 @@ def open_picture(file: pathlib.Path, formats: tuple[str, ...] = FORMATS) -> Imag
     return Image.open(file, formats=[name for name in formats if name in Image.OPEN])
 
 
-def read_file(file: pathlib.Path, size: int, mode: str, bits: int | None, budget: PixelBudget) -> Square | str:
+def read_file(
+    file: pathlib.Path, size: int, mode: str, bits: int | None, budget: PixelBudget, large: bool = True
+) -> Square | str | None:
     """Read a picture as a square of `size` x `size` pixels.
 
     Pillow looks at the beginning of a file before it reads the rest, so a film costs no more than a text.
@@ -54,17 +56,23 @@ def read_file(file: pathlib.Path, size: int, mode: str, bits: int | None, budget
         mode: "L" or "RGB".
         bits: how many bits count in values of more than 8; None for 16.
         budget: the pixels that all threads together may decode at once.
+        large: whether to decode a picture of more pixels than the budget has. Do so in one thread alone: the C library
+            keeps what a thread has freed for that thread, so each would go on to hold the memory of a large picture.
 
     Returns:
-        The square, or text: why the file can't be used.
+        The square; or text: why the file can't be used; or None for a large picture that is not decoded.
     """
     try:
         if not file.is_file():  # a pipe, or a link to nowhere
             return "no file"
         if not file.stat().st_size:
             return "the file is empty"
-        with open_picture(file) as picture, budget.reserved(_pixels_to_decode(picture, size)):
-            pixels, changed, highest = _square(picture, size, mode, bits)
+        with open_picture(file) as picture:
+            count = _pixels_to_decode(picture, size)
+            if count > budget.limit and not large:
+                return None
+            with budget.reserved(count):
+                pixels, changed, highest = _square(picture, size, mode, bits)
         with open(file, "rb") as content:
             return Square(hashlib.file_digest(content, "sha256").hexdigest(), pixels, changed, highest)
     except UnidentifiedImageError:
