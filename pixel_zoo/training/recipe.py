@@ -327,7 +327,7 @@ def _integer(name, value, low, high=INT32):
 
 def _json_number(value):
     """A number of NumPy's as one of Python's, for JSON."""
-    if isinstance(value, numbers.Number):
+    if isinstance(value, numbers.Real) and hasattr(value, "item"):
         return value.item()
     raise TypeError(f"{value!r} is a {type(value).__name__}")
 
