@@ -36,13 +36,6 @@ def folder(tmp_path, monkeypatch):
             del sys.modules[name]
 
 
-@pytest.fixture
-def without_samples(monkeypatch):
-    """Compiling the sampling of a model takes longer than training it."""
-    blank = np.zeros((16, 8, 8, 1), "uint8")
-    monkeypatch.setattr(models.PixelModel, "generate", lambda self, num_images, seed, labels: blank)
-
-
 def test_the_page_runs(folder):
     sys.path.insert(0, str(folder))  # as for `python FILE`
     blocks = re.findall(r"^```(\w+)\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
@@ -92,15 +85,15 @@ DOTS = data.DataSet(
 TINY = Recipe(data=DOTS, model=net, batch_size=4, epochs=1)
 
 
-def test_a_run_of_objects_is_recorded_by_name_and_resumed(tmp_path, without_samples):
-    train(TINY, tmp_path, verbose=0)
+def test_a_run_of_objects_is_recorded_by_name_and_resumed(tmp_path):
+    train(TINY, tmp_path, samples=False, verbose=0)
     recorded = json.loads((tmp_path / "config.json").read_text())["recipe"]
     assert (recorded["data"], recorded["model"]) == ("dots", f"{__name__}:net")
     assert f"{__name__}:net ()" in (tmp_path / "report.md").read_text()
-    train(TINY, tmp_path, resume=True, verbose=0)
+    train(TINY, tmp_path, resume=True, samples=False, verbose=0)
     for change in ({"model": "PixelCNN"}, {"data": dataclasses.replace(DOTS, name="spots")}):
         with pytest.raises(ValueError, match="resume: the run was started with"):
-            train(dataclasses.replace(TINY, **change), tmp_path, resume=True, verbose=0)
+            train(dataclasses.replace(TINY, **change), tmp_path, resume=True, samples=False, verbose=0)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from PIL import Image
 from pixel_zoo import data
 from pixel_zoo.files import replacing
 from pixel_zoo.layers import MaskedConv2D
+from pixel_zoo.models import PixelCNN
 from pixel_zoo.training import Recipe, StopAfter, evaluate, load_recipes, override, pictures, train
 from pixel_zoo.training.set_up import build_model, build_optimizer
 
@@ -275,7 +276,7 @@ def test_a_class_conditional_recipe_trains_and_is_evaluated_with_labels(tmp_path
     assert float(rows(tmp_path)[0]["val_nats"]) == pytest.approx(nats.mean(), rel=1e-4)
     assert evaluate(model, "digits", "validation")["nats"] == pytest.approx(nats.mean(), rel=1e-5)
     with pytest.raises(ValueError, match="data: 'digits' has 10 classes, the model 4"):
-        evaluate(models.PixelCNN((8, 8, 1), 17, **options | {"num_classes": 4}), "digits", "test")
+        evaluate(PixelCNN((8, 8, 1), 17, **options | {"num_classes": 4}), "digits", "test")
 
 
 def test_a_profile_names_what_ran(tmp_path):
