@@ -1,47 +1,13 @@
 """A functional model as the walker sees it: which operations read the image, and how they may be taken apart."""
 
 import dataclasses
-import numbers
 
 import keras
 
 from pixel_zoo.inputs import image_input
-from pixel_zoo.layers import GatedActivation, MixtureLogits, PositionEmbedding, RasterLayer
+from pixel_zoo.layers import GatedActivation, PositionEmbedding, RasterLayer
 from pixel_zoo.sampling.nested_graph import nodes_in_order
-
-# Layers that do the same at every position and feature, so that they may be applied to any slice of a map.
-_POINTWISE_LAYERS = (
-    keras.layers.Activation,
-    keras.layers.ReLU,
-    keras.layers.LeakyReLU,
-    keras.layers.ELU,
-    keras.layers.Rescaling,
-    keras.layers.Identity,
-    keras.layers.Add,
-    keras.layers.Subtract,
-    keras.layers.Multiply,
-    keras.layers.Average,
-    keras.layers.Maximum,
-    keras.layers.Minimum,
-    keras.layers.Concatenate,
-    GatedActivation,
-    MixtureLogits,
-)
-# What is left of these when nothing is trained: nothing.
-_IDENTITY_LAYERS = (
-    keras.layers.Dropout,
-    keras.layers.SpatialDropout2D,
-    keras.layers.GaussianDropout,
-    keras.layers.GaussianNoise,
-)
-# Operations of `keras.ops` that appear in a graph as themselves: x + y, keras.ops.relu(x) ...
-_ARITHMETIC = frozenset(
-    ["Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Negative", "Maximum", "Minimum", "Cast"]
-)
-_FUNCTIONS = frozenset(["Exp", "Log", "Log1p", "Square", "Sqrt", "Power", "Absolute", "Clip"])
-_SIGMOIDS = frozenset(["Sigmoid", "Tanh", "Softplus", "Softsign", "LogSigmoid"])
-_RECTIFIERS = frozenset(["Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Silu", "Gelu", "HardSigmoid", "HardSilu"])
-_POINTWISE_OPERATIONS = _ARITHMETIC | _FUNCTIONS | _SIGMOIDS | _RECTIFIERS
+from pixel_zoo.sampling.pointwise import is_known_pointwise, is_pointwise, way_out
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,10 +82,16 @@ class RasterGraph:
         self.conditioning, self.conditioning_of_rows = _split_conditioning(self.conditioning)
         self.maps = self._maps_of_rows(model)
         self.output = id(output)
+        shape = tuple(model.outputs[0].shape[1:])
+        if shape[:3] != self.image_shape or len(shape) > 4:
+            raise ValueError(
+                f"the output must be logits of shape {self.image_shape}, or {(*self.image_shape, 'levels')} for more "
+                f"than 2 levels, got {shape}: end with pixel_zoo.layers.Logits"
+            )
         if self._waits.get(self.output, True):
             raise ValueError(
-                "the logits see the very value that they predict, or no image at all: the first layer needs "
-                "mask_type='A'; pixel_zoo.check_causality tells which output sees what"
+                "the logits depend on the values that they predict, or not on the image at all: the first layer needs "
+                "mask_type='A'; pixel_zoo.check_causality says which output sees which input"
             )
 
     def _add(self, node):
@@ -171,15 +143,15 @@ class RasterGraph:
 
     def _check_pointwise(self, node, pixelwise):
         operation = node.operation
-        if not _is_pointwise(node):
-            raise ValueError(
-                f"layer {operation.name!r} ({type(operation).__name__}) is neither a raster layer nor pointwise, "
-                "so it cannot be run pixel by pixel"
-            )
         if isinstance(operation, keras.layers.Concatenate):
             self._check_axis(node)
         if pixelwise:
             self._check_colours(node)
+        if not is_pointwise(node, self.colours if pixelwise else 1):
+            raise ValueError(
+                f"layer {operation.name!r} ({type(operation).__name__}) is neither a raster layer nor pointwise: "
+                f"{way_out(operation, self.colours)}"
+            )
 
     def _check_axis(self, node):
         if node.operation.axis not in (-1, len(node.outputs[0].shape) - 1):
@@ -231,15 +203,6 @@ class RasterGraph:
         return _unique(node.input for node in self.above if node.input in self._waits)
 
 
-def run_pointwise(operation, args, kwargs):
-    """Apply a pointwise operation to slices of its maps."""
-    if isinstance(operation, _IDENTITY_LAYERS):
-        return args[0]
-    if isinstance(operation, keras.layers.Concatenate):
-        return keras.ops.concatenate(args[0], axis=-1)
-    return operation(*args, **kwargs)
-
-
 def is_projection(operation):
     """Whether an operation is an unmasked 1x1 convolution."""
     return (
@@ -254,7 +217,7 @@ def _split_conditioning(nodes):
     in_full, of_rows, needed = [], [], set()
     for node in reversed(nodes):
         maps = all(len(tensor.shape) == 4 for tensor in [*node.input_tensors, *node.outputs])
-        by_row = maps and (is_projection(node.operation) or _is_pointwise(node))
+        by_row = maps and (is_projection(node.operation) or is_known_pointwise(node))
         if by_row and not needed.intersection(map(id, node.outputs)):
             of_rows.insert(0, node)
         else:
@@ -263,23 +226,9 @@ def _split_conditioning(nodes):
     return in_full, of_rows
 
 
-def _is_pointwise(node):
-    operation = node.operation
-    known = isinstance(operation, _POINTWISE_LAYERS + _IDENTITY_LAYERS) or (
-        type(operation).__module__.startswith("keras.") and type(operation).__name__ in _POINTWISE_OPERATIONS
-    )
-    constants = [arg for arg in keras.tree.flatten((node.arguments.args, node.arguments.kwargs)) if _is_array(arg)]
-    return known and not constants
-
-
 def _symbolic(arguments):
     flat = keras.tree.flatten((arguments.args, arguments.kwargs))
     return [arg for arg in flat if isinstance(arg, keras.KerasTensor)]
-
-
-def _is_array(arg):
-    constant = isinstance(arg, (keras.KerasTensor, numbers.Number, str, bool, type(None)))
-    return not constant and getattr(arg, "shape", ()) != ()
 
 
 def _unique(items):

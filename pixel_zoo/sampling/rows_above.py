@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from pixel_zoo.sampling.raster_graph import run_pointwise
+from pixel_zoo.sampling.pointwise import run_pointwise
 
 
 class RowsAbove:

@@ -14,7 +14,8 @@ from pixel_zoo.layers.colours import (
     unsort_features,
 )
 from pixel_zoo.likelihoods import likelihood_of_logits
-from pixel_zoo.sampling.raster_graph import RasterGraph, is_projection, run_pointwise
+from pixel_zoo.sampling.pointwise import run_pointwise
+from pixel_zoo.sampling.raster_graph import RasterGraph, is_projection
 from pixel_zoo.sampling.rows_above import RowsAbove, all_columns, enter_row
 
 
