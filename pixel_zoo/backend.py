@@ -3,6 +3,8 @@
 This is the only file of the floors above which a backend's own operations are used.
 """
 
+import sys
+
 import keras
 import numpy as np
 from keras import ops
@@ -89,6 +91,53 @@ def slice_update(x, start, update):
 
     stop = tf.shape(update) + start
     return tf.raw_ops.TensorStridedSliceUpdate(input=x, begin=start, end=stop, strides=[1] * len(start), value=update)
+
+
+def is_tf_dataset(x):
+    """Whether `x` is a tf.data pipeline; does not import TensorFlow.
+
+    Example:
+    >>> is_tf_dataset(np.zeros(3))
+    False
+    """
+    return "tensorflow" in sys.modules and isinstance(x, sys.modules["tensorflow"].data.Dataset)
+
+
+def example_of_dataset(dataset):
+    """Zeros of the shapes and dtypes of a batch of a tf.data pipeline: NumPy arrays, None where a shape is unknown."""
+    import tensorflow as tf
+
+    def zeros(spec):
+        known = isinstance(spec, tf.TensorSpec) and spec.shape.rank and None not in spec.shape[1:]
+        return np.zeros((1, *spec.shape[1:]), spec.dtype.as_numpy_dtype) if known else None
+
+    return tf.nest.map_structure(zeros, dataset.element_spec)
+
+
+def check_ranges(dataset, ranges):
+    """A tf.data pipeline that fails on batches with values outside of 0..most.
+
+    The check runs in the pipeline, on the host. It holds for any backend, whether the model is compiled or not: in a
+    step compiled by XLA, TensorFlow ignores assertions.
+
+    Args:
+        dataset: `tf.data.Dataset`.
+        ranges: maps a batch to a list of (text that begins the error, integer tensor, largest value allowed).
+    """
+    import tensorflow as tf
+
+    def check(*batch):
+        batch = batch if isinstance(dataset.element_spec, tuple) else batch[0]
+        for text, values, most in ranges(batch):
+            if values.dtype.is_bool or (values.dtype.min >= 0 and values.dtype.max <= most):
+                continue
+            low, high = tf.reduce_min(values), tf.reduce_max(values)
+            empty = tf.equal(tf.size(values), 0)
+            in_range = empty | ((low >= 0) & (tf.cast(high, tf.int64) <= most))
+            tf.debugging.Assert(in_range, [tf.strings.format(f"{text} 0..{most}, got {{}}..{{}}", (low, high))])
+        return batch
+
+    return dataset.map(check)
 
 
 def on_accelerator():
