@@ -122,6 +122,16 @@ def test_bad_values_of_a_pipeline_are_refused(model, kind):
     model.optimizer.iterations.assign(0)
 
 
+@pytest.mark.parametrize("kind", PIPELINES)
+def test_a_bad_first_batch_leaves_the_model_as_it_was(kind):
+    """Keras on JAX would lose all weights."""
+    model = compiled_model()
+    before = model.log_likelihood(GOOD)
+    with pytest.raises(ValueError, match=TOO_HIGH):
+        model.fit(**in_a_pipeline(kind, HIGH, GOOD))
+    np.testing.assert_array_equal(model.log_likelihood(GOOD), before)
+
+
 @pytest.mark.xla
 def test_bad_values_are_refused_by_a_compiled_model_too():
     with pytest.raises(ValueError, match=TOO_HIGH):

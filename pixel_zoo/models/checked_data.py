@@ -53,7 +53,12 @@ class DataCheck:
         raise mine from None
 
     def data(self, x, y=None):
-        """Check arrays, or return a pipeline that checks its batches; what is neither is returned as it is."""
+        """Check arrays, or return a pipeline that checks its batches; what is neither is returned as it is.
+
+        A `PyDataset` with a true attribute `is_checked` is returned as it is, too.
+        """
+        if getattr(x, "is_checked", False):
+            return x
         if backend.is_tf_dataset(x):
             return self._dataset(x)
         if isinstance(x, keras.utils.PyDataset):
@@ -125,9 +130,9 @@ class _CheckedDataset(keras.utils.PyDataset):
 
     def __init__(self, dataset, check):
         super().__init__(
-            workers=dataset.workers,
-            use_multiprocessing=dataset.use_multiprocessing,
-            max_queue_size=dataset.max_queue_size,
+            workers=getattr(dataset, "workers", 1),  # missing where a user's class does not call its base class
+            use_multiprocessing=getattr(dataset, "use_multiprocessing", False),
+            max_queue_size=getattr(dataset, "max_queue_size", 10),
         )
         self.dataset, self.check = dataset, check
 

@@ -4,6 +4,8 @@ import inspect
 
 import keras
 
+from pixel_zoo import backend
+from pixel_zoo.inputs import image_input, other_inputs
 from pixel_zoo.models.checked_data import DataCheck, is_endless
 
 
@@ -67,12 +69,13 @@ class LikelihoodTraining:
 
     def _with_checked_data(self, method, args, kwargs):
         """Call a method of `keras.Model`, with what it is given as `x`, `y` and `validation_data` checked."""
+        backend.ignore_retracing_of_fit()
         signature = inspect.signature(method)
         bound = signature.bind(*args, **kwargs)
         given, check = bound.arguments, self._data_check()
         if "shuffle" in signature.parameters and is_endless(given.get("x")):
             given.setdefault("shuffle", False)  # Keras's default, True, warns
-        with check.errors():
+        with check.errors(), backend.keep_values(self._state()):
             if given.get("x") is not None:
                 given["x"] = check.data(given["x"], given.get("y"))
             if given.get("validation_data") is not None:
@@ -81,18 +84,29 @@ class LikelihoodTraining:
                 given["validation_data"] = given["validation_data"] if checked is x else checked
             return method(*bound.args, **bound.kwargs)
 
+    def _state(self):
+        """All variables that Keras on JAX takes out of the model while it trains."""
+        optimizer = getattr(self, "optimizer", None)
+        if keras.backend.backend() != "jax" or optimizer is None:
+            return self.variables
+        if not optimizer.built:  # else `fit` builds it, and loses its values too
+            optimizer.build(self.trainable_variables)
+        return [*self.variables, *optimizer.variables]
+
     def _data_check(self):
         """The `DataCheck` of this model."""
         default = self.default_loss()
         loss = getattr(self, "loss", None)
-        names, image_name, small_shape = self._input_names()
+        first = getattr(self, "stages", [self])[0]  # the others take the image of the stage before, too
+        image = image_input(first)
+        small = [tensor for tensor in other_inputs(first) if tensor.name == "small" and "int" in tensor.dtype]
         return DataCheck(
-            names,
-            image_name,
+            ["image" if tensor is image else tensor.name for tensor in first.inputs],
+            image.name,
             self.image_shape,
             self.levels,
             self.num_classes,
             self.conditioning_dim,
-            small_shape,
+            tuple(small[0].shape[1:]) if small else None,
             check_targets=loss is default or (isinstance(default, keras.losses.Loss) and type(loss) is type(default)),
         )

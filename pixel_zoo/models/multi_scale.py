@@ -115,11 +115,6 @@ class MultiScalePixelRNN(LikelihoodTraining, keras.Model):
     def _target(self, x):
         return _named(x)["image"]
 
-    def _input_names(self):
-        """The inputs' names in order, the image's own name, and the shape of the small image or None."""
-        given = {"label": self.num_classes, "vector": self.conditioning_dim}
-        return ["image", *(name for name, value in given.items() if value is not None)], "image", None
-
     def call(self, inputs, training=False):
         """log p(x) of each image: the sum over stages, float32 tensor (batch,)."""
         given = _named(inputs)

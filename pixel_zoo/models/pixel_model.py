@@ -88,13 +88,6 @@ class PixelModel(LikelihoodTraining, keras.Model):
         """The images are their own targets."""
         return image_of(self, x)
 
-    def _input_names(self):
-        """The inputs' names in order, the image's own name, and the shape of the small image or None."""
-        image = image_input(self)
-        names = ["image" if tensor is image else tensor.name for tensor in self.inputs]
-        small = [tensor for tensor in self.inputs if tensor.name == "small" and "int" in tensor.dtype]
-        return names, image.name, tuple(small[0].shape[1:]) if small else None
-
     # Likelihood
 
     def log_likelihood(self, images, labels=None, vectors=None, conditioning=(), batch_size=128):
