@@ -535,7 +535,8 @@ NOT_RASTER = [
 
 @pytest.mark.parametrize("entry", [*ONE_OF_EACH_CLASS, *NOT_RASTER], ids=str)
 def test_keras_own_battery(entry):
-    weights = len(build(entry.make(), entry.input_features).weights)
+    layer = entry.make()
+    layer.build((2, 3, 4, entry.input_features))
     testing.TestCase().run_layer_test(
         entry.layer_class,
         init_kwargs=entry.arguments,
@@ -544,7 +545,7 @@ def test_keras_own_battery(entry):
         expected_num_losses=0,
         supports_masking=False,
         assert_built_after_instantiation=False,
-        expected_num_trainable_weights=weights,
+        expected_num_trainable_weights=len(layer.weights),
     )
 
 
