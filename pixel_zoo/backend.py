@@ -1,18 +1,28 @@
 """The few things that `keras.ops` lacks: a scan that trains under XLA, a compiler, and counter-based noise.
 
-This is the only file of the floors above which a backend's own operations are used.
+Among the modules that run on every backend, this is the only one that calls TensorFlow or JAX directly.
 """
+
+import contextlib
+import logging
+import sys
 
 import keras
 import numpy as np
 from keras import ops
 
+if keras.backend.backend() not in ("tensorflow", "jax"):
+    raise ImportError(
+        f"pixel_zoo runs on the Keras backends 'tensorflow' and 'jax', got {keras.backend.backend()!r}: "
+        "set the environment variable KERAS_BACKEND to one of them before Keras is imported"
+    )
+
 
 def scan(function, init, xs, reverse=False):
-    """Fold `function` over the leading axis of `xs`, with the meaning of `jax.lax.scan`.
+    """Fold `function` over the leading axis of `xs`, as `jax.lax.scan` does.
 
-    Unlike `keras.ops.scan`, the outputs of a step may differ from the carry in structure, shape and dtype, and on
-    TensorFlow the loop is given its maximum, so that it can be differentiated under XLA.
+    Unlike with `keras.ops.scan`, the outputs of a step may differ from the carry in structure, shape and dtype. On
+    TensorFlow the loop has a static maximum of iterations, so that it can be differentiated under XLA.
 
     Args:
         function: maps (carry, x) to (carry, y).
@@ -28,14 +38,11 @@ def scan(function, init, xs, reverse=False):
     >>> int(total), [int(s) for s in sums]
     (6, [0, 1, 3, 6])
     """
-    backend = keras.backend.backend()
-    if backend == "jax":
+    if keras.backend.backend() == "jax":
         import jax
 
         return jax.lax.scan(function, init, xs, reverse=reverse)
-    if backend == "tensorflow":
-        return _tensorflow_scan(function, init, xs, reverse)
-    raise NotImplementedError(f"pixel_zoo runs on the TensorFlow and JAX backends of Keras, not on {backend!r}")
+    return _tensorflow_scan(function, init, xs, reverse)
 
 
 def _tensorflow_scan(function, init, xs, reverse):
@@ -66,10 +73,10 @@ def _tensorflow_scan(function, init, xs, reverse):
 
 
 def slice_update(x, start, update):
-    """`keras.ops.slice_update`, for a start that is known before it runs, as an operation that every server has.
+    """`keras.ops.slice_update` for a static start, by an operation that every server supports.
 
-    On TensorFlow, Keras takes one of XLA's. Where XLA has not compiled what is around it, that operation starts a
-    compiler of its own for each new shape, which servers may come without.
+    On TensorFlow, Keras uses an operation of XLA. In a graph that XLA does not compile, that operation starts a
+    compiler for each new shape, which servers may not have.
 
     Args:
         x: tensor.
@@ -77,18 +84,87 @@ def slice_update(x, start, update):
         update: tensor of the same rank and dtype.
 
     Returns:
-        `x` with `update` written over it from `start` on.
+        `x` with `update` written at `start`.
 
     Example:
     >>> [int(value) for value in slice_update(np.zeros(4, "int32"), (1,), np.array([7, 8], "int32"))]
     [0, 7, 8, 0]
     """
+    if 0 in update.shape:
+        return x  # XLA has no kernel for the operation below without anything to write
     if keras.backend.backend() != "tensorflow":
         return ops.slice_update(x, start, update)
     import tensorflow as tf
 
     stop = tf.shape(update) + start
     return tf.raw_ops.TensorStridedSliceUpdate(input=x, begin=start, end=stop, strides=[1] * len(start), value=update)
+
+
+@contextlib.contextmanager
+def keep_values(variables):
+    """Give Keras variables their values back if Keras loses them.
+
+    On JAX, `fit` and `evaluate` move the values of all variables into a state of their own and lose them if the first
+    step fails, for example because of its data.
+
+    Args:
+        variables: list of Keras variables.
+    """
+    values = [variable.value for variable in variables] if keras.backend.backend() == "jax" else []
+    try:
+        yield
+    except BaseException:
+        for variable, value in zip(variables, values, strict=False):
+            if variable._value is None:
+                variable.assign(value)
+        raise
+
+
+def is_tf_dataset(x):
+    """Whether `x` is a tf.data pipeline; does not import TensorFlow.
+
+    Example:
+    >>> is_tf_dataset(np.zeros(3))
+    False
+    """
+    return "tensorflow" in sys.modules and isinstance(x, sys.modules["tensorflow"].data.Dataset)
+
+
+def example_of_dataset(dataset):
+    """Zeros of the shapes and dtypes of a batch of a tf.data pipeline: NumPy arrays, None where a shape is unknown."""
+    import tensorflow as tf
+
+    def zeros(spec):
+        known = isinstance(spec, tf.TensorSpec) and spec.shape.rank and None not in spec.shape[1:]
+        return np.zeros((1, *spec.shape[1:]), spec.dtype.as_numpy_dtype) if known else None
+
+    return tf.nest.map_structure(zeros, dataset.element_spec)
+
+
+def check_ranges(dataset, ranges):
+    """A tf.data pipeline that fails on batches with values outside of 0..most.
+
+    The check runs in the pipeline, on the host. It holds for any backend, whether the model is compiled or not: in a
+    step compiled by XLA, TensorFlow ignores assertions.
+
+    Args:
+        dataset: `tf.data.Dataset`.
+        ranges: maps a batch to a list of (text that begins the error, integer tensor, largest value allowed).
+    """
+    import tensorflow as tf
+
+    def check(*batch):
+        batch = batch if isinstance(dataset.element_spec, tuple) else batch[0]
+        for text, values, most in ranges(batch):
+            if values.dtype.is_bool or (values.dtype.min >= 0 and values.dtype.max <= most):
+                continue
+            low, high = tf.reduce_min(values), tf.reduce_max(values)
+            empty = tf.equal(tf.size(values), 0)
+            in_range = empty | ((low >= 0) & (tf.cast(high, tf.int64) <= most))
+            tf.debugging.Assert(in_range, [tf.strings.format(f"{text} 0..{most}, got {{}}..{{}}", (low, high))])
+        return batch
+
+    return dataset.map(check)
 
 
 def on_accelerator():
@@ -108,7 +184,7 @@ def on_accelerator():
 
 
 def accelerators():
-    """The GPUs and TPUs that computations run on, as their makers call them: a list of texts, empty on a CPU.
+    """The names of the GPUs and TPUs that computations run on: a list of str, empty on a CPU.
 
     Example:
     >>> len(accelerators()) > 0 or not on_accelerator()
@@ -129,11 +205,11 @@ def compiled(function, variables, xla=True):
 
     Args:
         function: maps tensors to a structure of tensors.
-        variables: every Keras variable that it reads; later calls see their values of that time.
+        variables: every Keras variable that it reads. Each call sees their current values.
         xla: on TensorFlow, whether to compile with XLA; JAX always does.
 
     Returns:
-        A function of the same arguments; compiled once per shapes and dtypes.
+        A function of the same arguments, compiled once for each combination of shapes and dtypes.
     """
     if keras.backend.backend() == "jax":
         import jax
@@ -146,11 +222,26 @@ def compiled(function, variables, xla=True):
         return lambda *args: pure([variable.value for variable in variables], *args)
     import tensorflow as tf
 
-    return tf.function(function, autograph=False, jit_compile=xla)
+    traced = tf.function(function, autograph=False, jit_compile=xla)
+    # TensorFlow counts traces by source code, so that it warns of one trace for each of several models.
+    traced._omit_frequent_tracing_warning = True
+    return traced
+
+
+def ignore_retracing_of_fit():
+    """Make TensorFlow stop warning that `fit` and the like of several models were each traced once."""
+    logger = logging.getLogger("tensorflow")
+    if _is_no_retracing_of_fit not in logger.filters:
+        logger.addFilter(_is_no_retracing_of_fit)
+
+
+def _is_no_retracing_of_fit(record):
+    message = record.getMessage()
+    return not ("triggered tf.function retracing" in message and "TensorFlowTrainer" in message)
 
 
 def start_trace(directory):
-    """Begin to record what runs when, as TensorBoard's profiler shows it.
+    """Start a recording for TensorBoard's profiler.
 
     Args:
         directory: where `stop_trace` writes the trace, below `plugins/profile/`.
@@ -166,7 +257,7 @@ def start_trace(directory):
 
 
 def stop_trace():
-    """End the recording and write it."""
+    """Stop the recording and write it to disk."""
     if keras.backend.backend() == "jax":
         import jax
 

@@ -3,6 +3,7 @@
 import types
 from typing import NamedTuple
 
+import keras
 import numpy as np
 
 from pixel_zoo import layers, models
@@ -143,3 +144,17 @@ def one_of_each_kind(entries):
 # Where a test takes seconds a model, it runs over one of each kind: plain, or with what else a model can be given.
 PLAIN_MODELS = one_of_each_kind(reversed(MODELS))
 GIVEN_MODELS = one_of_each_kind(MODELS)
+
+
+def image_input(*shape):
+    """A symbolic image and its values as floats."""
+    image = keras.Input(shape, dtype="int32", name="image")
+    return image, keras.layers.Rescaling(1.0)(image)
+
+
+def scrambled(model, seed=0):
+    """The model with random weights, biases and initial states included, so that nothing hides behind a zero."""
+    draw = np.random.default_rng(seed)
+    for weight in model.weights:
+        weight.assign(draw.normal(scale=0.4, size=weight.shape).astype("float32"))
+    return model

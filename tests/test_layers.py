@@ -10,10 +10,11 @@ import keras
 import numpy as np
 import pytest
 import reference
-from catalogue import LAYERS
+from catalogue import LAYERS, LayerEntry
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from keras import ops
+from keras.src import testing
 
 from pixel_zoo import layers
 from pixel_zoo.layers.copying_logits import CopyingLogits
@@ -27,11 +28,10 @@ from pixel_zoo.layers.row_lstm import RowLSTM
 from pixel_zoo.layers.vertical_conv2d import VerticalConv2D
 
 every_layer = pytest.mark.parametrize("entry", LAYERS, ids=str)
-one_of_each_class = pytest.mark.parametrize(  # that of most colours
-    "entry",
-    {e.layer_class: e for e in sorted(reversed(LAYERS), key=lambda e: e.arguments.get("colours", 1))}.values(),
-    ids=str,
-)
+ONE_OF_EACH_CLASS = {  # that of most colours
+    e.layer_class: e for e in sorted(reversed(LAYERS), key=lambda e: e.arguments.get("colours", 1))
+}.values()
+one_of_each_class = pytest.mark.parametrize("entry", ONE_OF_EACH_CLASS, ids=str)
 every_class = pytest.mark.parametrize(
     "layer_class",
     [MaskedConv2D, GatedConv2D, VerticalConv2D, RowLSTM, DiagonalBiLSTM, Logits, CopyingLogits],
@@ -274,7 +274,7 @@ def row_by_row(layer, x, bias, whole_rows):
     state = layer.initial_state(weights, batch, width)
     rows = []
     for i in range(height):
-        context = layer.enter_row(weights, state, () if bias is None else take_structure(bias_rows, i))
+        context = layer.enter_row(weights, state, None if bias is None else take_structure(bias_rows, i))
         whole = layer.of_rows_above or i in whole_rows
         compute_row = layer.row if whole else lambda *args: pixel_by_pixel(layer, *args)
         y, record = compute_row(weights, context, ops.convert_to_tensor(x[i]))
@@ -523,6 +523,30 @@ def test_an_input_with_fewer_features_than_colours_is_refused(entry):
 def test_an_odd_number_of_features_cannot_be_gated():
     with pytest.raises(ValueError, match="'odd' halves its features, so their number must be even, got 3"):
         GatedActivation(name="odd")(np.zeros((1, 2, 2, 3), "float32"))
+
+
+# ----- Keras's own battery: configuration, shapes, dtypes, serialisation, training, mixed precision
+
+NOT_RASTER = [
+    LayerEntry(layers.GatedActivation, {}, 4),
+    LayerEntry(layers.PositionEmbedding, {"features": 3}, 2),
+]
+
+
+@pytest.mark.parametrize("entry", [*ONE_OF_EACH_CLASS, *NOT_RASTER], ids=str)
+def test_keras_own_battery(entry):
+    layer = entry.make()
+    layer.build((2, 3, 4, entry.input_features))
+    testing.TestCase().run_layer_test(
+        entry.layer_class,
+        init_kwargs=entry.arguments,
+        input_shape=(2, 3, 4, entry.input_features),
+        expected_num_seed_generators=0,
+        expected_num_losses=0,
+        supports_masking=False,
+        assert_built_after_instantiation=False,
+        expected_num_trainable_weights=len(layer.weights),
+    )
 
 
 # ----- Layers broken on purpose: each check must be able to fail

@@ -120,3 +120,32 @@ def test_mixed_precision_keeps_the_gradient(layer_class, arguments):
     ):
         right, near = as_numpy(right), as_numpy(near)
         assert np.linalg.norm(near - right) < 0.03 * np.linalg.norm(right)
+
+
+ONE_LANE = {
+    "Row LSTM, width 1": (RowLSTM, {}, (3, 1)),
+    "Row LSTM, a kernel wider than the row": (RowLSTM, {"kernel_size": 7}, (2, 3)),
+    "Diagonal BiLSTM, height 1": (DiagonalBiLSTM, {}, (1, 3)),
+    "Diagonal BiLSTM, one pixel": (DiagonalBiLSTM, {}, (1, 1)),
+}
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX always compiles")
+@pytest.mark.parametrize(("layer_class", "arguments", "size"), ONE_LANE.values(), ids=ONE_LANE)
+def test_a_line_shorter_than_its_taps_compiles_with_xla(layer_class, arguments, size):
+    """XLA cannot write an empty slice: what a tap reads if all of it lies outside the image."""
+    import tensorflow as tf
+
+    layer = build(layer_class(2, dtype="float64", **arguments), 2)
+    x = tf.constant(random_map(2, *size, 2))
+
+    def output_and_gradient(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x)
+            total = tf.reduce_sum(y * y)
+        return y, *tape.gradient(total, [x, layer.recurrent_kernel.value])
+
+    compiled = tf.function(output_and_gradient, autograph=False, jit_compile=True)(x)
+    for one, other in zip(compiled, tf.function(output_and_gradient, autograph=False)(x), strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-12)

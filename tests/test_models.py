@@ -89,7 +89,7 @@ def test_the_leaking_pair_is_named():
     x = keras.layers.Rescaling(2.0, -1.0)(image)
     # Reads the pixel two to the right in the same row.
     x = keras.ops.pad(x, [[0, 0], [0, 0], [0, 2], [0, 0]])[:, :, 2:]
-    model = pz.models.PixelModel(image, pz.layers.Logits(2)(x))
+    model = keras.Model(image, pz.layers.Logits(2)(x))
     with pytest.raises(pz.CausalityError) as caught:
         pz.check_causality(scrambled(model))
     assert (caught.value.output, caught.value.input) == ((0, 0, 0), (0, 2, 0))

@@ -7,9 +7,9 @@ from keras import ops
 def feature_colours(features, colours):
     """Feature k of a map belongs to colour k % colours.
 
-    The paper (section 3.4) splits every layer's features into one group per colour and leaves open how a remainder is
-    split. Dealing them out in turn splits any number as evenly as can be, and a concatenation of maps whose widths are
-    multiples of `colours` keeps every feature in its group.
+    The paper (section 3.4) splits every layer's features into one group per colour and does not say what happens to a
+    remainder. Assigning colours in turn splits any number of features as evenly as possible. Concatenating maps whose
+    widths are multiples of `colours` keeps every feature in its group.
 
     Args:
         features: number of features of the map.
@@ -26,7 +26,7 @@ def feature_colours(features, colours):
 
 
 def centre_mask(mask_type, input_colours, output_colours):
-    """What an output feature sees of the very pixel it stands for (paper, section 3.4, figure 2).
+    """What an output feature sees of its own pixel (paper, section 3.4, figure 2).
 
     Args:
         mask_type: "A": only earlier colours; "B": its own colour too.
@@ -47,7 +47,7 @@ def centre_mask(mask_type, input_colours, output_colours):
 
 
 def by_colour(colours_of_features):
-    """The order that brings features of one colour together, and the width of each group.
+    """The permutation that sorts features by colour, and the width of each group.
 
     Args:
         colours_of_features: int array (features,).
@@ -65,7 +65,7 @@ def by_colour(colours_of_features):
 
 
 def sort_features(x, colours_of_features):
-    """Bring the features of a tensor (..., features) into the order of `by_colour`."""
+    """Sort the features of a tensor (..., features) by colour, as `by_colour` does."""
     order, widths = by_colour(colours_of_features)
     return x if len(widths) == 1 else ops.take(x, order, axis=-1)
 
@@ -77,13 +77,13 @@ def unsort_features(x, colours_of_features):
 
 
 def colour_slice(x, widths, colour):
-    """The features of one colour of a tensor (..., features) sorted by colour; `()`, nothing, stays nothing."""
-    if len(widths) == 1 or isinstance(x, tuple):
+    """The features of one colour of a tensor (..., features) sorted by colour."""
+    if len(widths) == 1:
         return x
     start = sum(widths[:colour])
     return x[..., start : start + widths[colour]]
 
 
 def join(groups):
-    """The inverse of `colour_slice`: the groups of all colours side by side."""
+    """The inverse of `colour_slice`: concatenate the features of all colours."""
     return groups[0] if len(groups) == 1 else ops.concatenate(groups, axis=-1)

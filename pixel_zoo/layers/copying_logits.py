@@ -53,5 +53,5 @@ class CopyingLogits(Logits):
     def prepare_bias(self, bias):
         return bias  # one feature a colour: sorted as it is, and small until its row comes
 
-    def enter_row(self, weights, state, bias=()):
-        return super().enter_row(weights, state, bias if isinstance(bias, tuple) else self._certainty(bias))
+    def enter_row(self, weights, state, bias=None):
+        return super().enter_row(weights, state, None if bias is None else self._certainty(bias))

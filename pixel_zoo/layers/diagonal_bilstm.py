@@ -12,7 +12,7 @@ from pixel_zoo.layers.lstm_scan import Taps, lstm_scan
 from pixel_zoo.layers.raster_layer import RasterLayer
 
 RIGHT, LEFT = 0, 1
-# The smallest step (rows x images of a group) and the most groups that were measured, and paid: see `_groups`.
+# The smallest step (rows x images of a group) and the largest number of groups that were measured to be worth it.
 POSITIONS_OF_A_STEP = 112
 MOST_GROUPS = 8
 
@@ -27,9 +27,17 @@ class DiagonalBiLSTM(RasterLayer):
     output of (i, j) = rightward h(i, j) + leftward h(i-1, j)
     ```
 
-    The leftward map is moved down one row, else it would see the pixels to the right. So a pixel sees all before it.
-    Neighbours outside the image have a learned initial state. The map is skewed, row r moved r columns, so that a
-    diagonal becomes a column and height + width - 1 steps do all positions; padding never enters a state.
+    The leftward map is moved down one row, because otherwise it would see the pixels to the right. So each position of
+    the output sees all positions of the input that come before it, and its own.
+
+    In a model whose first layer has mask A, as in the paper, one pixel is hidden from most positions: the last pixel of
+    the row above. Mask A keeps a pixel out of the features at its own position. The features that hold the last pixel
+    of a row lie in the row below, in the columns from which the first layer reaches it: the last 4 columns for a 7x7
+    kernel. Positions further to the left do not see those. The paper's network has the same gap.
+
+    Neighbours outside the image have a learned initial state. The map is skewed: row r is moved r columns to the right,
+    so that a diagonal becomes a column, and height + width - 1 steps compute all positions. Padding never enters a
+    state.
 
     Args:
         units: int, number of features h of each direction's state and of the output.
@@ -101,8 +109,8 @@ class DiagonalBiLSTM(RasterLayer):
         halves = [self.input_to_state.of_lstm(bias, direction) for direction in (RIGHT, LEFT)]
         return ops.stack([_skew(half, groups)[:, n] for n, half in enumerate(halves)], axis=1)
 
-    # Row by row: both directions' terms from the row above once per row; the rightward LSTM pixel by pixel; the
-    # leftward one, right to left, once the row is finished.
+    # Row by row: the terms from the row above once per row, for both directions; the rightward LSTM pixel by pixel; the
+    # leftward LSTM from right to left when the row is finished.
 
     def prepare(self):
         unit_order, _ = self.input_to_state.unit_groups()
@@ -134,13 +142,13 @@ class DiagonalBiLSTM(RasterLayer):
         right, left = (ops.broadcast_to(weights[direction]["h"], shape) for direction in (RIGHT, LEFT))
         return right, left, ops.zeros_like(left)
 
-    def enter_row(self, weights, state, bias=()):
+    def enter_row(self, weights, state, bias=None):
         right, left, moved_down = state
         gates = []
         for direction, above in ((RIGHT, right), (LEFT, left)):
             terms = ops.matmul(above, weights[direction]["above"])
-            terms = terms if isinstance(bias, tuple) else terms + bias[direction]
-            gates.append(self.input_to_state.enter_row(weights[direction]["input_to_state"], [], terms))
+            terms = terms if bias is None else terms + bias[direction]
+            gates += self.input_to_state.enter_row(weights[direction]["input_to_state"], [], terms)
         return gates[RIGHT], gates[LEFT], moved_down
 
     def initial_memory(self, weights, batch):
@@ -154,7 +162,7 @@ class DiagonalBiLSTM(RasterLayer):
 
     def step(self, weights, base, inputs, colour):
         gates, c, moved_down = base
-        (gates,) = self.input_to_state.step(weights[RIGHT]["input_to_state"], gates, inputs, colour)
+        (gates,) = self.input_to_state.step(weights[RIGHT]["input_to_state"], [gates], inputs, colour)
         _, widths = self.input_to_state.unit_groups()
         h, c = lstm_cell(gates, colour_slice(c, widths, colour))
         return h + colour_slice(moved_down, widths, colour), h, c
@@ -175,7 +183,7 @@ class DiagonalBiLSTM(RasterLayer):
 
     def _sweep(self, weights, gates, x, reverse=False):
         """One direction along a row x (width, batch, c_in), terms from above in `gates`: h (width, batch, units)."""
-        gates, _ = self.input_to_state.row(weights["input_to_state"], gates, x)
+        gates, _ = self.input_to_state.row(weights["input_to_state"], [gates], x)
         _, widths = self.input_to_state.unit_groups()
 
         def pixel(state, gates):
@@ -190,24 +198,24 @@ class DiagonalBiLSTM(RasterLayer):
 
 
 def _groups(batch, height, training):
-    """Into how many groups to split a batch: see `_skew`.
+    """The number of groups to split a batch into: see `_skew`.
 
-    More groups waste less on padding, in more and smaller steps; on a processor it pays while a step still has some
-    hundred positions, on an accelerator it does not.
+    More groups waste less on padding but need more and smaller steps. On a CPU that is faster as long as a step has
+    about a hundred positions; on an accelerator it is slower.
     """
     if backend.on_accelerator():
         return 1
-    if batch is None:  # traced for any batch: what is trained is large, what is served is small
+    if batch is None:  # traced for batches of any size: those of training are large, those of a server small
         batch = 32 if training else 8
     most = min(MOST_GROUPS, batch, batch * height // POSITIONS_OF_A_STEP)
     return max(groups for groups in range(1, max(1, most) + 1) if batch % groups == 0)
 
 
 def _skew(x, groups):
-    """Move row r by r columns, in both directions, and bring the columns to the front.
+    """Move row r by r columns, for both directions, and make the columns the first axis.
 
-    Half of a skewed map is padding. Images laid side by side, one of each of `groups` groups, share it: the next one's
-    first row starts while the last rows of the one before are still on their way.
+    Half of a skewed map is padding. Images placed side by side, one of each of `groups` groups, share it: the first row
+    of an image starts while the last rows of the image before it are not finished.
 
     Args:
         x: tensor (batch, height, width, features).
@@ -215,7 +223,7 @@ def _skew(x, groups):
 
     Returns:
         tensor (groups * width + height - 1, 2 directions, features, height, images of a group): rightward, and
-        leftward with the map mirrored. Zeros where no column came to stand.
+        leftward with the map mirrored. Positions without a column are zero.
     """
     _, height, width, features = x.shape
     x = ops.reshape(_whole_groups(x, groups), (groups, -1, height, width, features))
@@ -228,7 +236,7 @@ def _skew(x, groups):
 
 
 def _whole_groups(x, groups):
-    """Images (batch, ...) with blank ones behind, so that groups of one size hold them all."""
+    """Images (batch, ...) followed by blank ones, so that all groups have the same size."""
     missing = -ops.shape(x)[0] % groups
     return x if groups == 1 else ops.concatenate([x, ops.zeros((missing, *x.shape[1:]), x.dtype)])
 

@@ -12,8 +12,8 @@ class GatedActivation(keras.layers.Layer):
     y = tanh(first half of the features) * sigmoid(second half)
     ```
 
-    It halves features where they stand, which for maps of the vertical stack is right: no colour is hidden from any of
-    their features. For others see `GatedConv2D`, which keeps both halves of a gate in one colour.
+    It splits the features in the middle. That is right for maps of the vertical stack, in which no colour is hidden.
+    For other maps use `GatedConv2D`, which keeps both halves of a gate in one colour.
 
     Input: float tensor (..., 2 * units). Output: float tensor (..., units).
 

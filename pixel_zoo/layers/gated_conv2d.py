@@ -17,8 +17,7 @@ class GatedConv2D(MaskedConv2D):
     y = tanh(W_f * x + bias_f) * sigmoid(W_g * x + bias_g)
     ```
 
-    The two kernels stand side by side in one, [f, g]; unit k, and with it both halves of its gate, belongs to colour
-    k % colours.
+    Both kernels are stored as one, [f, g]. Unit k, with both halves of its gate, belongs to colour k % colours.
 
     Args:
         units: int, number of output features.
@@ -29,7 +28,7 @@ class GatedConv2D(MaskedConv2D):
     tensor (batch, height, width, units).
 
     Raises:
-        ValueError: as `MaskedConv2D`, and for less than one unit for each colour.
+        ValueError: as `MaskedConv2D`, and if there are fewer units than colours.
 
     Example:
     >>> import numpy as np

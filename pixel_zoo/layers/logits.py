@@ -10,11 +10,11 @@ from pixel_zoo.layers.masked_conv2d import MaskedConv2D
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
 class Logits(MaskedConv2D):
-    """1x1 masked convolution to the logits of each colour's value (van den Oord et al. 2016, sections 2.2 and 3.4).
+    """1x1 masked convolution to the logits of every value (van den Oord et al. 2016, sections 2.2 and 3.4).
 
     Args:
-        levels: int, number of values that a colour of a pixel takes: 256 in the paper; 2 for binary images, which have
-            one logit, that of value 1.
+        levels: int, number of values that a colour of a pixel takes: 256 in the paper, 2 for binary images. Binary
+            images have one logit, that of value 1.
         colours: int, number of colour channels of the image.
 
     Input: float tensor (batch, height, width, c_in). Output: (batch, height, width, colours, levels), or

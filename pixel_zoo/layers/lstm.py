@@ -1,4 +1,4 @@
-"""What the two recurrent layers share: the cell and its input-to-state map."""
+"""The parts that both recurrent layers share: the cell and its input-to-state map."""
 
 import numpy as np
 from keras import ops
@@ -48,9 +48,9 @@ def lstm_cell_by_colour(gates, cell, widths):
 
 
 class InputToState(MaskedConv2D):
-    """Masked convolution to the gates of one or more LSTMs: [o, f, i, g], each `units` wide, one LSTM after another.
+    """Masked convolution to the gates [o, f, i, g] of one or more LSTMs, each gate `units` wide.
 
-    The colour of a gate's feature is that of the unit it drives, hence `units` is told apart from `filters`.
+    A gate has the colour of its unit, so colours repeat every `units` features, not every `filters`.
     """
 
     def __init__(self, units, lstms=1, **kwargs):
@@ -73,7 +73,7 @@ class InputToState(MaskedConv2D):
         return features[..., 4 * self.units * lstm : 4 * self.units * (lstm + 1)]
 
     def prepare(self, lstm=0):
-        """The weights of one LSTM's gates, as `MaskedConv2D` steps want them."""
+        """The weights of one LSTM's gates, in the form that the steps of `MaskedConv2D` take."""
         kernel, bias = self.of_lstm(self.masked_kernel(), lstm), self.of_lstm(self.bias, lstm)
         return self._prepare(kernel, bias, self.gate_colours())
 

@@ -15,7 +15,7 @@ class Taps(NamedTuple):
     Attributes:
         states: tuple of ints, one per tap of the state-to-state kernel: the position it reads, relative to its own.
         inputs: tuple of ints, the same for the input-to-state kernel.
-        learned_edge: whether a state tap beyond either end of the line reads the initial state; otherwise 0.
+        learned_edge: whether a state tap beyond either end of the line reads the initial state, instead of zeros.
     """
 
     states: tuple
@@ -32,10 +32,10 @@ def lstm_scan(x, kernel, bias, initial_h, initial_c, taps, starts=None, conditio
     c(t, p) = f c(t-1, p) + i g,    h(t, p) = o tanh(c)
     ```
 
-    Several LSTMs of one shape run side by side. What a step reads is laid out as the columns of one matrix, so that it
-    holds one product of each LSTM; features come before positions, so that gates are contiguous. The gradient is a
-    second loop, which sums the gradients of the weights as it goes. No map of gates exists but the activations that it
-    needs.
+    Several LSTMs of the same shape run together. What a step reads is arranged as the columns of one matrix, so that a
+    step is one matrix product for each LSTM. Features come before positions, so that gates are contiguous. The gradient
+    is a second loop that accumulates the gradients of the weights. Of the gates, only the activations that the gradient
+    needs are stored.
 
     Args:
         x: float tensor (steps, lstms, features, positions, batch).
@@ -44,8 +44,8 @@ def lstm_scan(x, kernel, bias, initial_h, initial_c, taps, starts=None, conditio
         initial_h: float tensor (lstms, units), the state before step 0 at every position.
         initial_c: float tensor (lstms, units).
         taps: `Taps`.
-        starts: bool NumPy array (steps, positions) or None; where it is True a sequence begins: the cell and the state
-            tap of offset 0 read the initial state.
+        starts: bool NumPy array (steps, positions) or None. A sequence begins where it is True: the cell and the state
+            tap of offset 0 read the initial state there.
         conditioning: float tensor (steps, lstms, 4 * units, positions, batch) added to the gates, or None.
 
     Returns:
@@ -149,10 +149,10 @@ class _LSTMScan:
         product = ops.cast(ops.matmul(kernel, self._columns(x)), self.wide)
         return ops.reshape(product, (self.lstms, kernel.shape[1], self.positions, -1))
 
-    # What a step reads: the states of one tap after another, then the inputs.
+    # A step reads the states of all taps, then the inputs of all taps.
 
     def _empty_operand(self, initial_h):
-        """With only that filled in which no step changes: what lies beyond the ends of the line."""
+        """An operand that holds only what no step changes: the values beyond the ends of the line."""
         edge = initial_h if self.taps.learned_edge else ops.zeros_like(initial_h)
         rows = [edge] * len(self.taps.states)
         rows.append(ops.zeros((self.lstms, len(self.taps.inputs) * self.features), edge.dtype))
@@ -160,7 +160,7 @@ class _LSTMScan:
         return ops.broadcast_to(rows[:, :, None, None], (*rows.shape, self.positions, self.batch))
 
     def _fill(self, operand, h_beside, h, x):
-        """Lay out what a step reads. Updating slices in place costs less than a concatenation."""
+        """Write what a step reads. Updating slices in place costs less than a concatenation."""
         for row, tap in self._state_rows():
             readers, read = self._inside(tap)
             source = h if tap else h_beside

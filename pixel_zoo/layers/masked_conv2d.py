@@ -1,4 +1,7 @@
-"""The masked convolution of PixelCNN and of every input-to-state map."""
+"""The masked convolution."""
+
+import functools
+import operator
 
 import keras
 import numpy as np
@@ -11,7 +14,7 @@ from pixel_zoo.layers.raster_layer import RasterLayer
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
 class MaskedConv2D(RasterLayer):
-    """Convolution that sees only what comes before in raster order (van den Oord et al. 2016, section 3.4, figure 2).
+    """Convolution that sees only earlier pixels in raster order (van den Oord et al. 2016, section 3.4, figure 2).
 
     ```
     mask of a 5x5 kernel    x x x x x     x: all colours
@@ -21,8 +24,8 @@ class MaskedConv2D(RasterLayer):
                             . . . . .
     ```
 
-    The kernel holds only the rows at and above the centre, so what is below costs neither memory nor time. Outside the
-    image there are zeros.
+    The kernel holds only the rows at and above the centre, so that the rows below cost neither memory nor time. Outside
+    of the image there are zeros.
 
     Args:
         filters: int, number of output features.
@@ -111,13 +114,13 @@ class MaskedConv2D(RasterLayer):
 
     def _convolve(self, x, kernel):
         if self.kernel_size == (1, 1):
-            pixels = ops.reshape(x, (-1, x.shape[-1]))  # one large product, where TensorFlow would do one a row
+            pixels = ops.reshape(x, (-1, x.shape[-1]))  # one large product; TensorFlow would compute one for each row
             return ops.reshape(ops.matmul(pixels, kernel[0, 0]), (-1, *x.shape[1:-1], self.filters))
         left = self.columns_left
         padded = ops.pad(x, [[0, 0], [self.rows_above, 0], [left, left], [0, 0]])
         return ops.conv(padded, kernel, padding="valid")
 
-    # Row by row. The kernel falls into its rows above, its taps to the left, and the pixel itself.
+    # Row by row: the kernel is split into the rows above, the taps to the left, and the pixel itself.
 
     def prepare(self):
         return self._prepare(self.masked_kernel(), self.bias, self.output_colours())
@@ -129,13 +132,17 @@ class MaskedConv2D(RasterLayer):
         if self.colours > 1:
             kernel = ops.take(ops.take(kernel, input_order, axis=2), order, axis=3)
         features, own_row = kernel.shape[3], kernel[-1]
-        return {
-            "above": ops.reshape(kernel[:-1], (-1, features)) if self.rows_above else (),
-            "left": ops.reshape(own_row[: self.columns_left], (-1, features)) if self.columns_left else (),
+        weights = {
             "centre": self._centre_by_colour(own_row[self.columns_left], input_widths, widths),
             "row": ops.reshape(own_row[: self.columns_seen], (-1, features)),
-            "bias": ops.cast(ops.take(bias, order), self.compute_dtype) if self.use_bias else (),
         }
+        if self.rows_above:
+            weights["above"] = ops.reshape(kernel[:-1], (-1, features))
+        if self.columns_left:
+            weights["left"] = ops.reshape(own_row[: self.columns_left], (-1, features))
+        if self.use_bias:
+            weights["bias"] = ops.cast(ops.take(bias, order), self.compute_dtype)
+        return weights
 
     def _centre_by_colour(self, centre, input_widths, widths):
         """The centre tap as one matrix per output colour, with the rows of the inputs which that colour sees."""
@@ -150,18 +157,24 @@ class MaskedConv2D(RasterLayer):
         if self.rows_above or self.sees_itself:
             shape = (width, batch, self.kernel.shape[2])
             return [ops.zeros(shape, self.compute_dtype) for _ in range(self.rows_above)]
-        # With neither rows above nor the pixel itself to tell the batch, an empty sum has to.
+        # Without rows above and without the pixel itself, only this empty sum has the size of the batch.
         return ops.zeros((width, batch, self.filters), self.compute_dtype)
 
-    def enter_row(self, weights, state, bias=()):
+    def enter_row(self, weights, state, bias=None):
+        """The sum of all that the row takes from elsewhere, a list of one tensor; [] if there is nothing."""
+        terms = []
         if self.rows_above:
             taps = [tap for row in state for tap in self._taps(row, self.kernel_size[1])]
-            context = ops.matmul(ops.concatenate(taps, axis=-1), weights["above"])
-        else:
-            context = () if self.sees_itself else state
-        context = _plus(context, bias)
-        # A bias vector alone is not worth a row of its own: then `enter_pixel` adds it.
-        return context if _is_empty(context) else _plus(context, weights["bias"])
+            terms.append(ops.matmul(ops.concatenate(taps, axis=-1), weights["above"]))
+        elif not self.sees_itself:
+            terms.append(state)
+        if bias is not None:
+            terms.append(bias)
+        # A row of bias vectors alone is not worth its memory: then `enter_pixel` adds the vector.
+        return _sum([*terms, *self._bias_vector(weights)]) if terms else []
+
+    def _bias_vector(self, weights):
+        return [weights["bias"]] if self.use_bias else []
 
     def _taps(self, row, count):
         """The row (width, batch, c) as each of the kernel's first `count` columns sees it."""
@@ -173,27 +186,31 @@ class MaskedConv2D(RasterLayer):
         return [ops.zeros((batch, self.kernel.shape[2]), self.compute_dtype) for _ in range(self.columns_left)]
 
     def enter_pixel(self, weights, context, memory):
-        base = weights["bias"] if _is_empty(context) else context
+        """The sum of all but the pixel itself, a list of one tensor; [] if there is nothing."""
+        terms = list(context or self._bias_vector(weights))
         if memory:
-            base = _plus(base, ops.matmul(join(memory), weights["left"]))
-        return base
+            terms.append(ops.matmul(join(memory), weights["left"]))
+        return _sum(terms)
 
     def step(self, weights, base, inputs, colour):
-        own = colour_slice(base, [matrix.shape[1] for matrix in weights["centre"]], colour)
+        widths = [matrix.shape[1] for matrix in weights["centre"]]
+        terms = [colour_slice(term, widths, colour) for term in base]
         seen = inputs[: colour + self.sees_itself]
-        return (_plus(ops.matmul(join(seen), weights["centre"][colour]), own) if seen else own,)
+        if seen:
+            terms.insert(0, ops.matmul(join(seen), weights["centre"][colour]))
+        return tuple(_sum(terms))
 
     def leave_pixel(self, weights, memory, inputs, outputs):
-        x = join(inputs) if self.columns_left or self.rows_above else ()
-        return [*memory, x][-self.columns_left :] if self.columns_left else [], x if self.rows_above else ()
+        x = join(inputs) if self.columns_left or self.rows_above else None
+        return [*memory, x][-self.columns_left :] if self.columns_left else [], [x] if self.rows_above else []
 
     def row(self, weights, context, x):
         own = ops.concatenate(self._taps(x, self.columns_seen), axis=-1) if self.columns_left else x
-        y = _plus(ops.matmul(own, weights["row"]), weights["bias"] if _is_empty(context) else context)
-        return y, x if self.rows_above else ()
+        (y,) = _sum([ops.matmul(own, weights["row"]), *(context or self._bias_vector(weights))])
+        return y, [x] if self.rows_above else []
 
     def leave_row(self, weights, state, context, record):
-        return [*state, record][-self.rows_above :] if self.rows_above else state
+        return [*state, *record][-self.rows_above :] if self.rows_above else state
 
     def get_config(self):
         return {
@@ -208,7 +225,7 @@ class MaskedConv2D(RasterLayer):
 
 @ops.custom_gradient
 def _add_bias(y, bias):
-    """The sum of a map (..., features) and a vector, whose gradient XLA's own sum over pixels makes a slow one."""
+    """The sum of a map (..., features) and a vector. Its gradient avoids XLA's slow sum over pixels."""
 
     def backward(*d_y, **_):
         # TensorFlow passes the gradient of the output as it is, JAX in a structure like the output's.
@@ -219,12 +236,6 @@ def _add_bias(y, bias):
     return y + bias, backward
 
 
-def _is_empty(term):
-    return isinstance(term, tuple)
-
-
-def _plus(left, right):
-    """The sum of two terms, each of which may be `()`, nothing."""
-    if _is_empty(left) or _is_empty(right):
-        return right if _is_empty(left) else left
-    return left + right
+def _sum(terms):
+    """The sum of a list of tensors, in their order, as a list of one tensor; [] stays []."""
+    return [functools.reduce(operator.add, terms)] if terms else []

@@ -1,4 +1,4 @@
-"""A learned vector for each place."""
+"""A learned vector for each position."""
 
 import keras
 from keras import ops
@@ -8,19 +8,20 @@ from pixel_zoo.checks import check_rank, positive_integer
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
 class PositionEmbedding(keras.layers.Layer):
-    """A learned vector for each place of a map, whatever stands there (Gehring et al. 2017, 1705.03122, section 3.1).
+    """A learned vector for each position of a map (Gehring et al. 2017, 1705.03122, section 3.1).
 
-    Given to a raster layer as `bias`, it tells a convolution where in the image it is. Once what is outside the image
-    is out of its sight a convolution can't know: nothing that it sees marks the lowest rows.
+    Given to a raster layer as `bias`, it tells a convolution where in the image it is. A convolution whose receptive
+    field lies inside the image cannot know that by itself.
 
     Args:
         features: int, length of the vectors.
 
-    Input: tensor (batch, height, width, c) of static height and width. Its shape alone is read: what is made of a
-    position embedding does not depend on the image. Output: float tensor (batch, height, width, features).
+    Input: tensor (batch, height, width, c) of static height and width. Only its shape is read, so the output does not
+    depend on the image. Output: float tensor (batch, height, width, features).
 
     Raises:
-        ValueError: if features is below 1, or the input has not four axes or another size than the first one had.
+        ValueError: if features is below 1, if the input does not have four axes, or if its height or width differs from
+            that of the first input.
 
     Example:
     >>> import numpy as np
@@ -39,6 +40,9 @@ class PositionEmbedding(keras.layers.Layer):
             raise ValueError(f"{self.name!r} takes maps of static height and width, got {tuple(input_shape)}")
         self.input_spec = keras.layers.InputSpec(axes={1: height, 2: width})
         self.embeddings = self.add_weight(shape=(height, width, self.features), initializer="zeros", name="embeddings")
+
+    def compute_output_spec(self, x):
+        return keras.KerasTensor((*x.shape[:-1], self.features), dtype=self.compute_dtype)
 
     def call(self, x):
         return ops.broadcast_to(self.embeddings, (ops.shape(x)[0], *self.embeddings.shape))

@@ -1,4 +1,4 @@
-"""The contract of a raster layer."""
+"""The base class of raster layers."""
 
 import keras
 
@@ -6,19 +6,22 @@ from pixel_zoo.checks import check_groups, check_rank, positive_integer
 
 
 class RasterLayer(keras.layers.Layer):
-    """A layer whose output at a pixel depends only on pixels before or at it in raster order, colours in their groups.
+    """A layer whose output at a pixel depends only on that pixel and those before it in raster order.
 
-    It maps (batch, height, width, c_in) to (batch, height, width, c_out), in two ways that agree to float rounding:
+    Colours are treated the same way: inside a pixel, the features of a colour depend on those of its own and earlier
+    colours. A raster layer maps (batch, height, width, c_in) to (batch, height, width, c_out) in two ways, which agree
+    up to float rounding:
 
-    - `call(x, bias=None)` does all positions at once: training and likelihood.
-    - Row by row, then pixel by pixel: sampling and completion. The walker in `pixel_zoo.sampling` drives it:
+    - `call(x, bias=None)` computes all positions at once. Training and likelihoods use it.
+    - Sampling and completion compute row by row and, within a row, pixel by pixel. The walker in `pixel_zoo.sampling`
+      calls these methods:
 
       ```
       weights = layer.prepare()                                       # once
-      state = layer.initial_state(weights, batch, width)              # what the rows above leave behind
+      state = layer.initial_state(weights, batch, width)              # what row 0 takes from the rows above
       for each row:
           context = layer.enter_row(weights, state, bias)             # all that the rows above add, all columns at once
-          memory = layer.initial_memory(weights, batch)               # what the pixels to the left leave behind
+          memory = layer.initial_memory(weights, batch)               # what column 0 takes from the pixels to the left
           for each pixel:
               base = layer.enter_pixel(weights, context[column], memory)   # what the colours of a pixel share
               for each colour:
@@ -27,23 +30,24 @@ class RasterLayer(keras.layers.Layer):
           state = layer.leave_row(weights, state, context, record)
       ```
 
-      A row whose inputs are all known takes `row` in place of the loop over its pixels.
+      For a row whose inputs are all known, `row` replaces the loop over pixels.
 
-    Row by row, a row is a tensor (width, batch, features): columns first, because they are stepped over. Features
-    stand sorted by colour, so that a colour group is a contiguous slice; `prepare` sorts the weights once to match.
-    `inputs` and `outputs` of a pixel are lists with one entry per colour. Any structure of tensors may serve as
-    weights, state, context, memory, base and record; `()` says that there is nothing.
+    In these methods a row is a tensor (width, batch, features); columns come first because the loop runs over them.
+    Features are sorted by colour, so that the features of a colour are a contiguous slice; `prepare` sorts the weights
+    once to match. `inputs` and `outputs` of a pixel are lists with one entry per colour. Weights, state, context,
+    memory, base and record may be any structure of tensors (an empty list if there is nothing to pass on). `bias` is
+    None if the layer has no conditioning map.
 
     Args:
         colours: int, number of colour channels of the image. Feature k of every map belongs to colour k % colours.
     """
 
-    #: Whether an output sees its own colour of its own pixel. A model whose outputs all do would see what it predicts.
+    #: Whether an output sees its own colour of its own pixel. A model needs a layer whose outputs do not.
     sees_itself = True
 
-    #: Whether the output depends on the rows above alone. Such a layer has no steps: its rows are run by `row` when
-    #: they are entered. Features stand as they are, not sorted by colour. Its input depends on the rows above alone
-    #: too, or `row` does not read it.
+    #: Whether the output depends on the rows above only. Such a layer has no steps: `row` computes its rows when they
+    #: are entered, with features in their natural order, not sorted by colour. Its input depends on the rows above
+    #: only, or `row` does not read it (and may get None). `leave_row` gets [the row of its input] as record.
     of_rows_above = False
 
     def __init__(self, colours=1, **kwargs):
@@ -63,8 +67,8 @@ class RasterLayer(keras.layers.Layer):
 
         Args:
             x: float tensor (batch, height, width, c_in).
-            bias: optional float tensor that broadcasts to the input-to-state map, which it is added to: the
-                conditioning map of a multi-scale or class-conditional model, or a map of the rows above.
+            bias: optional float tensor that is added to the input-to-state map and broadcasts to it: the conditioning
+                map of a multi-scale or class-conditional model, or a map of the rows above.
 
         Returns:
             float tensor (batch, height, width, c_out).
@@ -72,7 +76,7 @@ class RasterLayer(keras.layers.Layer):
         raise NotImplementedError
 
     def prepare(self):
-        """The weights as the steps want them: masked, cut and sorted by colour, computed once before the loops."""
+        """The weights in the form that the steps take: masked, cut and sorted by colour. Computed once."""
         raise NotImplementedError
 
     def prepare_bias(self, bias):
@@ -81,21 +85,22 @@ class RasterLayer(keras.layers.Layer):
 
     def initial_state(self, weights, batch, width):
         """The state above row 0."""
-        return ()
+        return []
 
-    def enter_row(self, weights, state, bias=()):
-        """All that the rows above and the conditioning map's row add to this row: structure of (width, batch, ...).
+    def enter_row(self, weights, state, bias=None):
+        """All that the rows above and the conditioning map add to this row: structure of tensors (width, batch, ...).
 
-        The map's row is (1, batch, features) where all columns are alike; what is nothing but it may stay so.
+        `bias` is the row of the conditioning map, or None. It has shape (1, batch, features) where all columns are
+        alike; a result that depends on it only may have that width too.
         """
-        return ()
+        return []
 
     def initial_memory(self, weights, batch):
         """The memory to the left of column 0."""
-        return ()
+        return []
 
     def enter_pixel(self, weights, context, memory):
-        """What the colours of one pixel share: all but the pixel itself."""
+        """What the colours of one pixel share: all terms that do not depend on the pixel itself."""
         raise NotImplementedError
 
     def step(self, weights, base, inputs, colour):
@@ -113,13 +118,13 @@ class RasterLayer(keras.layers.Layer):
         raise NotImplementedError
 
     def leave_pixel(self, weights, memory, inputs, outputs):
-        """Pass a finished pixel on: (memory for the pixel to the right, record for the rows below)."""
-        return (), ()
+        """Finish a pixel: (memory for the pixel to the right, record for the rows below)."""
+        return [], []
 
     def row(self, weights, context, x):
-        """A row whose inputs (width, batch, c_in) are all known: (output (width, batch, c_out), record)."""
+        """A row whose inputs x (width, batch, c_in) are all known: (output (width, batch, c_out), record)."""
         raise NotImplementedError
 
     def leave_row(self, weights, state, context, record):
-        """Pass a finished row on: the state for the row below."""
-        return ()
+        """Finish a row: the state for the row below."""
+        return []

@@ -12,16 +12,16 @@ from pixel_zoo.layers.raster_layer import RasterLayer
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
 class RowLSTM(RasterLayer):
-    """LSTM that runs down the image, a whole row at a time (van den Oord et al. 2016, section 3.1).
+    """LSTM that runs down the image and computes a whole row at a time (van den Oord et al. 2016, section 3.1).
 
     ```
     gates of row r = K_ss * h of row r-1  +  K_is * x of row r
     c = f c of row r-1 + i g,   h = o tanh(c)
     ```
 
-    The input-to-state convolution K_is is 1 x `kernel_size` under mask B; the state-to-state convolution K_ss, of the
-    same width, is unmasked. So a pixel sees a triangle above it. Above row 0 there is a learned initial state, beside
-    the image there are zeros.
+    The input-to-state convolution K_is is 1 x `kernel_size` with mask B. The state-to-state convolution K_ss has the
+    same width and no mask. So a pixel sees a triangle above it. Above row 0 there is a learned initial state; to the
+    left and right of the image there are zeros.
 
     Args:
         units: int, number of features h of the state and of the output.
@@ -73,7 +73,7 @@ class RowLSTM(RasterLayer):
         return ops.transpose(h[:, 0], (3, 0, 2, 1))
 
     def _weights_of_scan(self, dtype):
-        """Kernel, bias and initial states as `lstm_scan` takes them; what the mask closes is left out."""
+        """Kernel, bias and initial states as `lstm_scan` takes them, without the taps that the mask hides."""
         inputs = self.input_to_state.masked_kernel()[0, : self.kernel_size // 2 + 1]
         rows = [ops.reshape(kernel, (-1, 4 * self.units)) for kernel in (self.recurrent_kernel, inputs)]
         weights = (
@@ -98,13 +98,13 @@ class RowLSTM(RasterLayer):
         return {name: ops.cast(value, self.compute_dtype) for name, value in weights.items()}
 
     def _state_to_state(self, weights, h):
-        """K_ss * h for a row h (width, batch, units): the taps side by side, then one matrix product."""
+        """K_ss * h for a row h (width, batch, units), as one matrix product of all taps."""
         side, width = self.kernel_size // 2, h.shape[0]
         padded = ops.pad(h, [[side, side], [0, 0], [0, 0]])
         taps = [padded[tap : tap + width] for tap in range(self.kernel_size)]
         return ops.matmul(join(taps), weights["state_to_state"])
 
-    # Row by row: the whole state-to-state term once per row, then pixel by pixel the input-to-state map and the cell.
+    # Row by row: the state-to-state term once per row, then the input-to-state map and the cell for each pixel.
 
     def prepare(self):
         unit_order, _ = self.input_to_state.unit_groups()
@@ -119,10 +119,10 @@ class RowLSTM(RasterLayer):
         shape = (width, batch, self.units)
         return ops.broadcast_to(weights["h"], shape), ops.broadcast_to(weights["c"], shape)
 
-    def enter_row(self, weights, state, bias=()):
+    def enter_row(self, weights, state, bias=None):
         h, c = state
-        above = self._state_to_state(weights, h)
-        gates = above if isinstance(bias, tuple) else above + bias
+        gates = self._state_to_state(weights, h)
+        gates = gates if bias is None else gates + bias
         return self.input_to_state.enter_row(weights["input_to_state"], [], gates), c
 
     def initial_memory(self, weights, batch):

@@ -18,14 +18,14 @@ class VerticalConv2D(MaskedConv2D):
                             . . . . .
     ```
 
-    Mask A makes of any raster map one that depends on the rows above alone. Mask B takes such a map: to the right too
-    its own row holds nothing but rows above, so a stack of them has no blind spot. On any other map mask B is not
-    causal: sampling refuses it, and `check_causality` finds it. No colour of a row above is hidden, so the features
-    belong to no colour.
+    With mask A, the output depends on the rows above only, whatever the input. Mask B is for maps that depend on the
+    rows above only: then even the pixels to the right in its own row hold nothing but the rows above, and a stack of
+    such layers has no blind spot. On any other map mask B is not causal; `PixelModel` refuses it, and `check_causality`
+    finds it. No colour of the rows above is hidden, so the features have no colours.
 
     Args:
         filters: int, number of output features.
-        kernel_size: odd int or pair of odd ints (rows, columns), of the kernel before it is cut.
+        kernel_size: odd int or pair of odd ints (rows, columns), of the kernel before the rows below are removed.
         mask_type: "A" for the first layer of the stack, "B" for all others.
         use_bias: bool, whether a bias vector is added.
         kernel_initializer: initializer of the kernel (rows // 2 + 1, columns, c_in, filters).
@@ -33,7 +33,7 @@ class VerticalConv2D(MaskedConv2D):
     Input: float tensor (batch, height, width, c_in). Output: float tensor (batch, height, width, filters).
 
     Raises:
-        ValueError: as `MaskedConv2D`, and under mask A for a kernel of one row, which would see nothing.
+        ValueError: as `MaskedConv2D`, and for mask A with a kernel of one row, which would see nothing.
 
     Example:
     >>> import numpy as np
@@ -64,7 +64,10 @@ class VerticalConv2D(MaskedConv2D):
         return mask
 
     def row(self, weights, context, x):
-        return super().row(weights, context, x) if self.sees_itself else (context, x)
+        if self.sees_itself:
+            return super().row(weights, context, x)
+        (y,) = context
+        return y, [x]
 
     def get_config(self):
         return {key: value for key, value in super().get_config().items() if key != "colours"}

@@ -8,7 +8,7 @@ from pixel_zoo.arguments import check_conditioning, check_labels, check_vectors
 from pixel_zoo.checks import positive_integer
 from pixel_zoo.inputs import other_inputs
 from pixel_zoo.layers import CopyingLogits, Logits
-from pixel_zoo.models.network import scaled
+from pixel_zoo.models.network import at_least_float32, scaled
 
 
 class Conditioning:
@@ -59,9 +59,11 @@ class Conditioning:
     def _upsample(self, small, levels, features, factors):
         x = scaled(small, levels, self.dtype, name="small_scale")
         # Neighbours are seen at the small size, where they cost nothing: so the deconvolution needs no overlaps.
-        how = {"padding": "same", "activation": "relu", "dtype": self.dtype}
-        x = keras.layers.Conv2D(features, 3, name="small_features", **how)(x)
-        return keras.layers.Conv2DTranspose(features, factors, factors, name="small_upsample", **how)(x)
+        how = {"padding": "same", "activation": "relu"}
+        x = keras.layers.Conv2D(features, 3, name="small_features", dtype=at_least_float32(self.dtype), **how)(x)
+        return keras.layers.Conv2DTranspose(features, factors, factors, name="small_upsample", dtype=self.dtype, **how)(
+            x
+        )
 
     def beside(self, image):
         """The inputs of the model: the symbolic image, or a dictionary by name if there are others."""

@@ -5,7 +5,7 @@ import keras
 from pixel_zoo.checks import positive_integer
 from pixel_zoo.layers import GatedActivation, GatedConv2D, PositionEmbedding, VerticalConv2D
 from pixel_zoo.models.conditioning import Conditioning
-from pixel_zoo.models.network import check_dropout, check_image_shape, dtype_name, raster_network
+from pixel_zoo.models.network import at_least_float32, check_dropout, check_image_shape, dtype_name, raster_network
 from pixel_zoo.models.pixel_model import ConfiguredModel
 
 
@@ -88,7 +88,8 @@ class GatedPixelCNN(ConfiguredModel):
         def both_stacks(x, name, kernel_size, mask_type):
             """A layer of both stacks; the vertical one goes on by itself, what is returned is the horizontal one."""
             nonlocal vertical
-            above = VerticalConv2D(2 * filters, kernel_size, mask_type, dtype=dtype, name=f"{name}_vertical")
+            dtype_of_input = at_least_float32(dtype) if vertical is None else dtype
+            above = VerticalConv2D(2 * filters, kernel_size, mask_type, dtype=dtype_of_input, name=f"{name}_vertical")
             bias = conditioning.bias(above.name, 2 * filters)
             if position_embedding and vertical is None:
                 places = PositionEmbedding(2 * filters, dtype=dtype, name="positions")(x)
@@ -98,7 +99,7 @@ class GatedPixelCNN(ConfiguredModel):
             to_horizontal = VerticalConv2D(2 * filters, 1, "B", dtype=dtype, name=f"{name}_to_horizontal")
             above = to_horizontal(above, bias=conditioning.bias(to_horizontal.name, 2 * filters))
             horizontal = GatedConv2D(
-                filters, (1, kernel_size), mask_type, colours=colours, dtype=dtype, name=f"{name}_horizontal"
+                filters, (1, kernel_size), mask_type, colours=colours, dtype=dtype_of_input, name=f"{name}_horizontal"
             )
             return horizontal(x, bias=above)
 

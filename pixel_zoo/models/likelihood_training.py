@@ -1,18 +1,31 @@
 """Training defaults of all models."""
 
+import inspect
+
 import keras
+
+from pixel_zoo import backend
+from pixel_zoo.inputs import image_input, other_inputs
+from pixel_zoo.models.checked_data import DataCheck, is_endless
 
 
 class LikelihoodTraining:
     """Makes `model.compile(); model.fit(images)` maximise the likelihood; stands before `keras.Model` among the bases.
 
-    The images are their own targets: `_target(x)` finds them in what a step is fed.
+    The images are their own targets: `_target(x)` finds them among the inputs of a step.
+
+    Keras's own methods (`fit`, `evaluate`, `predict`, `train_on_batch`, `test_on_batch`, `predict_on_batch`) check
+    images, labels and vectors as `log_likelihood` does, and raise the same errors. Arrays are checked before the first
+    step. tf.data pipelines, `PyDataset`s and generators are checked batch by batch, on the host.
     """
 
     def compile(self, optimizer="adam", loss="nats", metrics="default", **kwargs):
         """As in Keras, with defaults that train: loss -log p(x) in nats per image, metrics nats and bits/dim."""
         loss = self.default_loss() if loss == "nats" else loss
         metrics = self.default_metrics() if metrics == "default" else metrics
+        for metric in keras.tree.flatten(metrics):
+            if isinstance(metric, keras.metrics.Metric) and metric.name in ("nats", "bits_per_dim"):
+                metric._direction = "down"  # where callbacks of mode "auto" look for it
         super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
 
     def compile_from_config(self, config):
@@ -27,3 +40,73 @@ class LikelihoodTraining:
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         y = self._target(x) if y is None else y
         return super().compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+
+    def fit(self, *args, **kwargs):
+        """As in Keras, with checked data."""
+        return self._with_checked_data(super().fit, args, kwargs)
+
+    def evaluate(self, *args, **kwargs):
+        """As in Keras, with checked data."""
+        if kwargs.get("_use_cached_eval_dataset"):  # called by `fit`, which has checked the data
+            return super().evaluate(*args, **kwargs)
+        return self._with_checked_data(super().evaluate, args, kwargs)
+
+    def predict(self, *args, **kwargs):
+        """As in Keras, with checked data."""
+        return self._with_checked_data(super().predict, args, kwargs)
+
+    def train_on_batch(self, *args, **kwargs):
+        """As in Keras, with checked data."""
+        return self._with_checked_data(super().train_on_batch, args, kwargs)
+
+    def test_on_batch(self, *args, **kwargs):
+        """As in Keras, with checked data."""
+        return self._with_checked_data(super().test_on_batch, args, kwargs)
+
+    def predict_on_batch(self, *args, **kwargs):
+        """As in Keras, with checked data."""
+        return self._with_checked_data(super().predict_on_batch, args, kwargs)
+
+    def _with_checked_data(self, method, args, kwargs):
+        """Call a method of `keras.Model`, with what it is given as `x`, `y` and `validation_data` checked."""
+        backend.ignore_retracing_of_fit()
+        signature = inspect.signature(method)
+        bound = signature.bind(*args, **kwargs)
+        given, check = bound.arguments, self._data_check()
+        if "shuffle" in signature.parameters and is_endless(given.get("x")):
+            given.setdefault("shuffle", False)  # Keras's default, True, warns
+        with check.errors(), backend.keep_values(self._state()):
+            if given.get("x") is not None:
+                given["x"] = check.data(given["x"], given.get("y"))
+            if given.get("validation_data") is not None:
+                x, y, _ = keras.utils.unpack_x_y_sample_weight(given["validation_data"])
+                checked = check.data(x, y)
+                given["validation_data"] = given["validation_data"] if checked is x else checked
+            return method(*bound.args, **bound.kwargs)
+
+    def _state(self):
+        """All variables that Keras on JAX takes out of the model while it trains."""
+        optimizer = getattr(self, "optimizer", None)
+        if keras.backend.backend() != "jax" or optimizer is None:
+            return self.variables
+        if not optimizer.built:  # else `fit` builds it, and loses its values too
+            optimizer.build(self.trainable_variables)
+        return [*self.variables, *optimizer.variables]
+
+    def _data_check(self):
+        """The `DataCheck` of this model."""
+        default = self.default_loss()
+        loss = getattr(self, "loss", None)
+        first = getattr(self, "stages", [self])[0]  # the others take the image of the stage before, too
+        image = image_input(first)
+        small = [tensor for tensor in other_inputs(first) if tensor.name == "small" and "int" in tensor.dtype]
+        return DataCheck(
+            ["image" if tensor is image else tensor.name for tensor in first.inputs],
+            image.name,
+            self.image_shape,
+            self.levels,
+            self.num_classes,
+            self.conditioning_dim,
+            tuple(small[0].shape[1:]) if small else None,
+            check_targets=loss is default or (isinstance(default, keras.losses.Loss) and type(loss) is type(default)),
+        )

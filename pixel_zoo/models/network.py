@@ -34,8 +34,14 @@ def dtype_name(dtype):
 
 
 def scaled(image, levels, dtype, name):
-    """The symbolic integer image with its values 0..levels-1 scaled to [-1, 1]."""
-    return keras.layers.Rescaling(2 / (check_levels(levels) - 1), offset=-1.0, dtype=dtype, name=name)(image)
+    """The symbolic integer image with its values 0..levels-1 scaled to [-1, 1], in at least float32."""
+    scale = 2 / (check_levels(levels) - 1)
+    return keras.layers.Rescaling(scale, offset=-1.0, dtype=at_least_float32(dtype), name=name)(image)
+
+
+def at_least_float32(dtype):
+    """The dtype policy of layers that read the image's values: half precision would merge neighbouring levels."""
+    return dtype if keras.dtype_policies.get(dtype).compute_dtype == "float64" else "float32"
 
 
 def raster_network(
@@ -82,12 +88,12 @@ def raster_network(
     """
     colours, levels = image_shape[-1], check_levels(levels)
 
-    def convolution(filters, name, kernel_size=1, mask_type="B"):
+    def convolution(filters, name, kernel_size=1, mask_type="B", dtype=dtype):
         return MaskedConv2D(filters, kernel_size, mask_type, colours=colours, dtype=dtype, name=name)
 
     def first_convolution(x):
         places = PositionEmbedding(features, dtype=dtype, name="positions")(x) if position_embedding else None
-        return convolution(features, "first", 7, "A")(x, bias=places)
+        return convolution(features, "first", 7, "A", at_least_float32(dtype))(x, bias=places)
 
     image = keras.Input(image_shape, dtype="int32", name="image")
     x = scaled(image, levels, dtype, name="scale")

@@ -19,6 +19,7 @@ from pixel_zoo.likelihoods import (
 )
 from pixel_zoo.models.conditioning import given_values
 from pixel_zoo.models.likelihood_training import LikelihoodTraining
+from pixel_zoo.sampling.raster_graph import RasterGraph
 
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
@@ -35,6 +36,10 @@ class PixelModel(LikelihoodTraining, keras.Model):
             and of what they are given with: p(x | the other inputs).
         outputs: symbolic logits (height, width, colours, levels), or (height, width, colours) for binary images.
 
+    Raises:
+        ValueError: if a layer is neither a raster layer nor pointwise, or the logits depend on what they predict. The
+            error names the layer and says what to use instead.
+
     Example:
     >>> image = keras.Input((8, 8, 1), dtype="int32", name="image")
     >>> x = keras.layers.Rescaling(2.0, -1.0)(image)
@@ -46,6 +51,7 @@ class PixelModel(LikelihoodTraining, keras.Model):
 
     def __init__(self, inputs, outputs, name=None, **kwargs):
         super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
+        RasterGraph(self)  # refuses layers that are not causal or cannot be sampled
 
     @property
     def image_shape(self):

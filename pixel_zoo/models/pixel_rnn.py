@@ -22,7 +22,8 @@ class PixelRNN(ConfiguredModel):
     Args:
         image_shape: (height, width, colours).
         levels: int, number of values 0..levels-1 of a colour: 2 for binary images (one sigmoid), 256 in the paper.
-        recurrence: "row" (sees a triangle above) or "diagonal" (sees everything before).
+        recurrence: "row" (a pixel sees a triangle above it) or "diagonal" (it sees all pixels before it, except the
+            last one of the row above where that is out of reach of the first layer: see `DiagonalBiLSTM`).
         units: int, h; 16 for MNIST and 128 for CIFAR-10 in the paper.
         num_blocks: int, LSTM layers: 7 for MNIST, 12 for CIFAR-10.
         head_filters: int, maps of the two 1x1 convolutions before the logits: 32 for MNIST, 1024 for CIFAR-10.

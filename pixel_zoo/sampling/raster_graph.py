@@ -1,47 +1,13 @@
-"""A functional model as the walker sees it: which operations read the image, and how they may be taken apart."""
+"""A functional model as the walker sees it: which operations read the image, and how each of them is run."""
 
 import dataclasses
-import numbers
 
 import keras
 
 from pixel_zoo.inputs import image_input
-from pixel_zoo.layers import GatedActivation, MixtureLogits, PositionEmbedding, RasterLayer
+from pixel_zoo.layers import GatedActivation, PositionEmbedding, RasterLayer
 from pixel_zoo.sampling.nested_graph import nodes_in_order
-
-# Layers that do the same at every position and feature, so that they may be applied to any slice of a map.
-_POINTWISE_LAYERS = (
-    keras.layers.Activation,
-    keras.layers.ReLU,
-    keras.layers.LeakyReLU,
-    keras.layers.ELU,
-    keras.layers.Rescaling,
-    keras.layers.Identity,
-    keras.layers.Add,
-    keras.layers.Subtract,
-    keras.layers.Multiply,
-    keras.layers.Average,
-    keras.layers.Maximum,
-    keras.layers.Minimum,
-    keras.layers.Concatenate,
-    GatedActivation,
-    MixtureLogits,
-)
-# What is left of these when nothing is trained: nothing.
-_IDENTITY_LAYERS = (
-    keras.layers.Dropout,
-    keras.layers.SpatialDropout2D,
-    keras.layers.GaussianDropout,
-    keras.layers.GaussianNoise,
-)
-# Operations of `keras.ops` that appear in a graph as themselves: x + y, keras.ops.relu(x) ...
-_ARITHMETIC = frozenset(
-    ["Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Negative", "Maximum", "Minimum", "Cast"]
-)
-_FUNCTIONS = frozenset(["Exp", "Log", "Log1p", "Square", "Sqrt", "Power", "Absolute", "Clip"])
-_SIGMOIDS = frozenset(["Sigmoid", "Tanh", "Softplus", "Softsign", "LogSigmoid"])
-_RECTIFIERS = frozenset(["Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Silu", "Gelu", "HardSigmoid", "HardSilu"])
-_POINTWISE_OPERATIONS = _ARITHMETIC | _FUNCTIONS | _SIGMOIDS | _RECTIFIERS
+from pixel_zoo.sampling.pointwise import is_known_pointwise, is_pointwise, way_out
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,11 +18,11 @@ class RasterNode:
         operation: the Keras layer or operation.
         arguments: its arguments, with symbolic tensors where the graph's values go.
         reads: ids of all symbolic tensors among the arguments.
-        output: id of the symbolic tensor that it makes.
+        output: id of the symbolic tensor that it returns.
         raster: index among the applications of raster layers of its list, or None for a pointwise operation.
         input: id of the map that a raster layer is applied to, or None.
         bias: id of the conditioning map of a raster layer, or None.
-        predicts: whether its output at a pixel and colour is known before that value is. What is not, waits for it.
+        predicts: whether its output at a pixel and colour can be computed before that value is known.
     """
 
     operation: object
@@ -82,16 +48,17 @@ class RasterGraph:
         image: id of the symbolic image.
         image_shape: (height, width, colours).
         nodes: list of `RasterNode`s that carry the image, in an order in which they can run pixel by pixel.
-        above: list of those that carry rows above alone, in order: run for a whole row when it is entered.
-        conditioning: list of `GraphNode`s that do not, in order: run once, in full. A position embedding is one
-            of them: of what it is applied to it reads the shape alone.
-        conditioning_of_rows: list of those that come last and do the same at every position: run anew for every row.
-            What they make, a bias for every layer, would fill the memory if all rows were kept.
-        maps: list of symbolic tensors, what rows take from `conditioning` and the model's inputs.
+        above: list of `RasterNode`s that depend on the rows above only, in order. They run for a whole row when it is
+            entered.
+        conditioning: list of `GraphNode`s that do not depend on the image, in order. They run once, in full. A
+            position embedding is one of them, because it reads only the shape of its input.
+        conditioning_of_rows: list of the last of these, those that do the same at every position. They run again for
+            every row: their outputs, a bias for every layer, would fill the memory if all rows were kept.
+        maps: list of symbolic tensors that rows read of `conditioning` and of the model's inputs.
         output: id of the symbolic logits.
 
     Raises:
-        ValueError: if a layer is neither raster nor pointwise, or an output sees the value that it predicts.
+        ValueError: if a layer is neither a raster layer nor pointwise, or an output sees the value that it predicts.
     """
 
     def __init__(self, model):
@@ -108,18 +75,24 @@ class RasterGraph:
         self.colours = image.shape[-1]
         self.model_inputs = list(model.inputs)
         self.nodes, self.above, self.conditioning = [], [], []
-        self._waits = {self.image: True}  # symbolic tensors that carry the image: does a value have to be known first?
-        self._above = set()  # those that carry rows above alone
+        self._waits = {self.image: True}  # tensors that depend on the image: must a value be known before its features?
+        self._above = set()  # tensors that depend on the rows above only
         nodes, output = nodes_in_order(model)
         for node in nodes:
             self._add(node)
         self.conditioning, self.conditioning_of_rows = _split_conditioning(self.conditioning)
         self.maps = self._maps_of_rows(model)
         self.output = id(output)
+        shape = tuple(model.outputs[0].shape[1:])
+        if shape[:3] != self.image_shape or len(shape) > 4:
+            raise ValueError(
+                f"the output must be logits of shape {self.image_shape}, or {(*self.image_shape, 'levels')} for more "
+                f"than 2 levels, got {shape}: end with pixel_zoo.layers.Logits"
+            )
         if self._waits.get(self.output, True):
             raise ValueError(
-                "the logits see the very value that they predict, or no image at all: the first layer needs "
-                "mask_type='A'; pixel_zoo.check_causality tells which output sees what"
+                "the logits depend on the values that they predict, or not on the image at all: the first layer needs "
+                "mask_type='A'; pixel_zoo.check_causality says which output sees which input"
             )
 
     def _add(self, node):
@@ -139,7 +112,7 @@ class RasterGraph:
         self._waits[self.nodes[-1].output] = waits
 
     def _raster_node(self, node, others, predicts):
-        """The node as it joins a list of `others`."""
+        """The `RasterNode` of a node, which is appended to the list `others`."""
         operation, raster, input_, bias = node.operation, None, None, None
         if isinstance(operation, RasterLayer):
             raster = sum(other.raster is not None for other in others)
@@ -157,29 +130,29 @@ class RasterGraph:
         if layer.of_rows_above:
             if layer.sees_itself and id(x) in self._waits:
                 raise ValueError(
-                    f"layer {layer.name!r} sees its own row on both sides, so what it is applied to must depend on the "
-                    "rows above alone: the first layer of a vertical stack needs mask_type='A'"
+                    f"layer {layer.name!r} sees its own row on both sides, so its input must depend on the rows above "
+                    "only: the first layer of a vertical stack needs mask_type='A'"
                 )
         elif layer.colours != self.colours:
             raise ValueError(f"layer {layer.name!r} has colours={layer.colours}, but the image has {self.colours}")
         if id(bias) in self._waits:
             raise ValueError(
-                f"bias= of layer {layer.name!r} depends on the image's own row; only conditioning and maps of the rows "
-                "above may go there"
+                f"bias= of layer {layer.name!r} depends on the image's own row; it may depend on conditioning and "
+                "on the rows above only"
             )
         return id(x), None if bias is None else id(bias)
 
     def _check_pointwise(self, node, pixelwise):
         operation = node.operation
-        if not _is_pointwise(node):
-            raise ValueError(
-                f"layer {operation.name!r} ({type(operation).__name__}) is neither a raster layer nor pointwise, "
-                "so it cannot be run pixel by pixel"
-            )
         if isinstance(operation, keras.layers.Concatenate):
             self._check_axis(node)
         if pixelwise:
             self._check_colours(node)
+        if not is_pointwise(node, self.colours if pixelwise else 1):
+            raise ValueError(
+                f"layer {operation.name!r} ({type(operation).__name__}) is neither a raster layer nor pointwise: "
+                f"{way_out(operation, self.colours)}"
+            )
 
     def _check_axis(self, node):
         if node.operation.axis not in (-1, len(node.outputs[0].shape) - 1):
@@ -193,7 +166,7 @@ class RasterGraph:
         if isinstance(node.operation, GatedActivation) and widths[0] // 2 % self.colours:
             raise ValueError(
                 f"layer {node.operation.name!r} halves {widths[0]} features; a half must be a multiple of the "
-                f"{self.colours} colours, so that both halves of a gate have one colour: GatedConv2D sees to that"
+                f"{self.colours} colours, so that both halves of a gate have one colour, as in GatedConv2D"
             )
         if isinstance(node.operation, keras.layers.Concatenate) and any(width % self.colours for width in widths[:-1]):
             raise ValueError(
@@ -202,7 +175,7 @@ class RasterGraph:
             )
 
     def _maps_of_rows(self, model):
-        """What rows read of the conditioning and don't make themselves."""
+        """The maps that rows read of the conditioning and do not compute themselves."""
         read = set(self.conditioning_maps()) | {
             id(tensor) for node in self.conditioning_of_rows for tensor in node.input_tensors
         }
@@ -211,7 +184,7 @@ class RasterGraph:
         return [tensor for tensor in there if id(tensor) in read]
 
     def maps_beside_image(self):
-        """Ids of the tensors known when a row is entered that are combined with the image's features, in order."""
+        """Ids of the tensors, known when a row is entered, that operations combine with the image's features."""
         reads = [(node.input,) if node.raster is not None else node.reads for node in self.nodes]
         return _unique(tensor for read in reads for tensor in read if tensor not in self._waits)
 
@@ -221,23 +194,23 @@ class RasterGraph:
         return _unique(tensor for tensor in reads if tensor not in self._waits and tensor not in self._above)
 
     def maps_of_biases_alone(self):
-        """Ids of the conditioning tensors that are biases of layers and nothing else."""
+        """Ids of the conditioning tensors that are used as biases of layers only."""
         nodes = (*self.above, *self.nodes)
         read = {tensor for node in nodes for tensor in ((node.input,) if node.raster is not None else node.reads)}
         return {node.bias for node in nodes} - read
 
     def maps_read_below(self):
-        """Ids of the tensors which rows below read that depend on the rows above alone, in order."""
+        """Ids of the image's tensors that nodes of the rows above read in the rows below, in order."""
         return _unique(node.input for node in self.above if node.input in self._waits)
 
 
-def run_pointwise(operation, args, kwargs):
-    """Apply a pointwise operation to slices of its maps."""
-    if isinstance(operation, _IDENTITY_LAYERS):
-        return args[0]
-    if isinstance(operation, keras.layers.Concatenate):
-        return keras.ops.concatenate(args[0], axis=-1)
-    return operation(*args, **kwargs)
+def autocast(layer, tensors):
+    """The floats of a structure of tensors in a layer's compute dtype, as Keras casts what a layer is called with."""
+
+    def cast(x):
+        return keras.ops.cast(x, layer.compute_dtype) if keras.backend.is_float_dtype(x.dtype) else x
+
+    return keras.tree.map_structure(cast, tensors)
 
 
 def is_projection(operation):
@@ -250,11 +223,11 @@ def is_projection(operation):
 
 
 def _split_conditioning(nodes):
-    """Conditioning nodes that run once in full, and those that may run row by row: nothing in full needs them."""
+    """Split conditioning nodes into those that run once, in full, and those that no such node needs: row by row."""
     in_full, of_rows, needed = [], [], set()
     for node in reversed(nodes):
         maps = all(len(tensor.shape) == 4 for tensor in [*node.input_tensors, *node.outputs])
-        by_row = maps and (is_projection(node.operation) or _is_pointwise(node))
+        by_row = maps and (is_projection(node.operation) or is_known_pointwise(node))
         if by_row and not needed.intersection(map(id, node.outputs)):
             of_rows.insert(0, node)
         else:
@@ -263,23 +236,9 @@ def _split_conditioning(nodes):
     return in_full, of_rows
 
 
-def _is_pointwise(node):
-    operation = node.operation
-    known = isinstance(operation, _POINTWISE_LAYERS + _IDENTITY_LAYERS) or (
-        type(operation).__module__.startswith("keras.") and type(operation).__name__ in _POINTWISE_OPERATIONS
-    )
-    constants = [arg for arg in keras.tree.flatten((node.arguments.args, node.arguments.kwargs)) if _is_array(arg)]
-    return known and not constants
-
-
 def _symbolic(arguments):
     flat = keras.tree.flatten((arguments.args, arguments.kwargs))
     return [arg for arg in flat if isinstance(arg, keras.KerasTensor)]
-
-
-def _is_array(arg):
-    constant = isinstance(arg, (keras.KerasTensor, numbers.Number, str, bool, type(None)))
-    return not constant and getattr(arg, "shape", ()) != ()
 
 
 def _unique(items):

@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from pixel_zoo.sampling.raster_graph import run_pointwise
+from pixel_zoo.sampling.pointwise import run_pointwise
+from pixel_zoo.sampling.raster_graph import autocast
 
 
 class RowsAbove:
@@ -43,13 +44,14 @@ class RowsAbove:
                 maps[node.output] = run_pointwise(node.operation, args, kwargs)
             else:
                 context = enter_row(node, weights[node.raster], states[node.raster], maps, self.width)
-                maps[node.output], _ = node.operation.row(weights[node.raster], context, maps.get(node.input, ()))
+                x = autocast(node.operation, maps[node.input]) if node.input in maps else None
+                maps[node.output], _ = node.operation.row(weights[node.raster], context, x)
         return maps
 
     def leave_row(self, weights, states, maps):
         """States for the row below, from all maps of a finished row that the nodes read."""
         return [
-            node.operation.leave_row(w, state, (), maps[node.input])
+            node.operation.leave_row(w, state, [], [autocast(node.operation, maps[node.input])])
             for node, w, state in zip(self.layer_nodes, weights, states, strict=True)
         ]
 
@@ -57,7 +59,8 @@ class RowsAbove:
 def enter_row(node, weights, state, maps, width):
     """The context of a raster layer's row; its conditioning map, if it has one, is among `maps`."""
     layer = node.operation
-    context = layer.enter_row(weights, state, () if node.bias is None else layer.prepare_bias(maps[node.bias]))
+    bias = None if node.bias is None else layer.prepare_bias(autocast(layer, maps[node.bias]))
+    context = layer.enter_row(weights, state, bias)
     return keras.tree.map_structure(lambda rows: all_columns(rows, width), context)
 
 

@@ -14,7 +14,8 @@ from pixel_zoo.layers.colours import (
     unsort_features,
 )
 from pixel_zoo.likelihoods import likelihood_of_logits
-from pixel_zoo.sampling.raster_graph import RasterGraph, is_projection, run_pointwise
+from pixel_zoo.sampling.pointwise import run_pointwise
+from pixel_zoo.sampling.raster_graph import RasterGraph, autocast, is_projection
 from pixel_zoo.sampling.rows_above import RowsAbove, all_columns, enter_row
 
 
@@ -141,7 +142,7 @@ class Walker:
             if node.raster is None:
                 features[node.output] = [_pointwise(node, features, c) for c in range(self.graph.colours)]
             else:
-                x = join(features[node.input])
+                x = autocast(node.operation, join(features[node.input]))
                 y, record = node.operation.row(weights_of_steps[node.raster], contexts[node.raster], x)
                 features[node.output] = self._split(y)
                 records.append(record)
@@ -236,7 +237,7 @@ class Walker:
             log_prob = log_prob + self._log_prob(value, logits)
             features[self.graph.image].append(ops.expand_dims(value, -1))
             self._advance(weights, features, bases, outputs, colour, predicts=False)
-        inputs = [features[node.input] for node in self.layer_nodes]
+        inputs = [autocast(node.operation, features[node.input]) for node in self.layer_nodes]
         passed_on = [
             layer.leave_pixel(w, *rest)
             for (layer, w), *rest in zip(self._with_layers(weights), memories, inputs, outputs, strict=True)
@@ -252,7 +253,7 @@ class Walker:
             if node.raster is None:
                 features[node.output].append(_pointwise(node, features, colour))
             else:
-                inputs = features[node.input]
+                inputs = autocast(node.operation, features[node.input])
                 output = node.operation.step(weights[node.raster], bases[node.raster], inputs, colour)
                 outputs[node.raster].append(output)
                 features[node.output].append(output[0])

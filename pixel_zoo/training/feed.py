@@ -102,6 +102,7 @@ class RowBlocks(keras.utils.PyDataset):
     """
 
     NOTHING = -1
+    is_checked = True  # these are rows, not images: `fit` must not check them
 
     def __init__(self, count, batch_size, steps, seed, position=None):
         super().__init__()

@@ -1,0 +1,95 @@
+"""Models at the edges: the smallest images, half precision, unsupported backends, several models at once."""
+
+import logging
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from catalogue import image_input, scrambled
+
+import pixel_zoo as pz
+from pixel_zoo import backend
+
+TINY = {"num_blocks": 1, "head_filters": 2}
+ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
+
+
+@pytest.mark.parametrize("image_shape", [(1, 1, 1), (1, 3, 2), (3, 1, 1)], ids=str)
+@pytest.mark.parametrize("recurrence", ["row", "diagonal"])
+def test_the_smallest_images_train_score_and_sample(recurrence, image_shape, tmp_path):
+    model = scrambled(pz.models.PixelRNN(image_shape, 3, recurrence, units=2, **TINY))
+    check_everything(model, tmp_path)
+
+
+def test_a_multi_scale_model_may_begin_with_one_pixel(tmp_path):
+    options = {"units": 2, **TINY}
+    check_everything(scrambled(pz.models.MultiScalePixelRNN((2, 2, 1), 3, ((1, 1),), options=options)), tmp_path)
+
+
+def check_everything(model, folder):
+    images, nats = model.generate(3, return_log_likelihood=True)
+    np.testing.assert_allclose(nats, model.log_likelihood(images), rtol=1e-4)
+    known = np.zeros(images.shape[1:3], bool)
+    known[0] = True
+    assert (model.complete(images, known)[:, 0] == images[:, 0]).all()
+    if ON_TENSORFLOW:
+        import tensorflow as tf
+
+        served = tf.saved_model.load(str(pz.export(model, folder / "model")))
+        scores = served.signatures["score"](image=tf.constant(images))
+        np.testing.assert_allclose(scores["log_likelihood"], nats, rtol=1e-4)
+    model.compile()
+    assert np.isfinite(model.train_on_batch(images)).all()
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "bfloat16"])
+@pytest.mark.parametrize("levels", [256, 8192])
+def test_half_precision_tells_all_levels_apart(policy, levels):
+    """What reads the image's values computes in float32."""
+    for architecture in (pz.models.PixelCNN, pz.models.GatedPixelCNN):
+        model = architecture((64, levels // 64, 1), levels, filters=2, small_shape=(64, 1), dtype=policy, **TINY)
+        for name, image in (("scale", "image"), ("small_scale", "small")):
+            scale = model.get_layer(name)
+            assert len(np.unique(keras.ops.convert_to_numpy(scale(np.arange(levels)[None])))) == levels, image
+            readers = [node.operation for node in scale.output._keras_history.operation._outbound_nodes]
+            assert {reader.compute_dtype for reader in readers} == {"float32"}
+
+
+def test_half_precision_samples_what_it_scores():
+    """Layers of different dtypes: the walker casts between them as Keras does."""
+    images, x = image_input(3, 3, 2)
+    above = pz.layers.VerticalConv2D(4, 3, "A")(x)
+    above = pz.layers.VerticalConv2D(4, 3, "B", dtype="mixed_bfloat16")(above)
+    x = pz.layers.MaskedConv2D(4, 3, "A", colours=2)(x)
+    x = pz.layers.GatedConv2D(4, 3, "B", colours=2, dtype="mixed_bfloat16")(x)
+    x = pz.layers.RowLSTM(4, colours=2)(x)
+    x = pz.layers.MaskedConv2D(4, 3, "B", colours=2, dtype="mixed_bfloat16")(x, bias=above)
+    model = scrambled(pz.models.PixelModel(images, pz.layers.Logits(3, colours=2)(x)))
+    drawn, nats = model.generate(4, return_log_likelihood=True)
+    np.testing.assert_allclose(nats, model.log_likelihood(drawn), rtol=0.02)
+
+
+def test_an_unsupported_backend_is_named_at_import():
+    done = subprocess.run(
+        [sys.executable, "-c", "import pixel_zoo"],
+        env={**os.environ, "KERAS_BACKEND": "numpy"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode != 0
+    assert "runs on the Keras backends 'tensorflow' and 'jax', got 'numpy'" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.skipif(not ON_TENSORFLOW, reason="JAX does not warn")
+def test_several_models_do_not_make_tensorflow_warn(caplog):
+    image, x = image_input(1, 1, 1)
+    with caplog.at_level(logging.WARNING, "tensorflow"):
+        for factor in range(7):
+            assert float(backend.compiled(lambda y, factor=factor: y * factor, [])(np.float32(1))) == factor
+            model = pz.models.PixelModel(image, pz.layers.Logits(2)(pz.layers.MaskedConv2D(1, 3, "A")(x)))
+            model.compile()
+            model.evaluate(np.zeros((1, 1, 1, 1), "uint8"), verbose=0)
+    assert "retracing" not in caplog.text
