@@ -1,14 +1,12 @@
 """What a model is given beside the image, and what its layers make of it."""
 
 import keras
-import numpy as np
 from keras import ops
 
-from pixel_zoo.arguments import check_conditioning, check_labels, check_vectors
 from pixel_zoo.checks import positive_integer
-from pixel_zoo.inputs import other_inputs
 from pixel_zoo.layers import CopyingLogits, Logits
 from pixel_zoo.models.network import scaled
+from pixel_zoo.stages import scale_factors
 
 
 class Conditioning:
@@ -92,58 +90,6 @@ class Conditioning:
         """The symbolic logits of features x, certain of what is copied."""
         arguments = {"levels": levels, "colours": colours, "dtype": dtype, "name": "logits"}
         return Logits(**arguments)(x) if self.known is None else CopyingLogits(**arguments)(x, bias=self.known)
-
-
-def scale_factors(image_shape, small_shape):
-    """How many rows and columns of an image there are for each of the small image's.
-
-    Args:
-        image_shape: (height, width, colours).
-        small_shape: (height, width) of the small image.
-
-    Returns:
-        (rows, columns): the small image holds rows 0, `rows`, 2 `rows` ... and columns 0, `columns` ... of the image.
-
-    Raises:
-        ValueError: unless small_shape is a pair of integers that divide height and width.
-
-    Example:
-    >>> scale_factors((28, 28, 1), (7, 14))
-    (4, 2)
-    """
-    pair = tuple(small_shape) if isinstance(small_shape, (tuple, list)) else ()
-    if len(pair) != 2:
-        raise ValueError(f"small_shape must be (height, width), got {small_shape!r}")
-    pair = [positive_integer(f"small_shape[{axis}]", size) for axis, size in enumerate(pair)]
-    if any(large % small for large, small in zip(image_shape, pair, strict=False)):
-        raise ValueError(f"small_shape must divide the image's {tuple(image_shape[:2])}, got {tuple(pair)}")
-    return tuple(large // small for large, small in zip(image_shape, pair, strict=False))
-
-
-def given_values(model, count, labels, vectors, conditioning):
-    """The values of a model's inputs beside the image: labels and vectors checked, the rest as it came.
-
-    Args:
-        model: `PixelModel`.
-        count: int, number of images.
-        labels, vectors: see `PixelModel.log_likelihood`.
-        conditioning: the values of the other inputs, in their order.
-
-    Returns:
-        List of NumPy arrays with an entry per image, in the order of the model's inputs.
-
-    Raises:
-        TypeError, ValueError: naming the argument that is wrong, missing or needless.
-    """
-    named = {}
-    if labels is not None or model.num_classes is not None:
-        named["label"] = check_labels(labels, model.num_classes, count)
-    if vectors is not None or model.conditioning_dim is not None:
-        named["vector"] = check_vectors(vectors, model.conditioning_dim, count)
-    others = other_inputs(model)
-    check_conditioning(conditioning, [tensor for tensor in others if tensor.name not in named], count)
-    rest = iter(conditioning)
-    return [named[tensor.name] if tensor.name in named else np.asarray(next(rest)) for tensor in others]
 
 
 def _spread(small, factors):

@@ -4,6 +4,8 @@ import pathlib
 
 import numpy as np
 
+from pixel_zoo.sampler import RULES
+
 # The sizes of batches that a server should allow where each of them is compiled: see `docs/serving.md`.
 BATCH_SIZES = (1, 4, 16, 64)
 
@@ -17,7 +19,8 @@ def write_warm_up(directory, batch_sizes):
 
     Args:
         directory: path of the SavedModel.
-        batch_sizes: tuple of ints, the sizes of the requests to each signature. All values are zeros.
+        batch_sizes: tuple of ints, the sizes of the requests to each signature. All values are zeros, but for options
+            of sampling, which are off.
     """
     import tensorflow as tf
     from tensorflow.core.protobuf import saved_model_pb2
@@ -35,6 +38,7 @@ def write_warm_up(directory, batch_sizes):
                 request.model_spec.signature_name = name
                 for key, info in signature.inputs.items():
                     sizes = [dim.size for dim in info.tensor_shape.dim[1:]]
-                    zeros = np.zeros((batch_size, *sizes), tf.as_dtype(info.dtype).as_numpy_dtype)
-                    request.inputs[key].CopyFrom(tf.make_tensor_proto(zeros))
+                    value = RULES[key].off if key in RULES else 0
+                    values = np.full((batch_size, *sizes), value, tf.as_dtype(info.dtype).as_numpy_dtype)
+                    request.inputs[key].CopyFrom(tf.make_tensor_proto(values))
                 file.write(log.SerializeToString())
