@@ -314,7 +314,7 @@ def test_new_values_of_options_compile_nothing(small_model, monkeypatch):
     traced = []
     plain = Walker.sample_row
     monkeypatch.setattr(Walker, "sample_row", lambda *args: traced.append(args) or plain(*args))
-    model = keras.models.clone_model(small_model)
+    model = pz.models.PixelCNN.from_config(small_model.get_config())
     drawn = [
         model.generate(2, seed=1, sampler=sampler)
         for sampler in (Sampler(), Sampler(0.5), Sampler(top_k=2), Sampler(top_k=3, top_p=0.9), Sampler(0, min_p=0.1))
@@ -422,7 +422,7 @@ def kept(sampler, probabilities):
         # Of equally likely values the smaller ones are kept.
         ({"top_k": 1}, [0.25] * 4, [0]),
         ({"top_k": 2}, [0.1, 0.3, 0.3, 0.3], [1, 2]),
-        ({"top_p": 0.5}, [0.25] * 4, [0, 1]),
+        ({"top_p": 0.45}, [0.25] * 4, [0, 1]),
         ({"min_p": 1}, [0.3, 0.1, 0.3, 0.3], [0, 2, 3]),
     ],
     ids=str,

@@ -137,12 +137,16 @@ def test_compiled_signatures_answer_the_same(tmp_path):
     known = np.random.default_rng(0).random((3, 2, 3)) < 0.5
     completed = signatures["complete"](image=sampled["image"], known=known, seed=seed + 9, temperature=temperature)
     assert (completed["image"].numpy() == model.complete(expected, known, seed=14)).all()
+    rules = {"top_k": tf.fill([3], 2), "top_p": tf.fill([3], 0.9), "min_p": tf.fill([3], 0.1)}
+    restricted = signatures["sample_with_options"](seed=seed, temperature=temperature, **rules)
+    sampler = pz.sampling.Sampler(top_k=2, top_p=0.9, min_p=0.1)
+    assert (restricted["image"].numpy() == model.generate(3, seed=5, sampler=sampler)).all()
     with pytest.raises(tf.errors.InvalidArgumentError, match="temperature: must be a finite number of at least 0"):
         signatures["sample"](seed=seed, temperature=-temperature)
     with pytest.raises(ValueError, match="jit_compile must be True or False, got 'auto'"):
         pz.export(model, tmp_path, version=2, jit_compile="auto")
     warm_up = tf.data.TFRecordDataset(str(tmp_path / "1" / "assets.extra" / "tf_serving_warmup_requests"))
-    assert len(list(warm_up)) == 5 * 4  # each signature, in each batch size
+    assert len(list(warm_up)) == 7 * 4  # each signature, in each batch size
 
 
 def test_another_backend_is_refused(tmp_path, monkeypatch):

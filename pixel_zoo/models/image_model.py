@@ -107,6 +107,9 @@ class ImageModel(LikelihoodTraining):
         positive_integer("the number of images", len(images))
         positive_integer("batch_size", batch_size)
         conditions = check_conditions(self, len(images), labels, vectors, conditioning)
+        return self._score_checked(function, images, conditions, batch_size)
+
+    def _score_checked(self, function, images, conditions, batch_size):
         return (
             stage.in_batches(function, of_stage, given, batch_size)
             for stage, of_stage, given in scales(self, images, conditions)
@@ -199,7 +202,11 @@ class ImageModel(LikelihoodTraining):
             of_stage = (subsample(x, stage.image_shape) for x in (images, known))
             return drawing(stage, seeds, conditions, *of_stage, stream=index)
 
-        return draw_stages(self, draw, conditions, small)
+        images, nats = draw_stages(self, draw, conditions, small)
+        if small is None and self.likelihood_kind != "exact":
+            # The small images that were drawn are not in the large ones.
+            nats = sum(self._score_checked(log_likelihood, images, conditions, drawing.batch_size))
+        return images, nats
 
 
 def _log_probabilities(images, logits):

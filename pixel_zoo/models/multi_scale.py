@@ -13,7 +13,7 @@ from pixel_zoo.inputs import check_conditions, condition_values, join_inputs, lo
 from pixel_zoo.likelihoods import bits_per_dim, log_likelihood
 from pixel_zoo.models.gated_pixel_cnn import GatedPixelCNN
 from pixel_zoo.models.image_model import ImageModel
-from pixel_zoo.models.network import check_image_shape, check_levels
+from pixel_zoo.models.network import constructor_arguments
 from pixel_zoo.models.pixel_cnn import PixelCNN
 from pixel_zoo.models.pixel_rnn import PixelRNN
 from pixel_zoo.sampling import Drawing, DrawingOptions
@@ -46,6 +46,7 @@ class MultiScalePixelRNN(ImageModel, keras.Model):
         copy_known: bool, whether the pixels of a smaller image are copied, not predicted.
         num_classes: int, labels that an image is given with, or None: every stage is given the label.
         conditioning_dim: int, length of a vector that an image is given with, or None.
+        dtype: str, Keras dtype policy of the stages, or None for the global one; a stage's own options come first.
         name: str or None.
 
     Attributes:
@@ -75,31 +76,24 @@ class MultiScalePixelRNN(ImageModel, keras.Model):
         copy_known=True,
         num_classes=None,
         conditioning_dim=None,
+        dtype=None,
         name=None,
         **kwargs,
     ):
-        super().__init__(name=name, **kwargs)
-        self.image_shape, self.levels = check_image_shape(image_shape), check_levels(levels)
+        config = constructor_arguments(locals())
+        super().__init__(name=name, dtype=config["dtype"], **kwargs)
+        self._config, self.image_shape, self.levels = config, config["image_shape"], config["levels"]
         self.num_classes, self.conditioning_dim = num_classes, conditioning_dim
         self.likelihood_kind = "exact" if copy_known else "lower bound"
         shapes = _shapes(self.image_shape, small_shapes)
         if base not in BASES:
             raise ValueError(f"base must be one of {', '.join(map(repr, BASES))}, got {base!r}")
-        self._config = {
-            "image_shape": self.image_shape,
-            "levels": self.levels,
-            "small_shapes": small_shapes,
-            "base": base,
-            "options": options,
-            "copy_known": copy_known,
-            "num_classes": num_classes,
-            "conditioning_dim": conditioning_dim,
-        }
-        given = {"num_classes": num_classes, "conditioning_dim": conditioning_dim}
+        common = {name: config[name] for name in ("copy_known", "num_classes", "conditioning_dim")}
+        small_shapes = [None, *(shape[:2] for shape in shapes[:-1])]
         self.stages = [
-            BASES[base](shape, levels, small_shape=small, copy_known=copy_known, **given, **own, name=f"stage{index}")
+            BASES[base](shape, levels, small_shape=small, **common, **{"dtype": dtype} | own, name=f"stage{index}")
             for index, (shape, small, own) in enumerate(
-                zip(shapes, [None, *(shape[:2] for shape in shapes)], _options(options, len(shapes)), strict=False)
+                zip(shapes, small_shapes, _options(options, len(shapes)), strict=True)
             )
         ]
         self.built = True  # all weights are the stages'

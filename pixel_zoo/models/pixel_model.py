@@ -1,5 +1,7 @@
 """Models of one functional graph."""
 
+import collections
+
 import keras
 import numpy as np
 from keras import ops
@@ -61,8 +63,8 @@ class PixelModel(ImageModel, keras.Model):
 
     @property
     def stages(self):
-        """The functional models that images are drawn by, one after the other: the model itself."""
-        return [self]
+        """The functional models that draw an image, one after the other: a list of the model itself."""
+        return collections.UserList([self])  # in a plain list, `load_model` would search for weights without end
 
     # Training
 

@@ -133,7 +133,10 @@ def _signatures(model, jit_compile):
             images, known = (subsample(x, shape) for x in parts) if parts else (None, None)
             return walks[index](noise, options, images, known, condition_values(stage, conditions))
 
-        images, nats = draw_stages(model, draw, conditions_of(inputs), first)
+        conditions = conditions_of(inputs)
+        images, nats = draw_stages(model, draw, conditions, first)
+        if first is None and getattr(model, "likelihood_kind", "exact") != "exact":
+            nats = sum(on_scales(log_likelihood, images, conditions))  # as `generate`
         return {"image": tf.cast(images, image_dtype), "log_likelihood": nats}
 
     def concrete(function, *specs):
