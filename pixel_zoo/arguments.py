@@ -9,7 +9,7 @@ def check_images(images, image_shape, levels, name="images"):
     """Return images as a NumPy array, or raise what is wrong with them.
 
     Args:
-        images: array of integers (batch, height, width, colours) with values 0..levels-1.
+        images: array of integers (batch, height, width, colours) with values 0..levels-1, or of bool for 0 and 1.
         image_shape: (height, width, colours) that the model takes.
         levels: int.
         name: the argument's name, for the error.
@@ -22,6 +22,7 @@ def check_images(images, image_shape, levels, name="images"):
         ValueError: if the shape is not (batch, *image_shape), or a value lies outside the levels.
     """
     images = np.asarray(images)
+    images = images.astype("uint8") if images.dtype == bool else images
     if not np.issubdtype(images.dtype, np.integer):
         raise TypeError(
             f"{name} must be integers 0..{levels - 1} (the model scales them itself), got dtype {images.dtype}"

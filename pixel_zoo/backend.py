@@ -252,14 +252,16 @@ def seed_words(seeds):
     """Split 64-bit integer seeds into the two uint32 words that `uniform_noise` takes.
 
     Args:
-        seeds: NumPy integer array (batch,).
+        seeds: NumPy integer array (batch,), or int64 tensor of TensorFlow.
 
     Returns:
-        (high, low), two NumPy uint32 arrays (batch,).
+        (high, low), two arrays or tensors (batch,) of uint32.
 
     Example:
     >>> seed_words(np.array([2**32 + 5]))
     (array([1], dtype=uint32), array([5], dtype=uint32))
     """
-    bits = np.asarray(seeds).astype("int64").view("uint64")
-    return (bits >> np.uint64(32)).astype("uint32"), (bits & np.uint64(0xFFFFFFFF)).astype("uint32")
+    if isinstance(seeds, np.ndarray):
+        seeds = seeds.astype("int64")
+    words = seeds // 2**32 % 2**32, seeds % 2**32  # rounded down, so that negative seeds have words too
+    return tuple(w.astype("uint32") if isinstance(w, np.ndarray) else ops.cast(w, "uint32") for w in words)

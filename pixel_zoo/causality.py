@@ -2,6 +2,7 @@
 
 import functools
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -28,12 +29,17 @@ class CausalityError(ValueError):
         self.output, self.input = output, seen
 
 
-def check_causality(model, input_shape=None, batch_size=64, seed=0):
+def check_causality(
+    model: keras.Model | RasterLayer,
+    input_shape: tuple[int, int, int] | None = None,
+    batch_size: int = 64,
+    seed: int = 0,
+) -> None:
     """Check that every output depends on earlier inputs only: pixels in raster order, colours inside a pixel.
 
-    For each position the values there and after it are drawn anew: no output up to that position may change. A model's
-    output must not see its own value either; a layer's output may, unless it has mask A. What a model is given beside
-    the image, such as a label, stays the same: all outputs may see it.
+    For each position the check changes the values there and after it: no output before that position may change. A
+    model's output must not see its own value either; a layer's output may, unless it has mask A. A model's other
+    inputs, such as a label, stay the same: all outputs may see them.
 
     Args:
         model: a functional model from integer images (height, width, colours) to logits, a multi-scale model, whose

@@ -1,5 +1,6 @@
 """Models: exact, causal, the same after a round trip, and trainable by default."""
 
+import copy
 import itertools
 import json
 import math
@@ -182,6 +183,34 @@ def test_configuration_round_trip(entry):
     assert [w.path for w in again.weights] == [w.path for w in model.weights]
 
 
+@pytest.mark.parametrize("again", [copy.deepcopy, "saved"], ids=["deepcopy", "saved"])
+@pytest.mark.parametrize("multi_scale", [False, True], ids=["PixelRNN", "MultiScalePixelRNN"])
+def test_frozen_layers_stay_frozen(tmp_path, again, multi_scale):
+    """And the optimiser keeps its state, which belongs to the weights that are trained."""
+    options = {"units": 3, "num_blocks": 2, "head_filters": 3}
+    if multi_scale:
+        model = pz.models.MultiScalePixelRNN((4, 4, 1), small_shapes=((2, 2),), options=options)
+    else:
+        model = pz.models.PixelRNN((4, 4, 1), **options)
+    for stage in model.stages:
+        for name in ("first", "block1_lstm", "logits"):
+            stage.get_layer(name).trainable = False
+    model.stages[0].get_layer("block2_lstm").input_to_state.trainable = False
+    model.compile()
+    model.fit(random_images(model, 2), verbose=0)
+    if again == "saved":
+        model.save(tmp_path / "model.keras")
+        loaded = keras.models.load_model(tmp_path / "model.keras")
+    else:
+        loaded = again(model)
+    names = [weight.path for weight in model.trainable_variables]
+    assert [weight.path for weight in loaded.trainable_variables] == names
+    assert 0 < len(names) < len(model.variables) - 10
+    for own, its in zip(model.optimizer.variables, loaded.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(own), keras.ops.convert_to_numpy(its))
+    assert type(loaded) is type(model)
+
+
 def test_a_model_composed_by_hand_gets_everything(tmp_path):
     image = keras.Input((4, 4, 1), dtype="int32", name="image")
     x = keras.layers.Rescaling(2.0, -1.0)(image)
@@ -269,13 +298,20 @@ def test_an_unknown_recurrence_is_named():
         (np.zeros((4, 4, 1), "uint8"), ValueError, "images must have shape"),
         (np.full((2, 4, 4, 1), 3), ValueError, r"images must have values 0..2, got 3..3"),
         (np.full((2, 4, 4, 1), -1), ValueError, r"images must have values 0..2, got -1..-1"),
+        (np.zeros((0, 4, 4, 1), "uint8"), ValueError, "the number of images must be an integer of at least 1, got 0"),
     ],
-    ids=["float", "shape", "rank", "high", "low"],
+    ids=["float", "shape", "rank", "high", "low", "none"],
 )
 def test_bad_images_are_refused(images, error, message):
     model = pz.models.PixelCNN((4, 4, 1), levels=3, filters=2, num_blocks=1)
     with pytest.raises(error, match=message):
         model.log_likelihood(images)
+
+
+def test_masks_are_images_of_two_values():
+    model = pz.models.PixelCNN((4, 4, 1), filters=2, num_blocks=1)
+    masks = random_images(model, 3).astype(bool)
+    np.testing.assert_array_equal(model.log_likelihood(masks), model.log_likelihood(masks.astype("uint8")))
 
 
 def weights_of_all():

@@ -46,6 +46,9 @@ class RasterLayer(keras.layers.Layer):
     #: too, or `row` does not read it.
     of_rows_above = False
 
+    #: The name of the argument of `call` for the map that the walker hands to `prepare_bias`.
+    map_argument = "bias"
+
     def __init__(self, colours=1, **kwargs):
         super().__init__(**kwargs)
         self.colours = positive_integer("colours", colours)

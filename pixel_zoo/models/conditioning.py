@@ -85,7 +85,7 @@ class Conditioning:
         options = {"colours": self.config.image_shape[-1], "dtype": dtype, "name": "logits"}
         if self.known is None:
             return Logits(self.config.levels, **options)(x)
-        return CopyingLogits(self.config.levels, **options)(x, bias=self.known)
+        return CopyingLogits(self.config.levels, **options)(x, known=self.known)
 
 
 def scaled(image, levels, dtype, name):

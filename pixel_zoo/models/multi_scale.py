@@ -1,5 +1,6 @@
 """Multi-Scale PixelRNN."""
 
+from collections.abc import Sequence
 from typing import Unpack
 
 import keras
@@ -11,6 +12,7 @@ from pixel_zoo.arguments import check_images, check_seeds
 from pixel_zoo.checks import positive_integer
 from pixel_zoo.inputs import check_conditions, condition_values, join_inputs, logits_of
 from pixel_zoo.likelihoods import bits_per_dim, log_likelihood
+from pixel_zoo.models.configured import Configured
 from pixel_zoo.models.gated_pixel_cnn import GatedPixelCNN
 from pixel_zoo.models.image_model import ImageModel
 from pixel_zoo.models.network import constructor_arguments
@@ -23,7 +25,7 @@ BASES = {"GatedPixelCNN": GatedPixelCNN, "PixelCNN": PixelCNN, "PixelRNN": Pixel
 
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
-class MultiScalePixelRNN(ImageModel, keras.Model):
+class MultiScalePixelRNN(Configured, ImageModel, keras.Model):
     """Multi-Scale PixelRNN (van den Oord et al. 2016, section 3.6): a small image first, then a larger one given it.
 
     ```
@@ -68,16 +70,16 @@ class MultiScalePixelRNN(ImageModel, keras.Model):
 
     def __init__(
         self,
-        image_shape=(28, 28, 1),
-        levels=2,
-        small_shapes=((7, 7),),
-        base="PixelRNN",
-        options=None,
-        copy_known=True,
-        num_classes=None,
-        conditioning_dim=None,
-        dtype=None,
-        name=None,
+        image_shape: tuple[int, int, int] = (28, 28, 1),
+        levels: int = 2,
+        small_shapes: Sequence[tuple[int, int]] = ((7, 7),),
+        base: str = "PixelRNN",
+        options: dict | list[dict] | None = None,
+        copy_known: bool = True,
+        num_classes: int | None = None,
+        conditioning_dim: int | None = None,
+        dtype: str | None = None,
+        name: str | None = None,
         **kwargs,
     ):
         config = constructor_arguments(locals())
@@ -222,13 +224,6 @@ class MultiScalePixelRNN(ImageModel, keras.Model):
         conditions = check_conditions(self, len(small), labels, vectors)
         images, nats = self._draw(drawing, seeds, conditions, small=small)
         return (images, nats) if return_log_likelihood else images
-
-    def get_config(self):
-        return {"name": self.name, "trainable": self.trainable, **self._config}
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        return cls(**config)
 
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")

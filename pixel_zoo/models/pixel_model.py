@@ -9,6 +9,7 @@ from keras import ops
 from pixel_zoo import backend
 from pixel_zoo.inputs import condition_values, image_of, image_shape_of, join_inputs
 from pixel_zoo.likelihoods import BitsPerDim, Nats, NegativeLogLikelihood, likelihood_of_logits
+from pixel_zoo.models.configured import Configured
 from pixel_zoo.models.image_model import ImageModel
 
 
@@ -117,7 +118,7 @@ def _of_batch(function, *values):
     return ops.convert_to_numpy(function(*padded))[:count]
 
 
-class ConfiguredModel(PixelModel):
+class ConfiguredModel(Configured, PixelModel):
     """A `PixelModel` that is rebuilt from its own few arguments, `config`, not from the graph they made."""
 
     def __init__(self, inputs, outputs, config, name=None, **kwargs):
@@ -131,10 +132,3 @@ class ConfiguredModel(PixelModel):
     @property
     def conditioning_dim(self):
         return self._config.get("conditioning_dim")
-
-    def get_config(self):
-        return {"name": self.name, "trainable": self.trainable, **self._config}
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        return cls(**config)

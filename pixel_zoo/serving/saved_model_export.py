@@ -18,7 +18,7 @@ from pixel_zoo.serving.warm_up import BATCH_SIZES, write_warm_up
 from pixel_zoo.stages import draw_stages, scales, subsample
 
 
-def export(model, path, version=1, jit_compile=False):
+def export(model: keras.Model, path: str | os.PathLike, version: int = 1, jit_compile: bool = False) -> pathlib.Path:
     """Write a SavedModel that scores, draws, completes and explains images.
 
     | signature | inputs | outputs |
@@ -36,9 +36,9 @@ def export(model, path, version=1, jit_compile=False):
     values: with these, a signature with options answers as the one without.
 
     Images are int32 for models of more than 256 levels. The signatures need TensorFlow alone; the same seeds give the
-    same images as `generate` and `complete`. Other shapes, values outside the levels, labels outside the
-    classes and temperatures below 0 are answered with INVALID_ARGUMENT; what an image holds where it is not known is
-    not looked at.
+    same images as `generate` and `complete`. The values of unknown pixels are ignored. A wrong shape, inputs of
+    different lengths, values outside the levels, labels outside the classes and options out of range are answered with
+    INVALID_ARGUMENT and the name of the input.
 
     Args:
         model: a functional model of raster layers, such as `pixel_zoo.models.PixelCNN`, or a multi-scale model.
@@ -129,7 +129,7 @@ def _signatures(model, jit_compile):
 
         def draw(index, stage, conditions):
             shape = image_shape_of(stage)
-            noise = backend.uniform_noise(_seed_words(inputs["seed"]), shape, stream=index)
+            noise = backend.uniform_noise(backend.seed_words(inputs["seed"]), shape, stream=index)
             images, known = (subsample(x, shape) for x in parts) if parts else (None, None)
             return walks[index](noise, options, images, known, condition_values(stage, conditions))
 
@@ -210,17 +210,6 @@ def _checked_labels(label, num_classes):
     inside = tf.reduce_all((label >= 0) & (label < num_classes))
     tf.debugging.Assert(inside, [f"label: must be 0..{num_classes - 1}, got", ops.min(label), ops.max(label)])
     return tf.clip_by_value(label, 0, num_classes - 1)
-
-
-def _seed_words(seed):
-    """The high and low uint32 words of int64 seeds."""
-    import tensorflow as tf
-
-    bits = tf.bitcast(seed, tf.uint64)
-    high = tf.bitwise.right_shift(bits, tf.constant(32, tf.uint64))
-    return tf.cast(high, tf.uint32), tf.cast(
-        tf.bitwise.bitwise_and(bits, tf.constant(0xFFFFFFFF, tf.uint64)), tf.uint32
-    )
 
 
 def _checked_images(name, images, levels):
