@@ -254,6 +254,23 @@ def test_mixed_precision_scores_in_float32(entry):
     np.testing.assert_allclose(mixed.log_likelihood(images, **with_images), expected, rtol=0.05)
 
 
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX computes in float32 unless told otherwise")
+@pytest.mark.parametrize("levels", [2, 5])
+def test_a_model_of_float64_scores_in_float64(levels):
+    model = scrambled(pz.models.PixelCNN((4, 4, 1), levels=levels, filters=4, num_blocks=1, dtype="float64"))
+    images = random_images(model, 3)
+    nats, expected = model.log_likelihood(images), of_values(model.log_probabilities(images), images)
+    assert nats.dtype == expected.dtype == np.float64
+    np.testing.assert_allclose(nats, expected, rtol=1e-13)
+    drawn, nats = model.generate(2, return_log_likelihood=True)
+    np.testing.assert_allclose(nats, model.log_likelihood(drawn), rtol=1e-5)
+
+
+def test_a_map_of_dtypes_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"dtype must be one policy for all layers.*got a DTypePolicyMap"):
+        pz.models.PixelCNN((4, 4, 1), dtype=keras.dtype_policies.DTypePolicyMap())
+
+
 def test_uniform_logits_are_exactly_8_bits():
     model = pz.models.PixelCNN((3, 3, 3), levels=256, filters=3, num_blocks=1, head_filters=3)
     for weight in model.weights:

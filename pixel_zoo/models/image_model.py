@@ -49,7 +49,7 @@ class ImageModel(LikelihoodTraining):
             batch_size: int, how many at a time.
 
         Returns:
-            float32 NumPy array (batch,) in nats.
+            float32 NumPy array (batch,) in nats; float64 for a model of dtype float64.
 
         Raises:
             TypeError, ValueError: naming the argument that is wrong, missing or superfluous.
@@ -88,7 +88,7 @@ class ImageModel(LikelihoodTraining):
             images, labels, vectors, conditioning, batch_size: as of `log_likelihood`.
 
         Returns:
-            float32 NumPy array (batch, height, width, colours, levels) in nats.
+            float32 NumPy array (batch, height, width, colours, levels) in nats; float64 for a model of dtype float64.
 
         Raises:
             TypeError, ValueError: naming the argument that is wrong, missing or superfluous.

@@ -186,14 +186,14 @@ class Walker:
         return [rows(values[id(tensor)]) for tensor in self.graph.maps]
 
     def _projections(self):
-        """Kernel and bias of each 1x1 convolution of the conditioning that rows make, `()` for other operations."""
+        """Kernel and bias of each 1x1 convolution of the conditioning that rows make; `[]` of other operations."""
 
         def weights(layer):
-            bias = (ops.cast(layer.bias, layer.compute_dtype),) if layer.use_bias else ()
-            return ops.cast(layer.kernel, layer.compute_dtype)[0, 0], *bias
+            bias = [ops.cast(layer.bias, layer.compute_dtype)] if layer.use_bias else []
+            return [ops.cast(layer.kernel, layer.compute_dtype)[0, 0], *bias]
 
         operations = [node.operation for node in self.graph.conditioning_of_rows]
-        return [weights(operation) if is_projection(operation) else () for operation in operations]
+        return [weights(operation) if is_projection(operation) else [] for operation in operations]
 
     def _conditioning_of_row(self, projections, maps):
         """What the conditioning gives to a row: dictionary from ids of symbolic tensors to (width, batch, features).
@@ -256,12 +256,12 @@ class Walker:
 
     def _value(self, logits, pixel, colour, options):
         """The given value where it is known, else one drawn from the logits."""
-        class_logits = self.likelihood.class_logits(self._squeeze(logits))
+        class_logits = ops.cast(self.likelihood.class_logits(self._squeeze(logits)), "float32")
         drawn = draw(class_logits, pixel["noise"][:, colour], options)
         return ops.where(pixel["known"], pixel["given"][:, colour], drawn) if "known" in pixel else drawn
 
     def _log_prob(self, values, logits):
-        return self.likelihood.log_prob(values, self._squeeze(logits))
+        return ops.cast(self.likelihood.log_prob(values, self._squeeze(logits)), "float32")
 
     def _squeeze(self, logits):
         return logits[..., 0] if self.likelihood.levels == 2 else logits

@@ -110,13 +110,15 @@ def _signatures(model, jit_compile):
 
     def score(inputs):
         nats = sum(on_scales(log_likelihood, _checked_images("image", inputs["image"], levels), conditions_of(inputs)))
+        nats = tf.cast(nats, tf.float32)
         return {"log_likelihood": nats, "bits_per_dim": bits_per_dim(-nats, image_shape)}
 
     def expect(inputs):
         """As `log_probabilities` of the model."""
         images = _checked_images("image", inputs["image"], levels)
         expected = on_scales(lambda _, logits: log_probabilities(logits), images, conditions_of(inputs))
-        return {"log_probability": model.merge(expected) if len(stages) > 1 else expected[0]}
+        expected = model.merge(expected) if len(stages) > 1 else expected[0]
+        return {"log_probability": tf.cast(expected, tf.float32)}
 
     def walk(inputs):
         """Draw the stages' images, each given the one before; the first is `small` if that is an input."""
@@ -137,7 +139,7 @@ def _signatures(model, jit_compile):
         images, nats = draw_stages(model, draw, conditions, first)
         if first is None and getattr(model, "likelihood_kind", "exact") != "exact":
             nats = sum(on_scales(log_likelihood, images, conditions))  # as `generate`
-        return {"image": tf.cast(images, image_dtype), "log_likelihood": nats}
+        return {"image": tf.cast(images, image_dtype), "log_likelihood": tf.cast(nats, tf.float32)}
 
     def concrete(function, *specs):
         specs = [*specs, *others]
