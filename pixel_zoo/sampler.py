@@ -31,8 +31,8 @@ class Rule(NamedTuple):
     """A rule that leaves some values out, as a field of `Sampler` declares it.
 
     Attributes:
-        keeps: maps a `Ranking` and the option, a tensor (batch, 1), to bool (batch, levels): which values are kept. It
-            must keep the first value, and with any value all those before it.
+        keeps: maps a `Ranking` and the option, a tensor (batch, 1), to bool (batch, levels): which values are kept. One
+            must be that has any probability.
         dtype: of the option in a compiled graph.
         off: number that switches the rule off in a compiled graph, where `Sampler` has None.
         check: maps (name, value) to an error unless the value may be given to `Sampler`.
@@ -98,6 +98,8 @@ class Sampler:
         min_p: float in [0, 1], keep the values that are at least this fraction as likely as the most likely one (Nguyen
             et al. 2024, 2407.01082); None keeps all.
 
+    A subclass adds a rule: a frozen dataclass with a further field, whose metadata hold a `Rule` by the name "rule".
+
     Raises:
         ValueError: naming the argument that is wrong.
 
@@ -116,7 +118,7 @@ class Sampler:
 
     def __post_init__(self):
         _temperature("temperature", self.temperature)
-        for name, rule in RULES.items():
+        for name, rule in self.rules().items():
             if getattr(self, name) is not None:
                 rule.check(name, getattr(self, name))
 
@@ -130,19 +132,41 @@ class Sampler:
         Returns:
             int32 tensor (batch,).
         """
-        return draw(logits, uniform, self.options(len(uniform)))
+        return self.draw(logits, uniform, self.options(len(uniform)))
+
+    @classmethod
+    def rules(cls) -> dict[str, Rule]:
+        """The rules in the order in which they apply, by the name of their option."""
+        return {field.name: field.metadata["rule"] for field in dataclasses.fields(cls) if "rule" in field.metadata}
 
     def options(self, count: int) -> dict:
         """The options as `draw` takes them, for `count` images: dictionary of NumPy arrays."""
         options = {"temperature": np.full(count, self.temperature, "float32")}
-        for name, rule in RULES.items():
+        for name, rule in self.rules().items():
             value = rule.off if getattr(self, name) is None else getattr(self, name)
             options[name] = np.full(count, min(value, np.iinfo("int32").max), rule.dtype)
-        return options | {"restricts": np.array(any(getattr(self, name) is not None for name in RULES))}
+        return options | {"restricts": np.array(any(getattr(self, name) is not None for name in self.rules()))}
 
+    @classmethod
+    def draw(cls, logits, uniform, options):
+        """Draw a value for each row of logits, in a compiled graph.
 
-#: The rules in the order in which they apply, by the name of their option.
-RULES = {field.name: field.metadata["rule"] for field in dataclasses.fields(Sampler) if "rule" in field.metadata}
+        Args:
+            logits: float32 tensor (batch, levels).
+            uniform: float32 tensor (batch,) of numbers above 0 and below 1.
+            options: dictionary of `temperature`, and the option of each rule, tensors (batch,), and `restricts`, bool
+                tensor: whether any rule is on. If not, no work is done for them.
+
+        Returns:
+            int32 tensor (batch,).
+        """
+        from keras import ops
+
+        greedy = ops.equal(options["temperature"], 0.0)
+        scaled = logits / ops.expand_dims(ops.where(greedy, 1.0, options["temperature"]), -1)
+        restricts = ops.convert_to_tensor(options["restricts"])
+        scaled = ops.cond(restricts, lambda: _restrict(scaled, cls.rules(), options), lambda: scaled)
+        return ops.where(greedy, ops.cast(ops.argmax(logits, axis=-1), "int32"), inverse_cdf(scaled, uniform))
 
 
 def sampler_of(sampler=None, temperature=None, top_k=None, top_p=None):
@@ -166,27 +190,6 @@ def sampler_of(sampler=None, temperature=None, top_k=None, top_p=None):
     return sampler
 
 
-def draw(logits, uniform, options):
-    """Draw a value for each row of logits, with options of its own.
-
-    Args:
-        logits: float32 tensor (batch, levels).
-        uniform: float32 tensor (batch,) of numbers above 0 and below 1.
-        options: dictionary of `temperature`, and the option of each rule in `RULES`, tensors (batch,), and `restricts`,
-            bool tensor: whether any rule is on. If not, no work is done for them.
-
-    Returns:
-        int32 tensor (batch,).
-    """
-    from keras import ops
-
-    greedy = ops.equal(options["temperature"], 0.0)
-    scaled = logits / ops.expand_dims(ops.where(greedy, 1.0, options["temperature"]), -1)
-    restricts = ops.convert_to_tensor(options["restricts"])
-    scaled = ops.cond(restricts, lambda: _restrict(scaled, options), lambda: scaled)
-    return ops.where(greedy, ops.cast(ops.argmax(logits, axis=-1), "int32"), inverse_cdf(scaled, uniform))
-
-
 def inverse_cdf(logits, uniform):
     """The first value whose cumulative probability exceeds `uniform`.
 
@@ -205,22 +208,14 @@ def inverse_cdf(logits, uniform):
     return ops.sum(ops.cast(ops.less_equal(cumulative, threshold), "int32"), axis=-1)
 
 
-def _restrict(logits, options):
+def _restrict(logits, rules, options):
     """The logits (batch, levels) of the values that all rules keep; those of the others are minus infinity."""
     from keras import ops
 
-    values = ops.arange(logits.shape[-1], dtype="int32")
-    descending, order = ops.top_k(logits, logits.shape[-1])  # of equal logits the smaller value comes first
-    kept, last = descending, None
-    for name, rule in RULES.items():
+    levels = logits.shape[-1]
+    kept, order = ops.top_k(logits, levels)  # of equal logits the smaller value comes first
+    for name, rule in rules.items():
         probability = ops.softmax(kept, axis=-1)
-        ranking = Ranking(values, probability, ops.cumsum(probability, axis=-1) - probability)
-        keeps = rule.keeps(ranking, ops.expand_dims(options[name], -1))
-        kept = ops.where(keeps, kept, -np.inf)
-        count = ops.sum(ops.cast(keeps, "int32"), axis=-1, keepdims=True)
-        last = count - 1 if last is None else ops.minimum(last, count - 1)
-    # Every rule keeps the first values of the ranking, so a value stays if it is the last one kept or ranks before it.
-    least = ops.take_along_axis(descending, last, axis=-1)
-    largest = ops.take_along_axis(ops.cast(order, "int32"), last, axis=-1)
-    stays = (logits > least) | (ops.equal(logits, least) & (values <= largest))
-    return ops.where(stays, logits, -np.inf)
+        ranking = Ranking(ops.arange(levels), probability, ops.cumsum(probability, axis=-1) - probability)
+        kept = ops.where(rule.keeps(ranking, ops.expand_dims(options[name], -1)), kept, -np.inf)
+    return ops.take_along_axis(kept, ops.argsort(order, axis=-1), axis=-1)

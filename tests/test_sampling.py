@@ -1,5 +1,6 @@
 """Sampling: exact, a function of weights and noise alone, and the same however it is run."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -26,10 +27,10 @@ THREEFRY = [
 ]
 
 
-def slowly(model, images, known, seeds, conditioning=(), **options):
+def slowly(model, images, known, seeds, conditioning=(), sampler=None, **options):
     """The obvious way: the whole network anew for every value, with the same noise."""
     shape = images.shape[1:]
-    likelihood, sampler = likelihood_of_logits(model.outputs[0].shape), Sampler(**options)
+    likelihood, sampler = likelihood_of_logits(model.outputs[0].shape), sampler or Sampler(**options)
     noise = keras.ops.convert_to_numpy(backend.uniform_noise(backend.seed_words(np.asarray(seeds)), shape))
     run = backend.compiled(
         lambda image, *others: model(join_inputs(model, image, others), training=False), model.variables, xla=False
@@ -307,6 +308,35 @@ def test_keywords_are_shorthand_for_a_sampler(small_model):
     known = np.indices((4, 4))[0] < 2
     completed = small_model.complete(images, known, seed=5, **options)
     assert (completed == small_model.complete(images, known, seed=5, sampler=Sampler(**options))).all()
+
+
+@dataclasses.dataclass(frozen=True)
+class CutOffSampler(Sampler):
+    """A rule of a user's own: keeps values of at least this probability, and the most likely one."""
+
+    cut_off: float | None = dataclasses.field(
+        default=None,
+        metadata={
+            "rule": pz.sampling.Rule(
+                keeps=lambda ranking, least: (ranking.probability >= least) | (ranking.rank == 0),
+                dtype="float32",
+                off=0.0,
+                check=lambda name, value: None,
+                allows=lambda value: value >= 0,
+                allowed="at least 0",
+            )
+        },
+    )
+
+
+def test_a_users_own_rule_is_a_field_of_a_subclass(small_model):
+    assert kept(CutOffSampler(cut_off=0.32), [0.2, 0.1, 0.3, 0.4]) == [3]
+    assert kept(CutOffSampler(top_k=3, cut_off=0.32), [0.2, 0.1, 0.3, 0.4]) == [2, 3]  # of 2/9, 3/9 and 4/9
+    nothing = np.zeros((3, 4, 4), bool)
+    zeros = np.zeros((3, 4, 4, 1), int)
+    expected = slowly(small_model, zeros, nothing, np.arange(3), sampler=CutOffSampler(cut_off=0.3))
+    assert (small_model.generate(3, sampler=CutOffSampler(cut_off=0.3)) == expected).all()
+    assert (small_model.generate(3, sampler=CutOffSampler()) == small_model.generate(3)).all()
 
 
 def test_new_values_of_options_compile_nothing(small_model, monkeypatch):

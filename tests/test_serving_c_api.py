@@ -13,7 +13,6 @@ from catalogue import GIVEN_MODELS, PLAIN_MODELS, given_with
 from test_models import random_images, scrambled
 
 import pixel_zoo as pz
-from pixel_zoo.sampler import RULES
 from pixel_zoo.sampling import Sampler
 
 pytestmark = pytest.mark.skipif(
@@ -81,7 +80,7 @@ def requests(model):
 def options(count):
     """The options of as many images; the first image has all rules off."""
     of_other = RESTRICTED.options(count - 1)
-    return {name: np.insert(of_other[name], 0, rule.off) for name, rule in RULES.items()}
+    return {name: np.insert(of_other[name], 0, rule.off) for name, rule in Sampler.rules().items()}
 
 
 def test_every_signature_answers_as_python_does(served):

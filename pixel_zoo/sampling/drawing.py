@@ -68,7 +68,8 @@ class Drawing:
         per_image = {"seeds": seeds, "conditioning": condition_values(model, conditions)}
         if known is not None:
             per_image |= {"images": images.astype("int32"), "known": known}
-        return _walk(model, self._use_xla(len(seeds)))(per_image, self, stream)
+        walk = _walk(model, type(self.sampler), self._use_xla(len(seeds)))
+        return walk(per_image, self, stream)
 
     def _use_xla(self, count):
         """Compiling with XLA is worth its time when what it compiled runs often enough."""
@@ -178,20 +179,20 @@ def complete(
     return (images, nats) if return_log_likelihood else images
 
 
-def _walker(model):
-    """The model's walker, made once; an error if the model is no graph of raster layers."""
-    kept = model.__dict__
-    if "_pixel_zoo_walker" not in kept:
-        kept["_pixel_zoo_walker"] = Walker(model)
-    return kept["_pixel_zoo_walker"]
+def _walker(model, sampler_class=Sampler):
+    """The model's walker, made once for each kind of sampler; an error if the model is no graph of raster layers."""
+    walkers = model.__dict__.setdefault("_pixel_zoo_walkers", {})
+    if sampler_class not in walkers:
+        walkers[sampler_class] = Walker(model, sampler_class)
+    return walkers[sampler_class]
 
 
-def _walk(model, xla):
-    """The model's compiled walk, made once with XLA and once without."""
+def _walk(model, sampler_class, xla):
+    """The model's compiled walk, made once for each kind of sampler, with XLA and without."""
     walks = model.__dict__.setdefault("_pixel_zoo_walks", {})
-    if xla not in walks:
-        walks[xla] = _Walk(_walker(model), model.variables, xla)
-    return walks[xla]
+    if (sampler_class, xla) not in walks:
+        walks[sampler_class, xla] = _Walk(_walker(model, sampler_class), model.variables, xla)
+    return walks[sampler_class, xla]
 
 
 class _Walk:

@@ -14,7 +14,7 @@ from pixel_zoo.layers.colours import (
     unsort_features,
 )
 from pixel_zoo.likelihoods import likelihood_of_logits
-from pixel_zoo.sampler import draw
+from pixel_zoo.sampler import Sampler
 from pixel_zoo.sampling.raster_graph import RasterGraph, is_projection, run_pointwise
 from pixel_zoo.sampling.rows_above import RowsAbove, all_columns, enter_row
 
@@ -34,12 +34,14 @@ class Walker:
 
     Args:
         model: functional Keras model; see `RasterGraph`.
+        sampler_class: `Sampler`, or a subclass of it, whose rules are compiled; their options are tensors.
     """
 
-    def __init__(self, model):
+    def __init__(self, model, sampler_class=Sampler):
         self.graph = RasterGraph(model)
         self.rows_above = RowsAbove(self.graph)
         self.layer_nodes = [node for node in self.graph.nodes if node.raster is not None]
+        self.sampler_class = sampler_class
         self.likelihood = likelihood_of_logits(model.outputs[0].shape)
 
     def __call__(self, noise, options, images=None, known=None, conditioning=()):
@@ -47,7 +49,7 @@ class Walker:
 
         Args:
             noise: float32 tensor (batch, height, width, colours) of numbers above 0 and below 1.
-            options: tensors of each image's options of sampling, see `pixel_zoo.sampler.draw`.
+            options: tensors of each image's options of sampling, see `Sampler.draw`.
             images: int32 tensor of the noise's shape, of which only known values are read; or None, nothing is known.
             known: bool tensor (batch, height, width), or None.
             conditioning: the model's other inputs, in their order.
@@ -257,7 +259,7 @@ class Walker:
     def _value(self, logits, pixel, colour, options):
         """The given value where it is known, else one drawn from the logits."""
         class_logits = ops.cast(self.likelihood.class_logits(self._squeeze(logits)), "float32")
-        drawn = draw(class_logits, pixel["noise"][:, colour], options)
+        drawn = self.sampler_class.draw(class_logits, pixel["noise"][:, colour], options)
         return ops.where(pixel["known"], pixel["given"][:, colour], drawn) if "known" in pixel else drawn
 
     def _log_prob(self, values, logits):

@@ -12,7 +12,7 @@ from pixel_zoo import backend
 from pixel_zoo.checks import positive_integer
 from pixel_zoo.inputs import condition_values, image_shape_of, logits_of, other_inputs, stages_of
 from pixel_zoo.likelihoods import bits_per_dim, likelihood_of_logits, log_likelihood, log_probabilities
-from pixel_zoo.sampler import RULES
+from pixel_zoo.sampler import Sampler
 from pixel_zoo.sampling import Walker
 from pixel_zoo.serving.warm_up import BATCH_SIZES, write_warm_up
 from pixel_zoo.stages import draw_stages, scales, subsample
@@ -96,7 +96,7 @@ def _signatures(model, jit_compile):
     known = tf.TensorSpec((None, *image_shape[:2]), tf.bool, name="known")
     seed = tf.TensorSpec((None,), tf.int64, name="seed")
     temperature = tf.TensorSpec((None,), tf.float32, name="temperature")
-    rules = [tf.TensorSpec((None,), rule.dtype, name=name) for name, rule in RULES.items()]
+    rules = [tf.TensorSpec((None,), rule.dtype, name=name) for name, rule in Sampler.rules().items()]
     others = [_spec_of_other(tensor) for tensor in other_inputs(stages[0])]  # every stage has them
     # What checks a request stays outside of these: XLA would leave it out.
     walks = [backend.compiled(Walker(stage), stage.variables, xla=jit_compile) for stage in stages]
@@ -175,19 +175,19 @@ def _of_one_length(specs, tensors):
 
 
 def _checked_options(inputs):
-    """The options of sampling, as `pixel_zoo.sampler.draw` takes them; a rule that is no input is off."""
+    """The options of sampling, as `Sampler.draw` takes them; a rule that is no input is off."""
     import tensorflow as tf
 
     options = {"temperature": inputs["temperature"]}
     good = tf.reduce_all((options["temperature"] >= 0) & tf.math.is_finite(options["temperature"]))
     tf.debugging.Assert(good, ["temperature: must be a finite number of at least 0, got", options["temperature"]])
-    for name, rule in RULES.items():
+    for name, rule in Sampler.rules().items():
         if name in inputs:
             good = tf.reduce_all(rule.allows(inputs[name]))
             tf.debugging.Assert(good, [f"{name}: must be {rule.allowed}, got", inputs[name]])
         off = tf.fill(tf.shape(options["temperature"]), tf.constant(rule.off, rule.dtype))
         options[name] = inputs.get(name, off)
-    on = [tf.reduce_any(tf.not_equal(options[name], rule.off)) for name, rule in RULES.items()]
+    on = [tf.reduce_any(tf.not_equal(options[name], rule.off)) for name, rule in Sampler.rules().items()]
     return options | {"restricts": tf.reduce_any(tf.stack(on))}
 
 
