@@ -480,6 +480,7 @@ SHAPE = (4, 4, 1)
         ({"top_k": 0}, "top_k must be an integer of at least 1, got 0"),
         ({"top_p": 0}, r"top_p must lie in \(0, 1\], got 0"),
         ({"top_p": 1.5}, r"top_p must lie in \(0, 1\], got 1.5"),
+        ({"temprature": 0.5}, "unexpected argument 'temprature'; options are sampler, temperature, top_k"),
         ({"sampler": 0.5}, "sampler must be a pixel_zoo.sampling.Sampler, got 0.5"),
         ({"sampler": Sampler(0.5), "top_k": 2}, "top_k: give options of sampling in sampler= or by keyword, not both"),
         ({"batch_size": 0}, "batch_size must be an integer of at least 1, got 0"),

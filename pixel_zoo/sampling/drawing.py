@@ -48,9 +48,16 @@ class Drawing:
             raise ValueError(f"progress must be True, False or None, got {self.progress!r}")
 
     @classmethod
-    def of(cls, sampler=None, temperature=None, top_k=None, top_p=None, **running):
-        """The drawing that keyword arguments describe: `DrawingOptions`, checked."""
-        return cls(sampler_of(sampler, temperature, top_k, top_p), **running)
+    def of(cls, **options: Unpack[DrawingOptions]):
+        """The drawing that keyword arguments describe; a TypeError for any other name."""
+        known = DrawingOptions.__annotations__
+        for name in options:
+            if name not in known:
+                raise TypeError(f"unexpected argument {name!r}; options are {', '.join(known)}")
+        of_sampler = {
+            name: options.pop(name) for name in ("sampler", "temperature", "top_k", "top_p") if name in options
+        }
+        return cls(sampler_of(**of_sampler), **options)
 
     def __call__(self, model, seeds, conditions, images=None, known=None, stream=0):
         """Draw images, or their unknown pixels, from arguments that are known to be right.
