@@ -149,6 +149,21 @@ def test_compiled_signatures_answer_the_same(tmp_path):
     assert len(list(warm_up)) == 7 * 4  # each signature, in each batch size
 
 
+def test_a_model_that_is_given_a_small_image_takes_it_as_an_input(tmp_path):
+    """A stage of a multi-scale model on its own: here the small image is what it is given, not its first stage."""
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("only the TensorFlow backend writes SavedModels")
+    import tensorflow as tf
+
+    model = scrambled(pz.models.PixelCNN((2, 2, 1), levels=5, filters=2, num_blocks=1, small_shape=(1, 2)))
+    small = random_images(model, 3)[:, :1]
+    signatures = tf.saved_model.load(pz.export(model, tmp_path)).signatures
+    seed, temperature = tf.range(5, 8, dtype=tf.int64), tf.ones(3)
+    sampled = signatures["sample"](seed=seed, temperature=temperature, small=small.astype("int64"))
+    assert (sampled["image"].numpy() == model.generate(3, seed=5, conditioning=[small])).all()
+    assert (sampled["image"].numpy()[:, :1] == small).all()
+
+
 def test_another_backend_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(RuntimeError, match=r"export needs KERAS_BACKEND=tensorflow, got 'jax'"):

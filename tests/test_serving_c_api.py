@@ -37,8 +37,8 @@ def process():
 
 
 def multi_scale():
-    how = {"base": "PixelCNN", "options": {"filters": 4, "num_blocks": 1, "head_filters": 4}, "num_classes": 3}
-    return pz.models.MultiScalePixelRNN(SHAPE, LEVELS, small_shapes=((3, 2),), **how)
+    arguments = {"base": "PixelCNN", "options": {"filters": 4, "num_blocks": 1, "head_filters": 4}, "num_classes": 3}
+    return pz.models.MultiScalePixelRNN(SHAPE, LEVELS, small_shapes=((3, 2),), **arguments)
 
 
 @pytest.fixture(scope="module", params=[*SERVED, "MultiScalePixelRNN"], ids=str)

@@ -1,5 +1,6 @@
 """Export to a SavedModel for TensorFlow Serving."""
 
+import functools
 import os
 import pathlib
 import shutil
@@ -120,13 +121,13 @@ def _signatures(model, jit_compile):
         expected = model.merge(expected) if len(stages) > 1 else expected[0]
         return {"log_probability": tf.cast(expected, tf.float32)}
 
-    def walk(inputs):
-        """Draw the stages' images, each given the one before; the first is `small` if that is an input."""
+    def walk(specs, inputs):
+        """Draw the stages' images, each given the one before; the first is `small` if that is given."""
         options, parts, first = _checked_options(inputs), (), None
-        if "known" in inputs:
+        if known in specs:
             shown = tf.where(inputs["known"][..., None], inputs["image"], tf.zeros_like(inputs["image"]))
             parts = _checked_images("image", shown, levels), inputs["known"]
-        if "small" in inputs:
+        if small in specs:
             first = _checked_images("small", inputs["small"], levels)
 
         def draw(index, stage, conditions):
@@ -152,8 +153,9 @@ def _signatures(model, jit_compile):
     signatures = {"score": concrete(score, image), "log_probabilities": concrete(expect, image)}
     drawn = {"sample": [], "complete": [image, known]} | ({"upscale": [small]} if len(stages) > 1 else {})
     for name, specs in drawn.items():
-        signatures[name] = concrete(walk, *specs, seed, temperature)
-        signatures[f"{name}_with_options"] = concrete(walk, *specs, seed, temperature, *rules)
+        draw = functools.partial(walk, specs)
+        signatures[name] = concrete(draw, *specs, seed, temperature)
+        signatures[f"{name}_with_options"] = concrete(draw, *specs, seed, temperature, *rules)
     return signatures
 
 
@@ -168,8 +170,8 @@ def _of_one_length(specs, tensors):
     checks = []
     for name in further:
         length = tf.shape(inputs[name])[0]
-        said = [f"{name}: must have as many entries as {first},", count, "got", length]
-        checks.append(tf.debugging.Assert(tf.equal(length, count), said))
+        message = [f"{name}: must have as many entries as {first},", count, "got", length]
+        checks.append(tf.debugging.Assert(tf.equal(length, count), message))
     with tf.control_dependencies(checks):  # what reads them might fail first, and would not name them
         return {name: tf.identity(x) for name, x in inputs.items()}
 
