@@ -66,9 +66,28 @@ def likelihood_of(levels):
     return Bernoulli() if levels == 2 else Categorical(levels)
 
 
-def likelihood_of_logits(logits_shape):
-    """The likelihood that logits of this shape belong to: (batch, H, W, C) Bernoulli, (batch, H, W, C, levels) else."""
-    return Bernoulli() if len(logits_shape) == 4 else Categorical(logits_shape[-1])
+def likelihood_of_logits(logits_shape, images_shape=(None, None, None, None)):
+    """The likelihood of values that a model has these logits for: `Bernoulli` for one logit each, else `Categorical`.
+
+    Args:
+        logits_shape: (batch, height, width, colours), or (batch, height, width, colours, levels).
+        images_shape: (batch, height, width, colours), None for what is not known.
+
+    Raises:
+        ValueError: if the shapes do not belong together.
+
+    Example:
+    >>> likelihood_of_logits((None, 8, 8, 3, 256)).levels
+    256
+    """
+    levels = tuple(logits_shape[len(images_shape) :])
+    pairs = zip(logits_shape[1:], images_shape[1:], strict=False)
+    if len(logits_shape) < len(images_shape) or len(levels) > 1 or any(x != y for x, y in pairs if x and y):
+        raise ValueError(
+            f"logits must have one value, or one for each level, for each value of images {tuple(images_shape)}, got "
+            f"shape {tuple(logits_shape)}: pixel_zoo.layers.Logits makes them"
+        )
+    return Categorical(levels[0]) if levels else Bernoulli()
 
 
 def log_likelihood(images, logits):
@@ -87,7 +106,7 @@ def log_likelihood(images, logits):
     >>> round(float(nats[0]), 2)
     -543.43
     """
-    log_probs = likelihood_of_logits(logits.shape).log_prob(images, logits)
+    log_probs = likelihood_of_logits(logits.shape, images.shape).log_prob(images, logits)
     return ops.sum(log_probs, axis=(1, 2, 3))
 
 

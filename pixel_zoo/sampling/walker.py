@@ -42,7 +42,7 @@ class Walker:
         self.rows_above = RowsAbove(self.graph)
         self.layer_nodes = [node for node in self.graph.nodes if node.raster is not None]
         self.sampler_class = sampler_class
-        self.likelihood = likelihood_of_logits(model.outputs[0].shape)
+        self.likelihood = likelihood_of_logits(model.outputs[0].shape, (None, *self.graph.image_shape))
 
     def __call__(self, noise, options, images=None, known=None, conditioning=()):
         """Draw what is not known.
