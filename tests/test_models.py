@@ -183,32 +183,32 @@ def test_configuration_round_trip(entry):
     assert [w.path for w in again.weights] == [w.path for w in model.weights]
 
 
-@pytest.mark.parametrize("again", [copy.deepcopy, "saved"], ids=["deepcopy", "saved"])
-@pytest.mark.parametrize("multi_scale", [False, True], ids=["PixelRNN", "MultiScalePixelRNN"])
-def test_frozen_layers_stay_frozen(tmp_path, again, multi_scale):
-    """And the optimiser keeps its state, which belongs to the weights that are trained."""
-    options = {"units": 3, "num_blocks": 2, "head_filters": 3}
-    if multi_scale:
-        model = pz.models.MultiScalePixelRNN((4, 4, 1), small_shapes=((2, 2),), options=options)
+@pytest.mark.parametrize("way", ["copied", "saved"])
+def test_frozen_layers_stay_frozen(tmp_path, way):
+    """Those of stages and inside of layers too; and the optimiser keeps its state, that of the weights it trains."""
+    options = {"num_blocks": 1, "head_filters": 3}
+    if way == "copied":
+        model, name = pz.models.PixelRNN((3, 3, 1), recurrence="row", units=3, **options), "block1_lstm"
+        model.get_layer(name).input_to_state.trainable = False
     else:
-        model = pz.models.PixelRNN((4, 4, 1), **options)
+        stages = {"base": "PixelCNN", "options": {"filters": 3, **options}}
+        model, name = pz.models.MultiScalePixelRNN((4, 4, 1), small_shapes=((2, 2),), **stages), "block1_conv"
+        model.stages[0].get_layer(name).trainable = False
     for stage in model.stages:
-        for name in ("first", "block1_lstm", "logits"):
-            stage.get_layer(name).trainable = False
-    model.stages[0].get_layer("block2_lstm").input_to_state.trainable = False
+        stage.get_layer("logits").trainable = False
     model.compile()
-    model.fit(random_images(model, 2), verbose=0)
-    if again == "saved":
+    model.train_on_batch(random_images(model, 2))
+    if way == "copied":
+        loaded = copy.deepcopy(model)
+    else:
         model.save(tmp_path / "model.keras")
         loaded = keras.models.load_model(tmp_path / "model.keras")
-    else:
-        loaded = again(model)
+    assert type(loaded) is type(model)
     names = [weight.path for weight in model.trainable_variables]
     assert [weight.path for weight in loaded.trainable_variables] == names
-    assert 0 < len(names) < len(model.variables) - 10
+    assert len(names) < len(model.weights) - 3
     for own, its in zip(model.optimizer.variables, loaded.optimizer.variables, strict=True):
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(own), keras.ops.convert_to_numpy(its))
-    assert type(loaded) is type(model)
 
 
 def test_a_model_composed_by_hand_gets_everything(tmp_path):
