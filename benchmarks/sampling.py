@@ -82,7 +82,7 @@ def slow_steps(model, forward):
         for _ in range(SLOW_VALUES):
             logits = forward()[:, 0, 0, 0]
             noise = np.full(len(logits), 0.5, "float32")
-            np.asarray(sampler(likelihood.class_logits(logits), noise, np.ones_like(noise)))
+            np.asarray(sampler(likelihood.class_logits(logits), noise))
 
     return run
 

@@ -1,7 +1,5 @@
 """Checks of what users pass to `generate`, `complete` and `log_likelihood`, before any work."""
 
-import numbers
-
 import numpy as np
 
 from pixel_zoo.checks import positive_integer
@@ -11,7 +9,7 @@ def check_images(images, image_shape, levels, name="images"):
     """Return images as a NumPy array, or raise what is wrong with them.
 
     Args:
-        images: array of integers (batch, height, width, colours) with values 0..levels-1.
+        images: array of integers (batch, height, width, colours) with values 0..levels-1, or of bool for 0 and 1.
         image_shape: (height, width, colours) that the model takes.
         levels: int.
         name: the argument's name, for the error.
@@ -24,6 +22,7 @@ def check_images(images, image_shape, levels, name="images"):
         ValueError: if the shape is not (batch, *image_shape), or a value lies outside the levels.
     """
     images = np.asarray(images)
+    images = images.astype("uint8") if images.dtype == bool else images
     if not np.issubdtype(images.dtype, np.integer):
         raise TypeError(
             f"{name} must be integers 0..{levels - 1} (the model scales them itself), got dtype {images.dtype}"
@@ -81,28 +80,6 @@ def check_seeds(seed, num_images):
     if seeds.shape != (num_images,):
         raise ValueError(f"seed must be an integer or an array of shape ({num_images},), got shape {seeds.shape}")
     return seeds.astype("int64")
-
-
-def check_sampling(temperature, top_k, top_p):
-    """Raise unless temperature, top_k and top_p make sense."""
-    number = isinstance(temperature, numbers.Real) and not isinstance(temperature, bool)
-    if not number or not 0 <= temperature < float("inf"):
-        raise ValueError(
-            f"temperature must be a finite number of at least 0 (0: the most likely value), got {temperature!r}"
-        )
-    if top_k is not None:
-        positive_integer("top_k", top_k)
-    if top_p is not None and not (isinstance(top_p, numbers.Real) and 0 < top_p <= 1):
-        raise ValueError(f"top_p must lie in (0, 1], got {top_p!r}")
-
-
-def check_running(batch_size, jit_compile, progress):
-    """Raise unless batch_size, jit_compile and progress make sense."""
-    positive_integer("batch_size", batch_size)
-    if not isinstance(jit_compile, bool) and jit_compile != "auto":
-        raise ValueError(f"jit_compile must be True, False or 'auto', got {jit_compile!r}")
-    if not isinstance(progress, bool | None):
-        raise ValueError(f"progress must be True, False or None, got {progress!r}")
 
 
 def check_labels(labels, num_classes, num_images):

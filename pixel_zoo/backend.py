@@ -312,8 +312,9 @@ def uniform_noise(seeds, shape, stream=0):
         stream: int or scalar tensor, which of a seed's independent streams of numbers.
 
     Returns:
-        float32 tensor (batch, height, width, channels) of multiples of 2**-24 in [0, 1). It depends on the seed, the
-        stream and the position alone, whatever the batch and the backend.
+        float32 tensor (batch, height, width, channels) of numbers (k + 0.5) * 2**-23, the middles of 2**23 cells. All
+        are exact in float32, so that neither 0 nor 1 comes up, and 1 - u is as likely as u. They depend on the seed,
+        the stream and the position alone, whatever the batch and the backend.
 
     Example:
     >>> noise = uniform_noise((np.zeros(2, "uint32"), np.array([7, 8], "uint32")), (2, 2, 1))
@@ -323,22 +324,35 @@ def uniform_noise(seeds, shape, stream=0):
     high, low = (ops.expand_dims(ops.convert_to_tensor(s, dtype="uint32"), 1) for s in seeds)
     position = np.arange(np.prod(shape), dtype="uint32")[None]
     bits, _ = threefry_2x32((low, high), (position, stream))
-    top = ops.right_shift(bits, ops.convert_to_tensor(np.uint32(8), dtype="uint32"))
-    return ops.reshape(ops.cast(ops.cast(top, "int32"), "float32") * 2.0**-24, (-1, *shape))
+    return ops.reshape(uniform_of_bits(bits), (-1, *shape))
+
+
+def uniform_of_bits(bits):
+    """The upper 23 bits k of uint32 tensors as float32 numbers (k + 0.5) * 2**-23, above 0 and below 1.
+
+    Example:
+    >>> [float(number) for number in uniform_of_bits(np.array([0, 2**32 - 1], "uint32"))] == [2**-24, 1 - 2**-24]
+    True
+    """
+    # With one more bit k + 0.5 would not fit into a float32: the largest would be rounded to 1.
+    upper = ops.right_shift(ops.convert_to_tensor(bits, dtype="uint32"), ops.convert_to_tensor(9, dtype="uint32"))
+    return (ops.cast(ops.cast(upper, "int32"), "float32") + 0.5) * 2.0**-23
 
 
 def seed_words(seeds):
     """Split 64-bit integer seeds into the two uint32 words that `uniform_noise` takes.
 
     Args:
-        seeds: NumPy integer array (batch,).
+        seeds: NumPy integer array (batch,), or int64 tensor of TensorFlow.
 
     Returns:
-        (high, low), two NumPy uint32 arrays (batch,).
+        (high, low), two arrays or tensors (batch,) of uint32.
 
     Example:
     >>> seed_words(np.array([2**32 + 5]))
     (array([1], dtype=uint32), array([5], dtype=uint32))
     """
-    bits = np.asarray(seeds).astype("int64").view("uint64")
-    return (bits >> np.uint64(32)).astype("uint32"), (bits & np.uint64(0xFFFFFFFF)).astype("uint32")
+    if isinstance(seeds, np.ndarray):
+        seeds = seeds.astype("int64")
+    words = seeds // 2**32 % 2**32, seeds % 2**32  # rounded down, so that negative seeds have words too
+    return tuple(w.astype("uint32") if isinstance(w, np.ndarray) else ops.cast(w, "uint32") for w in words)

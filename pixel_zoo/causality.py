@@ -1,10 +1,13 @@
 """A check that no future leaks into a model's predictions."""
 
+import functools
+
+import keras
 import numpy as np
 from keras import ops
 
 from pixel_zoo import backend
-from pixel_zoo.inputs import image_input, join_inputs, other_inputs
+from pixel_zoo.inputs import image_shape_of, logits_of, other_inputs, stages_of
 from pixel_zoo.layers import RasterLayer
 from pixel_zoo.likelihoods import likelihood_of_logits
 
@@ -26,12 +29,17 @@ class CausalityError(ValueError):
         self.output, self.input = output, seen
 
 
-def check_causality(model, input_shape=None, batch_size=64, seed=0):
+def check_causality(
+    model: keras.Model | RasterLayer,
+    input_shape: tuple[int, int, int] | None = None,
+    batch_size: int = 64,
+    seed: int = 0,
+) -> None:
     """Check that every output depends on earlier inputs only: pixels in raster order, colours inside a pixel.
 
-    For each position the values there and after it are drawn anew: no output up to that position may change. A model's
-    output must not see its own value either; a layer's output may, unless it has mask A. What a model is given beside
-    the image, such as a label, stays the same: all outputs may see it.
+    For each position the check changes the values there and after it: no output before that position may change. A
+    model's output must not see its own value either; a layer's output may, unless it has mask A. A model's other
+    inputs, such as a label, stay the same: all outputs may see them.
 
     Args:
         model: a functional model from integer images (height, width, colours) to logits, a multi-scale model, whose
@@ -51,18 +59,19 @@ def check_causality(model, input_shape=None, batch_size=64, seed=0):
     >>> import pixel_zoo as pz
     >>> check_causality(pz.models.PixelCNN((4, 4, 1), filters=4, num_blocks=1, head_filters=4))
     """
-    if hasattr(model, "stages"):
-        for stage in model.stages:
-            check_causality(stage, batch_size=batch_size, seed=seed)
+    if isinstance(model, RasterLayer):
+        _check(model, lambda x: model(x, training=False), _probe_layer(model, input_shape, seed), batch_size)
         return
-    probe = _probe_layer(model, input_shape, seed) if isinstance(model, RasterLayer) else _probe_model(model, seed)
-    given = [] if isinstance(model, RasterLayer) else _given(model, batch_size, seed)
+    for stage in stages_of(model):
+        conditions = _constant_conditions(stage, batch_size, seed)
+        logits = functools.partial(logits_of, stage, conditions=conditions)
+        _check(stage, logits, _probe_model(stage, seed), batch_size)
 
-    def outputs(x, given):
-        return model(join_inputs(model, x, given) if given else x, training=False)
 
+def _check(model, outputs, probe, batch_size):
+    """Raise a CausalityError if an output sees what it must not see."""
     run = backend.compiled(outputs, model.variables, xla=False)
-    leak = _first_leak(lambda x: ops.convert_to_numpy(run(x, given)), probe, batch_size)
+    leak = _first_leak(lambda x: ops.convert_to_numpy(run(x)), probe, batch_size)
     if leak is not None:
         raise CausalityError(model.name, *leak)
 
@@ -93,7 +102,7 @@ class _Probe:
 
 
 def _probe_model(model, seed):
-    shape = tuple(image_input(model).shape[1:])
+    shape = image_shape_of(model)
     if len(shape) != 3 or None in shape:
         raise ValueError(f"model must take images of static shape (height, width, colours), got {shape}")
     levels = likelihood_of_logits(model.outputs[0].shape).levels
@@ -103,8 +112,8 @@ def _probe_model(model, seed):
     return _Probe(first.astype("int32"), second.astype("int32"), shape[-1], sees_itself=False)
 
 
-def _given(model, batch_size, seed):
-    """Something for a model's inputs beside the image, the same for all images: integers are 0, a label all have."""
+def _constant_conditions(model, batch_size, seed):
+    """Values of a model's inputs beside the image, the same for all images: 0 for integers, such as a label."""
     draw = np.random.default_rng(seed)
 
     def value(tensor):
@@ -112,7 +121,7 @@ def _given(model, batch_size, seed):
         one = np.zeros(shape) if integer else draw.normal(size=shape)
         return np.broadcast_to(one, (batch_size, *shape)).astype(tensor.dtype)
 
-    return [value(tensor) for tensor in other_inputs(model)]
+    return {tensor.name: value(tensor) for tensor in other_inputs(model)}
 
 
 def _probe_layer(layer, input_shape, seed):

@@ -1,6 +1,9 @@
-"""The inputs of a functional model: the image, and what it is given beside it."""
+"""The inputs of a functional model: the image, and the conditions that it is given with, such as a label."""
 
 import keras
+import numpy as np
+
+from pixel_zoo.arguments import check_conditioning, check_labels, check_vectors
 
 
 def image_input(model):
@@ -28,6 +31,11 @@ def image_input(model):
     return images[0]
 
 
+def image_shape_of(model):
+    """(height, width, colours) of a functional model's image."""
+    return tuple(image_input(model).shape[1:])
+
+
 def other_inputs(model):
     """The symbolic inputs beside the image, a list in the model's order."""
     image = image_input(model)
@@ -48,6 +56,49 @@ def join_inputs(model, image, others):
     values = {id(image_input(model)): image}
     values |= {id(tensor): value for tensor, value in zip(other_inputs(model), others, strict=True)}
     return keras.tree.map_structure(lambda tensor: values[id(tensor)], model.input)
+
+
+def check_conditions(model, count, labels=None, vectors=None, conditioning=()):
+    """What images are given with, checked: the value of each of a model's inputs beside the image.
+
+    Args:
+        model: functional Keras model, or a multi-scale model, whose first stage has all inputs.
+        count: int, number of images.
+        labels: integer, or array of integers (count,), for a model with `num_classes`.
+        vectors: array (conditioning_dim,) or (count, conditioning_dim), for a model with `conditioning_dim`.
+        conditioning: the values of the inputs beside these, in their order, each with an entry per image.
+
+    Returns:
+        Dictionary from the name of an input to a NumPy array with an entry per image.
+
+    Raises:
+        TypeError, ValueError: naming the argument that is wrong, missing or superfluous.
+    """
+    num_classes, length = (getattr(model, name, None) for name in ("num_classes", "conditioning_dim"))
+    conditions = {}
+    if labels is not None or num_classes is not None:
+        conditions["label"] = check_labels(labels, num_classes, count)
+    if vectors is not None or length is not None:
+        conditions["vector"] = check_vectors(vectors, length, count)
+    others = [tensor for tensor in other_inputs(stages_of(model)[0]) if tensor.name not in conditions]
+    check_conditioning(conditioning, others, count)
+    values = zip(others, conditioning, strict=True)
+    return conditions | {tensor.name: np.asarray(value) for tensor, value in values}
+
+
+def condition_values(model, conditions):
+    """The values of a model's inputs beside the image, a list in their order; see `check_conditions`."""
+    return [conditions[tensor.name] for tensor in other_inputs(model)]
+
+
+def logits_of(model, image, conditions, training=False):
+    """The output of a functional model for an image, and for its conditions by name: see `check_conditions`."""
+    return model(join_inputs(model, image, condition_values(model, conditions)), training=training)
+
+
+def stages_of(model):
+    """The functional models that a model consists of, in the order in which they are run: a list of itself, or more."""
+    return getattr(model, "stages", [model])
 
 
 def image_of(model, inputs):

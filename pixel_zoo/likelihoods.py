@@ -6,6 +6,12 @@ import keras
 from keras import ops
 
 
+def at_least_float32(logits):
+    """Logits as a tensor of float32, or of float64 if they are: half precision is too coarse for likelihoods."""
+    logits = ops.convert_to_tensor(logits)
+    return logits if keras.backend.standardize_dtype(logits.dtype) == "float64" else ops.cast(logits, "float32")
+
+
 class Categorical:
     """Softmax over all values of a colour (van den Oord et al. 2016, section 2.2). Logits: (..., levels).
 
@@ -23,13 +29,13 @@ class Categorical:
         self.levels = levels
 
     def log_prob(self, values, logits):
-        """Log-probability of each value in nats, float32: values (...) of integers, logits (..., levels)."""
-        logits = ops.cast(logits, "float32")
+        """Log-probability of each value in nats: values (...) of integers, logits (..., levels)."""
+        logits = at_least_float32(logits)
         return -ops.sparse_categorical_crossentropy(ops.cast(values, "int32"), logits, from_logits=True)
 
     def class_logits(self, logits):
-        """Logits (..., levels) of all values in float32."""
-        return ops.cast(logits, "float32")
+        """Logits (..., levels) of all values."""
+        return at_least_float32(logits)
 
 
 class Bernoulli:
@@ -44,13 +50,14 @@ class Bernoulli:
     levels = 2
 
     def log_prob(self, values, logits):
-        """Log-probability of each value in nats, float32: values (...) of 0 and 1, logits (...)."""
-        sign = 2.0 * ops.cast(values, "float32") - 1.0
-        return -ops.softplus(-sign * ops.cast(logits, "float32"))
+        """Log-probability of each value in nats: values (...) of 0 and 1, logits (...)."""
+        logits = at_least_float32(logits)
+        sign = 2.0 * ops.cast(values, logits.dtype) - 1.0
+        return -ops.softplus(-sign * logits)
 
     def class_logits(self, logits):
-        """Logits (..., 2) of both values in float32."""
-        logits = ops.cast(logits, "float32")
+        """Logits (..., 2) of both values."""
+        logits = at_least_float32(logits)
         return ops.stack([ops.zeros_like(logits), logits], axis=-1)
 
 
@@ -59,9 +66,28 @@ def likelihood_of(levels):
     return Bernoulli() if levels == 2 else Categorical(levels)
 
 
-def likelihood_of_logits(logits_shape):
-    """The likelihood that logits of this shape belong to: (batch, H, W, C) Bernoulli, (batch, H, W, C, levels) else."""
-    return Bernoulli() if len(logits_shape) == 4 else Categorical(logits_shape[-1])
+def likelihood_of_logits(logits_shape, images_shape=(None, None, None, None)):
+    """The likelihood of values that a model has these logits for: `Bernoulli` for one logit each, else `Categorical`.
+
+    Args:
+        logits_shape: (batch, height, width, colours), or (batch, height, width, colours, levels).
+        images_shape: (batch, height, width, colours), None for what is not known.
+
+    Raises:
+        ValueError: if the shapes do not belong together.
+
+    Example:
+    >>> likelihood_of_logits((None, 8, 8, 3, 256)).levels
+    256
+    """
+    levels = tuple(logits_shape[len(images_shape) :])
+    pairs = zip(logits_shape[1:], images_shape[1:], strict=False)
+    if len(logits_shape) < len(images_shape) or len(levels) > 1 or any(x != y for x, y in pairs if x and y):
+        raise ValueError(
+            f"logits must have one value, or one for each level, for each value of images {tuple(images_shape)}, got "
+            f"shape {tuple(logits_shape)}: pixel_zoo.layers.Logits makes them"
+        )
+    return Categorical(levels[0]) if levels else Bernoulli()
 
 
 def log_likelihood(images, logits):
@@ -72,7 +98,7 @@ def log_likelihood(images, logits):
         logits: float tensor (batch, height, width, colours, levels), or (batch, height, width, colours) if binary.
 
     Returns:
-        float32 tensor (batch,) in nats.
+        float32 tensor (batch,) in nats; float64 for logits of float64.
 
     Example:
     >>> import numpy as np
@@ -80,7 +106,7 @@ def log_likelihood(images, logits):
     >>> round(float(nats[0]), 2)
     -543.43
     """
-    log_probs = likelihood_of_logits(logits.shape).log_prob(images, logits)
+    log_probs = likelihood_of_logits(logits.shape, images.shape).log_prob(images, logits)
     return ops.sum(log_probs, axis=(1, 2, 3))
 
 
@@ -91,7 +117,7 @@ def log_probabilities(logits):
         logits: as of `log_likelihood`.
 
     Returns:
-        float32 tensor (batch, height, width, colours, levels) in nats.
+        float32 tensor (batch, height, width, colours, levels) in nats; float64 for logits of float64.
 
     Example:
     >>> import numpy as np

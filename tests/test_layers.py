@@ -98,7 +98,7 @@ def as_numpy(tensor):
 
 def output_map(layer, x, bias=None):
     """All positions at once, (batch, height, width, features): logits have their colours and levels side by side."""
-    y = as_numpy(layer(x, bias=bias))
+    y = as_numpy(layer(x, **{layer.map_argument: bias}))
     return y.reshape(*y.shape[:3], -1)
 
 

@@ -1,5 +1,6 @@
 """Models: exact, causal, the same after a round trip, and trainable by default."""
 
+import copy
 import itertools
 import json
 import math
@@ -182,6 +183,34 @@ def test_configuration_round_trip(entry):
     assert [w.path for w in again.weights] == [w.path for w in model.weights]
 
 
+@pytest.mark.parametrize("way", ["copied", "saved"])
+def test_frozen_layers_stay_frozen(tmp_path, way):
+    """Those of stages and inside of layers too; and the optimiser keeps its state, that of the weights it trains."""
+    options = {"num_blocks": 1, "head_filters": 3}
+    if way == "copied":
+        model, name = pz.models.PixelRNN((3, 3, 1), recurrence="row", units=3, **options), "block1_lstm"
+        model.get_layer(name).input_to_state.trainable = False
+    else:
+        stages = {"base": "PixelCNN", "options": {"filters": 3, **options}}
+        model, name = pz.models.MultiScalePixelRNN((4, 4, 1), small_shapes=((2, 2),), **stages), "block1_conv"
+        model.stages[0].get_layer(name).trainable = False
+    for stage in model.stages:
+        stage.get_layer("logits").trainable = False
+    model.compile()
+    model.train_on_batch(random_images(model, 2))
+    if way == "copied":
+        loaded = copy.deepcopy(model)
+    else:
+        model.save(tmp_path / "model.keras")
+        loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert type(loaded) is type(model)
+    names = [weight.path for weight in model.trainable_variables]
+    assert [weight.path for weight in loaded.trainable_variables] == names
+    assert len(names) < len(model.weights) - 3
+    for own, its in zip(model.optimizer.variables, loaded.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(own), keras.ops.convert_to_numpy(its))
+
+
 def test_a_model_composed_by_hand_gets_everything(tmp_path):
     image = keras.Input((4, 4, 1), dtype="int32", name="image")
     x = keras.layers.Rescaling(2.0, -1.0)(image)
@@ -223,6 +252,33 @@ def test_mixed_precision_scores_in_float32(entry):
     assert keras.backend.standardize_dtype(logits.dtype) == "float32"
     expected = exact.log_likelihood(images, **with_images)
     np.testing.assert_allclose(mixed.log_likelihood(images, **with_images), expected, rtol=0.05)
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX computes in float32 unless told otherwise")
+@pytest.mark.parametrize("levels", [2, 5])
+def test_a_model_of_float64_scores_in_float64(levels):
+    model = scrambled(pz.models.PixelCNN((4, 4, 1), levels=levels, filters=4, num_blocks=1, dtype="float64"))
+    images = random_images(model, 3)
+    nats, expected = model.log_likelihood(images), of_values(model.log_probabilities(images), images)
+    assert nats.dtype == expected.dtype == np.float64
+    np.testing.assert_allclose(nats, expected, rtol=1e-13)
+    drawn, nats = model.generate(2, return_log_likelihood=True)
+    np.testing.assert_allclose(nats, model.log_likelihood(drawn), rtol=1e-5)
+
+
+def test_a_map_of_dtypes_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"dtype must be one policy for all layers.*got a DTypePolicyMap"):
+        pz.models.PixelCNN((4, 4, 1), dtype=keras.dtype_policies.DTypePolicyMap())
+
+
+def test_logits_of_another_shape_than_the_images_are_refused():
+    """Five features at each pixel are not five logits of one value."""
+    image = keras.Input((4, 4, 1), dtype="int32", name="image")
+    x = pz.layers.MaskedConv2D(5, 3, "A")(keras.layers.Rescaling(0.5)(image))
+    with pytest.raises(ValueError, match=r"of images \(None, 4, 4, 1\), got shape \(None, 4, 4, 5\)"):
+        pz.models.PixelModel(image, x)
+    with pytest.raises(ValueError, match=r"of images \(2, 4, 4, 1\), got shape \(2, 4, 4, 3, 5\)"):
+        pz.likelihoods.log_likelihood(np.zeros((2, 4, 4, 1), int), np.zeros((2, 4, 4, 3, 5), "float32"))
 
 
 def test_uniform_logits_are_exactly_8_bits():
@@ -269,13 +325,20 @@ def test_an_unknown_recurrence_is_named():
         (np.zeros((4, 4, 1), "uint8"), ValueError, "images must have shape"),
         (np.full((2, 4, 4, 1), 3), ValueError, r"images must have values 0..2, got 3..3"),
         (np.full((2, 4, 4, 1), -1), ValueError, r"images must have values 0..2, got -1..-1"),
+        (np.zeros((0, 4, 4, 1), "uint8"), ValueError, "the number of images must be an integer of at least 1, got 0"),
     ],
-    ids=["float", "shape", "rank", "high", "low"],
+    ids=["float", "shape", "rank", "high", "low", "none"],
 )
 def test_bad_images_are_refused(images, error, message):
     model = pz.models.PixelCNN((4, 4, 1), levels=3, filters=2, num_blocks=1)
     with pytest.raises(error, match=message):
         model.log_likelihood(images)
+
+
+def test_masks_are_images_of_two_values():
+    model = pz.models.PixelCNN((4, 4, 1), filters=2, num_blocks=1)
+    masks = random_images(model, 3).astype(bool)
+    np.testing.assert_array_equal(model.log_likelihood(masks), model.log_likelihood(masks.astype("uint8")))
 
 
 def weights_of_all():

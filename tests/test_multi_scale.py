@@ -54,6 +54,24 @@ def test_predicting_known_pixels_again_is_a_lower_bound():
     assert total_probability(bound) < 0.99
 
 
+def test_of_a_lower_bound_the_images_drawn_come_with_their_log_likelihood():
+    """The small image that was drawn first is not in the large one, and does not count."""
+    bound = make((2, 4, 1), 3, ((1, 2),), copy_known=False)
+    images, nats = bound.generate(4, seed=2, return_log_likelihood=True)
+    np.testing.assert_allclose(nats, bound.log_likelihood(images), rtol=1e-5)
+
+
+def test_the_dtype_is_that_of_all_stages():
+    model = pz.models.MultiScalePixelRNN(SHAPE, 3, ((2, 2),), **CNN, dtype="mixed_bfloat16")
+    again = type(model).from_config(json.loads(json.dumps(model.get_config())))
+    for each in (model, again):
+        policies = [stage.get_layer("block1_conv").dtype_policy.name for stage in each.stages]
+        assert (policies, each.dtype_policy.name) == (["mixed_bfloat16"] * 2, "mixed_bfloat16")
+    own = CNN["options"] | {"dtype": "float32"}
+    mixed = pz.models.MultiScalePixelRNN(SHAPE, 3, ((2, 2),), base="PixelCNN", options=own, dtype="mixed_bfloat16")
+    assert mixed.stages[0].get_layer("block1_conv").dtype_policy.name == "float32"
+
+
 def test_log_probabilities_are_those_that_the_likelihood_is_made_of(model):
     images, labels = random_images(model, 3), [2, 0, 1]
     expected = model.log_probabilities(images, labels)

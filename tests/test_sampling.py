@@ -1,5 +1,6 @@
 """Sampling: exact, a function of weights and noise alone, and the same however it is run."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pixel_zoo as pz
 from pixel_zoo import backend
 from pixel_zoo.inputs import join_inputs
 from pixel_zoo.likelihoods import likelihood_of_logits
-from pixel_zoo.sampling import Sampler
+from pixel_zoo.sampling import Sampler, Walker
 
 # Random123's own test vectors of Threefry-2x32 with 20 rounds (kat_vectors): counter, key, result.
 THREEFRY = [
@@ -26,19 +27,18 @@ THREEFRY = [
 ]
 
 
-def slowly(model, images, known, seeds, temperature=1.0, top_k=None, top_p=None, conditioning=()):
+def slowly(model, images, known, seeds, conditioning=(), sampler=None, **options):
     """The obvious way: the whole network anew for every value, with the same noise."""
     shape = images.shape[1:]
-    likelihood, sampler = likelihood_of_logits(model.outputs[0].shape), Sampler(top_k, top_p)
+    likelihood, sampler = likelihood_of_logits(model.outputs[0].shape), sampler or Sampler(**options)
     noise = keras.ops.convert_to_numpy(backend.uniform_noise(backend.seed_words(np.asarray(seeds)), shape))
     run = backend.compiled(
         lambda image, *others: model(join_inputs(model, image, others), training=False), model.variables, xla=False
     )
     images = np.where(known[..., None], images, 0).astype("int32")
-    temperatures = np.full(len(images), temperature, "float32")
     for position in np.ndindex(*shape):
         logits = keras.ops.convert_to_numpy(run(images, *conditioning))[:, *position]
-        drawn = sampler(likelihood.class_logits(logits), noise[:, *position], temperatures)
+        drawn = sampler(likelihood.class_logits(logits), noise[:, *position])
         unknown = ~known[:, *position[:2]]
         images[unknown, *position] = keras.ops.convert_to_numpy(drawn)[unknown]
     return images
@@ -57,7 +57,7 @@ def test_noise_depends_on_an_images_own_seed_alone():
     assert (together[2] == alone[0]).all()
     assert (together[0] == together[3]).all()
     assert len(np.unique(together[:3])) == 3 * 24
-    assert together.min() >= 0 and together.max() < 1
+    assert together.min() > 0 and together.max() < 1
 
 
 # One colour and a sigmoid for the plain models; colours and a softmax for the others, of every kind one at least.
@@ -290,13 +290,67 @@ def test_xla_is_taken_where_it_pays(monkeypatch):
     assert any(choices)
 
 
-@pytest.mark.parametrize("choice", [{"temperature": 0.5}, {"temperature": 0}, {"top_k": 2}, {"top_p": 0.6}], ids=str)
-def test_choices_of_the_sampler_reach_every_value(choice):
+@pytest.mark.parametrize(
+    "options", [{"temperature": 0.5}, {"temperature": 0}, {"top_k": 2}, {"top_p": 0.6}, {"min_p": 0.5}], ids=str
+)
+def test_options_of_the_sampler_reach_every_value(options):
     model = scrambled(pz.models.PixelCNN((3, 4, 2), levels=5, filters=4, num_blocks=1))
     nothing = np.zeros((4, 3, 4), bool)
-    expected = slowly(model, np.zeros((4, 3, 4, 2), int), nothing, np.arange(4), **choice)
-    assert (model.generate(4, seed=0, **choice) == expected).all()
-    assert choice == {"temperature": 0} or (expected[0] != expected[1]).any()
+    expected = slowly(model, np.zeros((4, 3, 4, 2), int), nothing, np.arange(4), **options)
+    assert (model.generate(4, seed=0, sampler=Sampler(**options)) == expected).all()
+    assert options == {"temperature": 0} or (expected[0] != expected[1]).any()
+
+
+def test_keywords_are_shorthand_for_a_sampler(small_model):
+    options = {"temperature": 0.7, "top_k": 3, "top_p": 0.8}
+    images = small_model.generate(3, **options)
+    assert (images == small_model.generate(3, sampler=Sampler(**options))).all()
+    known = np.indices((4, 4))[0] < 2
+    completed = small_model.complete(images, known, seed=5, **options)
+    assert (completed == small_model.complete(images, known, seed=5, sampler=Sampler(**options))).all()
+
+
+@dataclasses.dataclass(frozen=True)
+class CutOffSampler(Sampler):
+    """A rule of a user's own: keeps values of at least this probability, and the most likely one."""
+
+    cut_off: float | None = dataclasses.field(
+        default=None,
+        metadata={
+            "rule": pz.sampling.Rule(
+                keeps=lambda ranking, least: (ranking.probability >= least) | (ranking.rank == 0),
+                dtype="float32",
+                off=0.0,
+                check=lambda name, value: None,
+                allows=lambda value: value >= 0,
+                allowed="at least 0",
+            )
+        },
+    )
+
+
+def test_a_users_own_rule_is_a_field_of_a_subclass(small_model):
+    assert kept(CutOffSampler(cut_off=0.32), [0.2, 0.1, 0.3, 0.4]) == [3]
+    assert kept(CutOffSampler(top_k=3, cut_off=0.32), [0.2, 0.1, 0.3, 0.4]) == [2, 3]  # of 2/9, 3/9 and 4/9
+    nothing = np.zeros((3, 4, 4), bool)
+    zeros = np.zeros((3, 4, 4, 1), int)
+    expected = slowly(small_model, zeros, nothing, np.arange(3), sampler=CutOffSampler(cut_off=0.3))
+    assert (small_model.generate(3, sampler=CutOffSampler(cut_off=0.3)) == expected).all()
+    assert (small_model.generate(3, sampler=CutOffSampler()) == small_model.generate(3)).all()
+
+
+def test_new_values_of_options_compile_nothing(small_model, monkeypatch):
+    """A function is traced where it is compiled, and the walker's rows are run by Python only while they are traced."""
+    traced = []
+    plain = Walker.sample_row
+    monkeypatch.setattr(Walker, "sample_row", lambda *args: traced.append(args) or plain(*args))
+    model = pz.models.PixelCNN.from_config(small_model.get_config())
+    drawn = [
+        model.generate(2, seed=1, sampler=sampler)
+        for sampler in (Sampler(), Sampler(0.5), Sampler(top_k=2), Sampler(top_k=3, top_p=0.9), Sampler(0, min_p=0.1))
+    ]
+    assert len(traced) == 1
+    assert len({images.tobytes() for images in drawn}) > 3
 
 
 def test_an_image_does_not_depend_on_its_batch():
@@ -342,27 +396,73 @@ def test_weights_trained_after_a_sample_are_those_sampled_next():
 def test_fixed_seeds_give_fixed_values():
     """The noise is part of what is promised: the same seeds must replay the same images in every later version."""
     noise = keras.ops.convert_to_numpy(backend.uniform_noise(backend.seed_words(np.array([2024])), (1, 2, 2)))
-    uniform = np.zeros((4, 10), "float32")
-    values = Sampler()(uniform, noise.reshape(4), np.ones(4, "float32"))
+    values = Sampler()(np.zeros((4, 10), "float32"), noise.reshape(4))
     assert [int(value) for value in values] == [int(number * 10) for number in noise.reshape(4)]
-    np.testing.assert_array_equal((noise.reshape(4) * 2**24).astype(int), FIXED_NOISE)
+    np.testing.assert_array_equal(noise.reshape(4) * 2**24, FIXED_NOISE)
 
 
-FIXED_NOISE = [11499051, 10358516, 6075894, 1704308]
+FIXED_NOISE = [11499051, 10358517, 6075895, 1704309]
+LEAST, LARGEST = np.float32(2**-24), np.float32(1 - 2**-24)
+
+
+def test_noise_reaches_neither_0_nor_1():
+    ends = keras.ops.convert_to_numpy(backend.uniform_of_bits(np.array([0, 511, 512, 2**32 - 1], "uint32")))
+    assert ends.dtype == np.float32
+    np.testing.assert_array_equal(ends, [LEAST, LEAST, 3 * LEAST, LARGEST])
+    # The first value of seed 14503 whose bits are all 0 was once drawn whatever its probability.
+    noise = backend.uniform_noise(backend.seed_words(np.array([14503])), (32, 32, 3))
+    assert float(noise[0, 4, 22, 1]) == LEAST
+
+
+def test_the_least_and_the_largest_noise_draw_no_unlikely_value():
+    """Values of probability e^-66 at both ends: 2**-24 is e^-16.6."""
+    logits = np.array([[-66, 0, 0, -66]] * 2, "float32")
+    assert [int(value) for value in Sampler()(logits, np.array([LEAST, LARGEST]))] == [1, 2]
+    uniform = np.zeros((2, 256), "float32")
+    assert [int(value) for value in Sampler()(uniform, np.array([LEAST, LARGEST]))] == [0, 255]
 
 
 def test_a_value_of_probability_0_never_comes_out():
     logits = np.full((3, 4), -1e30, "float32")
     logits[:, 1:3] = 0
-    largest = np.float32(1 - 2**-24)
-    values = Sampler()(logits, np.array([0, 0.5, largest], "float32"), np.ones(3, "float32"))
+    values = Sampler()(logits, np.array([LEAST, 0.5, LARGEST], "float32"))
     assert [int(value) for value in values] == [1, 2, 2]
 
 
-def test_top_p_keeps_the_most_likely_value_whatever_p_is():
-    logits = np.log(np.array([[0.1, 0.6, 0.3]], "float32"))
-    for uniform in (0.0, 0.5, 0.99):
-        assert int(Sampler(top_p=0.01)(logits, np.float32([uniform]), np.ones(1, "float32"))[0]) == 1
+def kept(sampler, probabilities):
+    """The values that are drawn at all, by noise that meets every one."""
+    noise = np.linspace(0.005, 0.995, 100, dtype="float32")
+    logits = np.log(np.repeat(np.array([probabilities], "float32"), 100, axis=0))
+    return sorted({int(value) for value in sampler(logits, noise)})
+
+
+@pytest.mark.parametrize(
+    ("options", "probabilities", "values"),
+    [
+        ({"top_k": 2}, [0.2, 0.1, 0.4, 0.3], [2, 3]),
+        ({"top_k": 10**12}, [0.2, 0.1, 0.4, 0.3], [0, 1, 2, 3]),
+        ({"top_p": 0.65}, [0.2, 0.1, 0.4, 0.3], [2, 3]),
+        ({"top_p": 0.01}, [0.1, 0.6, 0.3], [1]),
+        ({"top_p": 1.0}, [0.2, 0.1, 0.4, 0.3], [0, 1, 2, 3]),
+        ({"min_p": 0.4}, [0.2, 0.1, 0.4, 0.3], [0, 2, 3]),
+        ({"min_p": 0}, [0.2, 0.1, 0.4, 0.3], [0, 1, 2, 3]),
+        # Each rule sees what the one before leaves: of 4/7 and 3/7 the nucleus of 0.5 is the first alone.
+        ({"top_k": 2, "top_p": 0.5}, [0.2, 0.1, 0.4, 0.3], [2]),
+        ({"top_k": 3, "min_p": 0.7}, [0.2, 0.1, 0.4, 0.3], [2, 3]),
+        # Of equally likely values the smaller ones are kept.
+        ({"top_k": 1}, [0.25] * 4, [0]),
+        ({"top_k": 2}, [0.1, 0.3, 0.3, 0.3], [1, 2]),
+        ({"top_p": 0.45}, [0.25] * 4, [0, 1]),
+        ({"min_p": 1}, [0.3, 0.1, 0.3, 0.3], [0, 2, 3]),
+    ],
+    ids=str,
+)
+def test_rules_keep_these_values(options, probabilities, values):
+    assert kept(Sampler(**options), probabilities) == values
+
+
+def test_temperature_0_takes_the_smallest_of_the_most_likely_values():
+    assert kept(Sampler(temperature=0, min_p=0.1), [0.1, 0.4, 0.1, 0.4]) == [1]
 
 
 SHAPE = (4, 4, 1)
@@ -380,6 +480,9 @@ SHAPE = (4, 4, 1)
         ({"top_k": 0}, "top_k must be an integer of at least 1, got 0"),
         ({"top_p": 0}, r"top_p must lie in \(0, 1\], got 0"),
         ({"top_p": 1.5}, r"top_p must lie in \(0, 1\], got 1.5"),
+        ({"temprature": 0.5}, "unexpected argument 'temprature'; options are sampler, temperature, top_k"),
+        ({"sampler": 0.5}, "sampler must be a pixel_zoo.sampling.Sampler, got 0.5"),
+        ({"sampler": Sampler(0.5), "top_k": 2}, "top_k: give options of sampling in sampler= or by keyword, not both"),
         ({"batch_size": 0}, "batch_size must be an integer of at least 1, got 0"),
         ({"jit_compile": "yes"}, "jit_compile must be True, False or 'auto', got 'yes'"),
         ({"progress": 1}, "progress must be True, False or None, got 1"),
@@ -391,6 +494,12 @@ def test_bad_arguments_of_generate_are_named(arguments, message):
     model = pz.models.PixelCNN(SHAPE, filters=2, num_blocks=1)
     with pytest.raises((ValueError, TypeError), match=message):
         model.generate(**{"num_images": 2, **arguments})
+
+
+def test_a_bad_option_is_named_when_the_sampler_is_made():
+    for min_p in (-0.1, 1.5, "0.1", True):
+        with pytest.raises(ValueError, match=rf"min_p must lie in \[0, 1\], got {min_p!r}"):
+            Sampler(min_p=min_p)
 
 
 @pytest.mark.parametrize(

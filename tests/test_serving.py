@@ -137,12 +137,31 @@ def test_compiled_signatures_answer_the_same(tmp_path):
     known = np.random.default_rng(0).random((3, 2, 3)) < 0.5
     completed = signatures["complete"](image=sampled["image"], known=known, seed=seed + 9, temperature=temperature)
     assert (completed["image"].numpy() == model.complete(expected, known, seed=14)).all()
+    rules = {"top_k": tf.fill([3], 2), "top_p": tf.fill([3], 0.9), "min_p": tf.fill([3], 0.1)}
+    restricted = signatures["sample_with_options"](seed=seed, temperature=temperature, **rules)
+    sampler = pz.sampling.Sampler(top_k=2, top_p=0.9, min_p=0.1)
+    assert (restricted["image"].numpy() == model.generate(3, seed=5, sampler=sampler)).all()
     with pytest.raises(tf.errors.InvalidArgumentError, match="temperature: must be a finite number of at least 0"):
         signatures["sample"](seed=seed, temperature=-temperature)
     with pytest.raises(ValueError, match="jit_compile must be True or False, got 'auto'"):
         pz.export(model, tmp_path, version=2, jit_compile="auto")
     warm_up = tf.data.TFRecordDataset(str(tmp_path / "1" / "assets.extra" / "tf_serving_warmup_requests"))
-    assert len(list(warm_up)) == 5 * 4  # each signature, in each batch size
+    assert len(list(warm_up)) == 7 * 4  # each signature, in each batch size
+
+
+def test_a_model_that_is_given_a_small_image_takes_it_as_an_input(tmp_path):
+    """A stage of a multi-scale model on its own: here the small image is what it is given, not its first stage."""
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("only the TensorFlow backend writes SavedModels")
+    import tensorflow as tf
+
+    model = scrambled(pz.models.PixelCNN((2, 2, 1), levels=5, filters=2, num_blocks=1, small_shape=(1, 2)))
+    small = random_images(model, 3)[:, :1]
+    signatures = tf.saved_model.load(pz.export(model, tmp_path)).signatures
+    seed, temperature = tf.range(5, 8, dtype=tf.int64), tf.ones(3)
+    sampled = signatures["sample"](seed=seed, temperature=temperature, small=small.astype("int64"))
+    assert (sampled["image"].numpy() == model.generate(3, seed=5, conditioning=[small])).all()
+    assert (sampled["image"].numpy()[:, :1] == small).all()
 
 
 def test_another_backend_is_refused(tmp_path, monkeypatch):

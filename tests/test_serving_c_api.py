@@ -13,6 +13,7 @@ from catalogue import GIVEN_MODELS, PLAIN_MODELS, given_with
 from test_models import random_images, scrambled
 
 import pixel_zoo as pz
+from pixel_zoo.sampling import Sampler
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="only the TensorFlow backend writes SavedModels"
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.skipif(
 
 SHAPE, LEVELS = (3, 4, 1), 3
 COUNT = 5
+RESTRICTED = Sampler(top_k=2, top_p=0.9, min_p=0.2)
 # One of each kind of graph, given labels or vectors or both, but for PixelCNN: the stages of the multi-scale model are
 # PixelCNNs given labels and a small image.
 SERVED = [entry for entry in GIVEN_MODELS if "small_shape" not in entry.arguments]
@@ -35,8 +37,8 @@ def process():
 
 
 def multi_scale():
-    how = {"base": "PixelCNN", "options": {"filters": 4, "num_blocks": 1, "head_filters": 4}, "num_classes": 3}
-    return pz.models.MultiScalePixelRNN(SHAPE, LEVELS, small_shapes=((3, 2),), **how)
+    arguments = {"base": "PixelCNN", "options": {"filters": 4, "num_blocks": 1, "head_filters": 4}, "num_classes": 3}
+    return pz.models.MultiScalePixelRNN(SHAPE, LEVELS, small_shapes=((3, 2),), **arguments)
 
 
 @pytest.fixture(scope="module", params=[*SERVED, "MultiScalePixelRNN"], ids=str)
@@ -51,7 +53,7 @@ def served(request, tmp_path_factory, process):
 
 def given(model):
     """What COUNT images are given with, as the model's methods take it."""
-    return given_with(model.stages[0] if hasattr(model, "stages") else model, COUNT)
+    return given_with(model.stages[0], COUNT)
 
 
 def requests(model):
@@ -67,7 +69,18 @@ def requests(model):
         "sample": noise,
         "complete": {"image": image, "known": known, **noise},
     }
-    return asked | ({"upscale": {"small": image[:, :, ::2], **noise}} if hasattr(model, "stages") else {})
+    asked |= {"upscale": {"small": image[:, :, ::2], **noise}} if len(model.stages) > 1 else {}
+    return asked | {
+        f"{name}_with_options": asked[name] | options(COUNT)
+        for name in ("sample", "complete", "upscale")
+        if name in asked
+    }
+
+
+def options(count):
+    """The options of as many images; the first image has all rules off."""
+    of_other = RESTRICTED.options(count - 1)
+    return {name: np.insert(of_other[name], 0, rule.off) for name, rule in Sampler.rules().items()}
 
 
 def test_every_signature_answers_as_python_does(served):
@@ -92,6 +105,40 @@ def test_every_signature_answers_as_python_does(served):
         assert (call("upscale", asked["upscale"])["image"] == large).all()
 
 
+def test_options_of_sampling_are_those_of_python(served):
+    """Each image has its own; the first has none, and is the one of the signature without options."""
+    model, _, call = served
+    asked, beside = requests(model), given(model)
+    image, known, seed = (asked["complete"][key] for key in ("image", "known", "seed"))
+    expected = {
+        "sample": model.generate(COUNT, seed=seed, sampler=RESTRICTED, **beside),
+        "complete": model.complete(image, known, seed=seed, sampler=RESTRICTED, **beside),
+    }
+    for name, images in expected.items():
+        plain, restricted = call(name, asked[name]), call(f"{name}_with_options", asked[f"{name}_with_options"])
+        assert (restricted["image"][0] == plain["image"][0]).all()
+        assert (restricted["image"][1:] == images[1:]).all()
+        assert (restricted["image"] != plain["image"]).any()
+        np.testing.assert_allclose(restricted["log_likelihood"][0], plain["log_likelihood"][0], rtol=1e-5)
+
+
+def test_inputs_of_different_lengths_are_refused_by_name(served):
+    model, _, call = served
+    asked = requests(model)
+    for name, key in [
+        ("sample", "temperature"),
+        ("complete", "known"),
+        ("complete", "seed"),
+        ("sample_with_options", "min_p"),
+        *([("score", "label")] if "label" in asked["score"] else []),
+    ]:
+        for length in (1, COUNT - 1):
+            wrong = rf"{key}: must have as many entries as \w+,.*5.*got.*{length}"
+            with pytest.raises(c_session.Failure, match=wrong) as failed:
+                call(name, asked[name] | {key: asked[name][key][:length]})
+            assert failed.value.code == c_session.INVALID_ARGUMENT
+
+
 def test_the_batch_is_free_and_merging_changes_no_image(served):
     model, _, call = served
     for name, asked in requests(model).items():
@@ -111,10 +158,13 @@ def test_a_bad_value_is_an_invalid_argument_that_names_the_input(served):
         ("complete", "image", np.full_like(asked["score"]["image"], 255)),
         ("sample", "temperature", np.full(COUNT, -1, "float32")),
         ("complete", "temperature", np.full(COUNT, np.nan, "float32")),
+        ("sample_with_options", "top_k", np.full(COUNT, -1, "int32")),
+        ("complete_with_options", "top_p", np.zeros(COUNT, "float32")),
+        ("complete_with_options", "min_p", np.full(COUNT, 1.5, "float32")),
         *([("score", "label", np.full(COUNT, 3))] if model.num_classes else []),
         *([("upscale", "small", asked["upscale"]["small"] + LEVELS)] if "upscale" in asked else []),
     ]:
-        wrong = rf"{key}: (values must be 0\.\.2|must be a finite|must be 0\.\.2)"
+        wrong = rf"{key}: (values must be 0\.\.2|must be a finite|must be 0\.\.2|must be at least 0|must be in)"
         with pytest.raises(c_session.Failure, match=wrong) as failed:
             call(name, asked[name] | {key: bad})
         assert failed.value.code == c_session.INVALID_ARGUMENT

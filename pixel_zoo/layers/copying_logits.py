@@ -22,7 +22,7 @@ class CopyingLogits(Logits):
         levels: int, number of values that a colour of a pixel takes.
         colours: int, number of colour channels of the image.
 
-    Input: float tensor (batch, height, width, c_in); `bias`: int32 tensor (batch, height, width, colours), the known
+    Input: float tensor (batch, height, width, c_in); `known`: int32 tensor (batch, height, width, colours), the known
     values, and -1 where nothing is known. Output: as of `Logits`.
 
     Raises:
@@ -32,13 +32,18 @@ class CopyingLogits(Logits):
     >>> import numpy as np
     >>> known = np.full((1, 2, 2, 1), -1)
     >>> known[0, 0, 1] = 2
-    >>> logits = keras.ops.convert_to_numpy(CopyingLogits(4)(np.ones((1, 2, 2, 8), "float32"), bias=known))
+    >>> logits = keras.ops.convert_to_numpy(CopyingLogits(4)(np.ones((1, 2, 2, 8), "float32"), known=known))
     >>> [bool(logit > -1e19) for logit in logits[0, 0, 1, 0]]
     [False, False, True, False]
     """
 
-    def call(self, x, bias=None):
-        return super().call(x, bias=None if bias is None else self._certainty(bias))
+    map_argument = "known"
+
+    def compute_output_shape(self, x_shape, known_shape=None):
+        return super().compute_output_shape(x_shape)
+
+    def call(self, x, known=None):
+        return super().call(x, bias=None if known is None else self._certainty(known))
 
     def _certainty(self, known):
         """What known values (..., colours) add to logits (..., colours * levels), or (..., colours) if binary."""
@@ -50,8 +55,5 @@ class CopyingLogits(Logits):
         certainty = CERTAIN * (ops.cast(possible, self.compute_dtype) - 1.0)
         return ops.reshape(certainty, (*ops.shape(known)[:-2], self.filters))
 
-    def prepare_bias(self, bias):
-        return bias  # one feature a colour: sorted as it is, and small until its row comes
-
-    def enter_row(self, weights, state, bias=None):
-        return super().enter_row(weights, state, None if bias is None else self._certainty(bias))
+    def prepare_bias(self, known):
+        return super().prepare_bias(self._certainty(known))

@@ -50,6 +50,9 @@ class RasterLayer(keras.layers.Layer):
     #: only, or `row` does not read it (and may get None). `leave_row` gets [the row of its input] as record.
     of_rows_above = False
 
+    #: The name of the argument of `call` for the map that the walker hands to `prepare_bias`.
+    map_argument = "bias"
+
     def __init__(self, colours=1, **kwargs):
         super().__init__(**kwargs)
         self.colours = positive_integer("colours", colours)

@@ -1,14 +1,11 @@
 """What a model is given beside the image, and what its layers make of it."""
 
 import keras
-import numpy as np
 from keras import ops
 
-from pixel_zoo.arguments import check_conditioning, check_labels, check_vectors
 from pixel_zoo.checks import positive_integer
-from pixel_zoo.inputs import other_inputs
 from pixel_zoo.layers import CopyingLogits, Logits
-from pixel_zoo.models.network import at_least_float32, scaled
+from pixel_zoo.stages import scale_factors
 
 
 class Conditioning:
@@ -24,14 +21,9 @@ class Conditioning:
     Networks*, 1601.06759, section 3.6).
 
     Args:
-        image_shape: (height, width, colours) of the image.
-        levels: int, number of values that a colour takes.
+        config: namespace of the arguments of a model's constructor, of which `num_classes`, `conditioning_dim` and
+            `small_shape` say which inputs there are; see `pixel_zoo.models.PixelCNN`.
         features: int, number of features that the small image is upsampled to.
-        num_classes: int, how many labels there are, or None for a model that takes no label.
-        conditioning_dim: int, length of the vector, or None for a model that takes no vector.
-        small_shape: (height, width) of the small image, or None for a model that takes none.
-        copy_known: bool, whether the pixels of the small image are copied into the large one, not predicted.
-        dtype: str, dtype policy of the layers.
 
     Attributes:
         inputs: dictionary from name to symbolic input.
@@ -40,28 +32,28 @@ class Conditioning:
         ValueError: naming the argument that is wrong.
     """
 
-    def __init__(self, image_shape, levels, features, num_classes, conditioning_dim, small_shape, copy_known, dtype):
-        self.num_classes, self.dtype = num_classes, dtype
-        self.inputs, self.known = {}, None
-        if num_classes is not None:
-            positive_integer("num_classes", num_classes)
+    def __init__(self, config, features):
+        self.config, self.inputs, self.known = config, {}, None
+        if config.num_classes is not None:
+            positive_integer("num_classes", config.num_classes)
             self.inputs["label"] = keras.Input((), dtype="int32", name="label")
-        if conditioning_dim is not None:
-            shape = (positive_integer("conditioning_dim", conditioning_dim),)
+        if config.conditioning_dim is not None:
+            shape = (positive_integer("conditioning_dim", config.conditioning_dim),)
             self.inputs["vector"] = keras.Input(shape, dtype="float32", name="vector")
-        if small_shape is not None:
-            factors = scale_factors(image_shape, small_shape)
-            small = keras.Input((*small_shape, image_shape[-1]), dtype="int32", name="small")
+        if config.small_shape is not None:
+            factors = scale_factors(config.image_shape, config.small_shape)
+            small = keras.Input((*config.small_shape, config.image_shape[-1]), dtype="int32", name="small")
             self.inputs["small"] = small
-            self.upsampled = self._upsample(small, levels, features, factors)
-            self.known = _spread(small, factors) if copy_known else None
+            self.upsampled = self._upsample(small, features, factors)
+            self.known = _at_full_size(small, factors) if config.copy_known else None
 
-    def _upsample(self, small, levels, features, factors):
-        x = scaled(small, levels, self.dtype, name="small_scale")
+    def _upsample(self, small, features, factors):
+        x = scaled(small, self.config.levels, self.config.dtype, name="small_scale")
         # Neighbours are seen at the small size, where they cost nothing: so the deconvolution needs no overlaps.
-        how = {"padding": "same", "activation": "relu"}
-        x = keras.layers.Conv2D(features, 3, name="small_features", dtype=at_least_float32(self.dtype), **how)(x)
-        return keras.layers.Conv2DTranspose(features, factors, factors, name="small_upsample", dtype=self.dtype, **how)(
+        options = {"padding": "same", "activation": "relu"}
+        read, dtype = at_least_float32(self.config.dtype), self.config.dtype
+        x = keras.layers.Conv2D(features, 3, name="small_features", dtype=read, **options)(x)
+        return keras.layers.Conv2DTranspose(features, factors, factors, name="small_upsample", dtype=dtype, **options)(
             x
         )
 
@@ -79,76 +71,37 @@ class Conditioning:
         Returns:
             Symbolic map that broadcasts to (batch, height, width, features), or None if the model is given nothing.
         """
-        terms = []
+        terms, dtype = [], self.config.dtype
         if "label" in self.inputs:
-            embed = keras.layers.Embedding(self.num_classes, features, dtype=self.dtype, name=f"{name}_label")
+            embed = keras.layers.Embedding(self.config.num_classes, features, dtype=dtype, name=f"{name}_label")
             terms.append(ops.reshape(embed(self.inputs["label"]), (-1, 1, 1, features)))
         if "vector" in self.inputs:
-            project = keras.layers.Dense(features, use_bias=False, dtype=self.dtype, name=f"{name}_vector")
+            project = keras.layers.Dense(features, use_bias=False, dtype=dtype, name=f"{name}_vector")
             terms.append(ops.reshape(project(self.inputs["vector"]), (-1, 1, 1, features)))
         if "small" in self.inputs:
-            terms.append(keras.layers.Conv2D(features, 1, dtype=self.dtype, name=f"{name}_small")(self.upsampled))
+            terms.append(keras.layers.Conv2D(features, 1, dtype=dtype, name=f"{name}_small")(self.upsampled))
         return sum(terms[1:], start=terms[0]) if terms else None
 
-    def logits(self, x, levels, colours, dtype):
-        """The symbolic logits of features x, certain of what is copied."""
-        arguments = {"levels": levels, "colours": colours, "dtype": dtype, "name": "logits"}
-        return Logits(**arguments)(x) if self.known is None else CopyingLogits(**arguments)(x, bias=self.known)
+    def logits(self, x):
+        """The symbolic logits of features x, certain of what is copied; in float32 under a mixed policy."""
+        dtype = "float32" if self.config.dtype.startswith("mixed") else self.config.dtype
+        options = {"colours": self.config.image_shape[-1], "dtype": dtype, "name": "logits"}
+        if self.known is None:
+            return Logits(self.config.levels, **options)(x)
+        return CopyingLogits(self.config.levels, **options)(x, known=self.known)
 
 
-def scale_factors(image_shape, small_shape):
-    """How many rows and columns of an image there are for each of the small image's.
-
-    Args:
-        image_shape: (height, width, colours).
-        small_shape: (height, width) of the small image.
-
-    Returns:
-        (rows, columns): the small image holds rows 0, `rows`, 2 `rows` ... and columns 0, `columns` ... of the image.
-
-    Raises:
-        ValueError: unless small_shape is a pair of integers that divide height and width.
-
-    Example:
-    >>> scale_factors((28, 28, 1), (7, 14))
-    (4, 2)
-    """
-    pair = tuple(small_shape) if isinstance(small_shape, (tuple, list)) else ()
-    if len(pair) != 2:
-        raise ValueError(f"small_shape must be (height, width), got {small_shape!r}")
-    pair = [positive_integer(f"small_shape[{axis}]", size) for axis, size in enumerate(pair)]
-    if any(large % small for large, small in zip(image_shape, pair, strict=False)):
-        raise ValueError(f"small_shape must divide the image's {tuple(image_shape[:2])}, got {tuple(pair)}")
-    return tuple(large // small for large, small in zip(image_shape, pair, strict=False))
+def scaled(image, levels, dtype, name):
+    """The symbolic integer image with its values 0..levels-1 scaled to [-1, 1], in at least float32."""
+    return keras.layers.Rescaling(2 / (levels - 1), offset=-1.0, dtype=at_least_float32(dtype), name=name)(image)
 
 
-def given_values(model, count, labels, vectors, conditioning):
-    """The values of a model's inputs beside the image: labels and vectors checked, the rest as it came.
-
-    Args:
-        model: `PixelModel`.
-        count: int, number of images.
-        labels, vectors: see `PixelModel.log_likelihood`.
-        conditioning: the values of the other inputs, in their order.
-
-    Returns:
-        List of NumPy arrays with an entry per image, in the order of the model's inputs.
-
-    Raises:
-        TypeError, ValueError: naming the argument that is wrong, missing or needless.
-    """
-    named = {}
-    if labels is not None or model.num_classes is not None:
-        named["label"] = check_labels(labels, model.num_classes, count)
-    if vectors is not None or model.conditioning_dim is not None:
-        named["vector"] = check_vectors(vectors, model.conditioning_dim, count)
-    others = other_inputs(model)
-    check_conditioning(conditioning, [tensor for tensor in others if tensor.name not in named], count)
-    rest = iter(conditioning)
-    return [named[tensor.name] if tensor.name in named else np.asarray(next(rest)) for tensor in others]
+def at_least_float32(dtype):
+    """The dtype policy of layers that read the image's values: half precision would merge neighbouring levels."""
+    return dtype if keras.dtype_policies.get(dtype).compute_dtype == "float64" else "float32"
 
 
-def _spread(small, factors):
+def _at_full_size(small, factors):
     """The small image's values where they stand in the large one, (batch, height, width, colours); elsewhere -1."""
     _, height, width, colours = small.shape
     rows, columns = factors

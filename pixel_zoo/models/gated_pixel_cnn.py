@@ -3,10 +3,46 @@
 import keras
 
 from pixel_zoo.checks import positive_integer
-from pixel_zoo.layers import GatedActivation, GatedConv2D, PositionEmbedding, VerticalConv2D
-from pixel_zoo.models.conditioning import Conditioning
-from pixel_zoo.models.network import at_least_float32, check_dropout, check_image_shape, dtype_name, raster_network
+from pixel_zoo.layers import GatedActivation, GatedConv2D, VerticalConv2D
+from pixel_zoo.models.network import Network, constructor_arguments
 from pixel_zoo.models.pixel_model import ConfiguredModel
+
+
+class TwoStacks:
+    """The layers of both stacks, one after the other.
+
+    Args:
+        network: `Network` that they belong to.
+
+    Attributes:
+        vertical: the vertical stack's symbolic map, the input of its next layer; None before the first layer.
+    """
+
+    def __init__(self, network):
+        self.network, self.vertical = network, None
+
+    def layer(self, x, name, kernel_size, mask_type):
+        """Add a layer to both stacks: from the horizontal stack's map to its next one."""
+        config, filters = self.network.config, self.network.config.filters
+        vertical = self._vertical_convolution(x, f"{name}_vertical", kernel_size, mask_type)
+        self.vertical = GatedActivation(dtype=config.dtype, name=f"{name}_vertical_gate")(vertical)
+        to_horizontal = VerticalConv2D(2 * filters, 1, "B", dtype=config.dtype, name=f"{name}_to_horizontal")
+        above = to_horizontal(vertical, bias=self.network.bias(to_horizontal.name, 2 * filters))
+        dtype = self.network.dtype(mask_type)
+        options = {"colours": self.network.colours, "dtype": dtype, "name": f"{name}_horizontal"}
+        return GatedConv2D(filters, (1, kernel_size), mask_type, **options)(x, bias=above)
+
+    def _vertical_convolution(self, x, name, kernel_size, mask_type):
+        """The vertical stack's convolution before its gate; the first one reads the image."""
+        features = 2 * self.network.config.filters
+        dtype = self.network.dtype(mask_type)
+        convolution = VerticalConv2D(features, kernel_size, mask_type, dtype=dtype, name=name)
+        bias = self.network.bias(name, features)
+        if self.vertical is not None:
+            return convolution(self.vertical, bias=bias)
+        positions = self.network.positions(x, features)
+        terms = [term for term in (positions, bias) if term is not None]
+        return convolution(x, bias=sum(terms[1:], start=terms[0]) if terms else None)
 
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
@@ -61,74 +97,27 @@ class GatedPixelCNN(ConfiguredModel):
 
     def __init__(
         self,
-        image_shape=(28, 28, 1),
-        levels=2,
-        filters=32,
-        num_blocks=7,
-        head_filters=32,
-        dropout=0.0,
-        num_classes=None,
-        conditioning_dim=None,
-        small_shape=None,
-        copy_known=True,
-        position_embedding=False,
-        dtype=None,
-        name=None,
+        image_shape: tuple[int, int, int] = (28, 28, 1),
+        levels: int = 2,
+        filters: int = 32,
+        num_blocks: int = 7,
+        head_filters: int = 32,
+        dropout: float = 0.0,
+        num_classes: int | None = None,
+        conditioning_dim: int | None = None,
+        small_shape: tuple[int, int] | None = None,
+        copy_known: bool = True,
+        position_embedding: bool = False,
+        dtype: str | None = None,
+        name: str | None = None,
         **kwargs,
     ):
-        image_shape, dropout = check_image_shape(image_shape), check_dropout(dropout)
-        dtype = dtype_name(dtype)
-        colours = image_shape[-1]
+        config = constructor_arguments(locals())
         positive_integer("filters", filters)
-        conditioning = Conditioning(
-            image_shape, levels, filters, num_classes, conditioning_dim, small_shape, copy_known, dtype
+        network = Network(config, width=filters, upsampled=filters)
+        stacks = TwoStacks(network)
+        inputs, outputs = network.connect(
+            body=lambda _, x, name: stacks.layer(x, name, 3, "B"),
+            first=lambda image: stacks.layer(image, "first", 7, "A"),
         )
-        vertical = None
-
-        def both_stacks(x, name, kernel_size, mask_type):
-            """A layer of both stacks; the vertical one goes on by itself, what is returned is the horizontal one."""
-            nonlocal vertical
-            dtype_of_input = at_least_float32(dtype) if vertical is None else dtype
-            above = VerticalConv2D(2 * filters, kernel_size, mask_type, dtype=dtype_of_input, name=f"{name}_vertical")
-            bias = conditioning.bias(above.name, 2 * filters)
-            if position_embedding and vertical is None:
-                places = PositionEmbedding(2 * filters, dtype=dtype, name="positions")(x)
-                bias = places if bias is None else places + bias
-            above = above(x if vertical is None else vertical, bias=bias)
-            vertical = GatedActivation(dtype=dtype, name=f"{name}_vertical_gate")(above)
-            to_horizontal = VerticalConv2D(2 * filters, 1, "B", dtype=dtype, name=f"{name}_to_horizontal")
-            above = to_horizontal(above, bias=conditioning.bias(to_horizontal.name, 2 * filters))
-            horizontal = GatedConv2D(
-                filters, (1, kernel_size), mask_type, colours=colours, dtype=dtype_of_input, name=f"{name}_horizontal"
-            )
-            return horizontal(x, bias=above)
-
-        inputs, outputs = raster_network(
-            image_shape,
-            levels,
-            filters,
-            num_blocks,
-            lambda x, name: both_stacks(x, name, 3, "B"),
-            head_filters,
-            residual=True,
-            skip=True,
-            dropout=dropout,
-            conditioning=conditioning,
-            dtype=dtype,
-            first=lambda image: both_stacks(image, "first", 7, "A"),
-        )
-        config = {
-            "image_shape": image_shape,
-            "levels": levels,
-            "filters": filters,
-            "num_blocks": num_blocks,
-            "head_filters": head_filters,
-            "dropout": dropout,
-            "num_classes": num_classes,
-            "conditioning_dim": conditioning_dim,
-            "small_shape": small_shape,
-            "copy_known": copy_known,
-            "position_embedding": position_embedding,
-            "dtype": dtype,
-        }
         super().__init__(inputs, outputs, config, name=name, **kwargs)

@@ -1,26 +1,31 @@
 """Multi-Scale PixelRNN."""
 
+from collections.abc import Sequence
+from typing import Unpack
+
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike
 
-from pixel_zoo import sampling
-from pixel_zoo.arguments import check_images, check_partly_known, check_seeds
+from pixel_zoo.arguments import check_images, check_seeds
 from pixel_zoo.checks import positive_integer
-from pixel_zoo.inputs import join_inputs, other_inputs
+from pixel_zoo.inputs import check_conditions, condition_values, join_inputs, logits_of
 from pixel_zoo.likelihoods import bits_per_dim, log_likelihood
-from pixel_zoo.models.conditioning import given_values, scale_factors
+from pixel_zoo.models.configured import Configured
 from pixel_zoo.models.gated_pixel_cnn import GatedPixelCNN
-from pixel_zoo.models.likelihood_training import LikelihoodTraining
-from pixel_zoo.models.network import check_image_shape, check_levels
+from pixel_zoo.models.image_model import ImageModel
+from pixel_zoo.models.network import constructor_arguments
 from pixel_zoo.models.pixel_cnn import PixelCNN
 from pixel_zoo.models.pixel_rnn import PixelRNN
+from pixel_zoo.sampling import Drawing, DrawingOptions
+from pixel_zoo.stages import scale_factors, scales
 
 BASES = {"GatedPixelCNN": GatedPixelCNN, "PixelCNN": PixelCNN, "PixelRNN": PixelRNN}
 
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
-class MultiScalePixelRNN(LikelihoodTraining, keras.Model):
+class MultiScalePixelRNN(Configured, ImageModel, keras.Model):
     """Multi-Scale PixelRNN (van den Oord et al. 2016, section 3.6): a small image first, then a larger one given it.
 
     ```
@@ -43,6 +48,7 @@ class MultiScalePixelRNN(LikelihoodTraining, keras.Model):
         copy_known: bool, whether the pixels of a smaller image are copied, not predicted.
         num_classes: int, labels that an image is given with, or None: every stage is given the label.
         conditioning_dim: int, length of a vector that an image is given with, or None.
+        dtype: str, Keras dtype policy of the stages, or None for the global one; a stage's own options come first.
         name: str or None.
 
     Attributes:
@@ -64,39 +70,32 @@ class MultiScalePixelRNN(LikelihoodTraining, keras.Model):
 
     def __init__(
         self,
-        image_shape=(28, 28, 1),
-        levels=2,
-        small_shapes=((7, 7),),
-        base="PixelRNN",
-        options=None,
-        copy_known=True,
-        num_classes=None,
-        conditioning_dim=None,
-        name=None,
+        image_shape: tuple[int, int, int] = (28, 28, 1),
+        levels: int = 2,
+        small_shapes: Sequence[tuple[int, int]] = ((7, 7),),
+        base: str = "PixelRNN",
+        options: dict | list[dict] | None = None,
+        copy_known: bool = True,
+        num_classes: int | None = None,
+        conditioning_dim: int | None = None,
+        dtype: str | None = None,
+        name: str | None = None,
         **kwargs,
     ):
-        super().__init__(name=name, **kwargs)
-        self.image_shape, self.levels = check_image_shape(image_shape), check_levels(levels)
+        config = constructor_arguments(locals())
+        super().__init__(name=name, dtype=config["dtype"], **kwargs)
+        self._config, self.image_shape, self.levels = config, config["image_shape"], config["levels"]
         self.num_classes, self.conditioning_dim = num_classes, conditioning_dim
         self.likelihood_kind = "exact" if copy_known else "lower bound"
         shapes = _shapes(self.image_shape, small_shapes)
         if base not in BASES:
             raise ValueError(f"base must be one of {', '.join(map(repr, BASES))}, got {base!r}")
-        self._config = {
-            "image_shape": self.image_shape,
-            "levels": self.levels,
-            "small_shapes": small_shapes,
-            "base": base,
-            "options": options,
-            "copy_known": copy_known,
-            "num_classes": num_classes,
-            "conditioning_dim": conditioning_dim,
-        }
-        given = {"num_classes": num_classes, "conditioning_dim": conditioning_dim}
+        common = {name: config[name] for name in ("copy_known", "num_classes", "conditioning_dim")}
+        small_shapes = [None, *(shape[:2] for shape in shapes[:-1])]
         self.stages = [
-            BASES[base](shape, levels, small_shape=small, copy_known=copy_known, **given, **own, name=f"stage{index}")
+            BASES[base](shape, levels, small_shape=small, **common, **{"dtype": dtype} | own, name=f"stage{index}")
             for index, (shape, small, own) in enumerate(
-                zip(shapes, [None, *(shape[:2] for shape in shapes)], _options(options, len(shapes)), strict=False)
+                zip(shapes, small_shapes, _options(options, len(shapes)), strict=True)
             )
         ]
         self.built = True  # all weights are the stages'
@@ -117,13 +116,10 @@ class MultiScalePixelRNN(LikelihoodTraining, keras.Model):
 
     def call(self, inputs, training=False):
         """log p(x) of each image: the sum over stages, float32 tensor (batch,)."""
-        given = _named(inputs)
+        conditions = _named(inputs)
         total = 0.0
-        for stage, image in zip(self.stages, self._scales(given["image"]), strict=True):
-            values = [given[tensor.name] for tensor in other_inputs(stage)]
-            logits = stage(join_inputs(stage, image, values), training=training)
-            total = total + log_likelihood(image, logits)
-            given = given | {"small": image}
+        for stage, images, given in scales(self, conditions["image"], conditions):
+            total = total + log_likelihood(images, logits_of(stage, images, given, training))
         return total
 
     def stage_inputs(self, stage, images, labels=None, vectors=None):
@@ -142,65 +138,12 @@ class MultiScalePixelRNN(LikelihoodTraining, keras.Model):
         >>> {name: value.shape for name, value in inputs.items()}
         {'image': (3, 4, 4, 1), 'small': (3, 2, 2, 1)}
         """
-        scales = self._scales(check_images(images, self.image_shape, self.levels))
-        model, small = self.stages[stage], scales[stage - 1 : stage] if stage else []
-        return join_inputs(model, scales[stage], given_values(model, len(images), labels, vectors, small))
-
-    def _scales(self, x):
-        """The images or masks of all stages, the smallest first: every k-th row and column, from the first one on."""
-        factors = [scale_factors(self.image_shape, stage.image_shape[:2]) for stage in self.stages]
-        return [x[:, ::rows, ::columns] for rows, columns in factors]
+        images = check_images(images, self.image_shape, self.levels)
+        conditions = check_conditions(self, len(images), labels, vectors)
+        model, own, given = list(scales(self, images, conditions))[stage]
+        return join_inputs(model, own, condition_values(model, given))
 
     # Likelihood
-
-    def log_likelihood(self, images, labels=None, vectors=None, batch_size=128):
-        """log p(x) of images, exact or a lower bound: see `likelihood_kind`.
-
-        Args:
-            images: integers 0..levels-1 (batch, height, width, colours).
-            labels: integer, or one per image, for a model with `num_classes`.
-            vectors: array (conditioning_dim,), or one per image, for a model with `conditioning_dim`.
-            batch_size: int, how many at a time.
-
-        Returns:
-            float32 NumPy array (batch,) in nats.
-
-        Raises:
-            TypeError, ValueError: naming the argument that is wrong, missing or needless.
-        """
-        scales = self._scales(check_images(images, self.image_shape, self.levels))
-        return sum(
-            stage.log_likelihood(image, labels, vectors, small, batch_size)
-            for stage, image, small in zip(self.stages, scales, [[], *([image] for image in scales)], strict=False)
-        )
-
-    def bits_per_dim(self, images, labels=None, vectors=None, batch_size=128):
-        """-log2 p(x) for each value of an image; arguments as `log_likelihood`, float32 NumPy array (batch,)."""
-        return bits_per_dim(-self.log_likelihood(images, labels, vectors, batch_size), self.image_shape)
-
-    def log_probabilities(self, images, labels=None, vectors=None, batch_size=128):
-        """What is expected of each value: log p(value = v | the values before it), for every v that it might take.
-
-        Values come in the model's order: the smallest image, then what the next one adds. Those of the values that the
-        images hold sum to `log_likelihood` where that is exact; where it is a lower bound, a smaller image's pixels are
-        shown as they are predicted the last time.
-
-        Args:
-            images, labels, vectors, batch_size: as of `log_likelihood`.
-
-        Returns:
-            float32 NumPy array (batch, height, width, colours, levels) in nats.
-
-        Raises:
-            TypeError, ValueError: naming the argument that is wrong, missing or needless.
-        """
-        scales = self._scales(check_images(images, self.image_shape, self.levels))
-        return ops.convert_to_numpy(
-            self.merge(
-                stage.log_probabilities(image, labels, vectors, small, batch_size)
-                for stage, image, small in zip(self.stages, scales, [[], *([image] for image in scales)], strict=False)
-            )
-        )
 
     def merge(self, expected):
         """Put together what the stages expect: a pixel that is copied was expected by the stage that predicted it.
@@ -220,182 +163,67 @@ class MultiScalePixelRNN(LikelihoodTraining, keras.Model):
 
     def generate(
         self,
-        num_images=16,
-        seed=0,
-        temperature=1.0,
-        top_k=None,
-        top_p=None,
-        labels=None,
-        vectors=None,
-        small=None,
-        batch_size=128,
-        jit_compile="auto",
-        progress=None,
-        return_log_likelihood=False,
-    ):
+        num_images: int = 16,
+        seed: ArrayLike = 0,
+        *,
+        small: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        vectors: ArrayLike | None = None,
+        return_log_likelihood: bool = False,
+        **options: Unpack[DrawingOptions],
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Draw images: the smallest first, each further one given the one before.
 
         Args:
-            num_images, seed, temperature, top_k, top_p: as of `pixel_zoo.sampling.generate`.
-            labels, vectors: as of `log_likelihood`.
-            small: integers 0..levels-1 (num_images, *small_shapes[0], colours), the smallest images, where they are
-                given and not drawn; see `upscale`.
-            batch_size, jit_compile, progress, return_log_likelihood: as of `pixel_zoo.sampling.generate`. The
-                log-likelihood of what is drawn: log p(x | small) where small is given.
+            num_images, seed, labels, vectors, return_log_likelihood: as of `PixelModel.generate`.
+            small: integers 0..levels-1 (num_images, *small_shapes[0], colours), the smallest images, if they are given
+                and not drawn: then the log-likelihood is log p(x | small). See `upscale`.
+            sampler, temperature, top_k, top_p, batch_size, jit_compile, progress: as of `PixelModel.generate`.
 
         Returns:
             As `PixelModel.generate`.
 
         Raises:
-            ValueError, TypeError: naming the argument that is wrong, missing or needless, before any work.
+            ValueError, TypeError: naming the argument that is wrong, missing or superfluous, before any work.
         """
-        positive_integer("num_images", num_images)
-        seeds = check_seeds(seed, num_images)
-        if small is not None:
-            small = check_images(small, self.stages[0].image_shape, self.levels, name="small")
-            if len(small) != num_images:
-                raise ValueError(f"small must hold num_images={num_images} images, got {len(small)}")
-
-        def draw(index, conditioning):
-            return sampling.generate(
-                self.stages[index],
-                num_images,
-                seeds,
-                temperature,
-                top_k,
-                top_p,
-                conditioning=conditioning,
-                stream=index,
-                batch_size=batch_size,
-                jit_compile=jit_compile,
-                progress=progress,
-                return_log_likelihood=True,
-            )
-
-        images, nats = self._stage_by_stage(draw, num_images, labels, vectors, small)
-        return (images, nats) if return_log_likelihood else images
+        common = {"labels": labels, "vectors": vectors, "return_log_likelihood": return_log_likelihood}
+        if small is None:
+            return super().generate(num_images, seed, **common, **options)
+        count = len(np.atleast_1d(small))
+        if count != num_images:
+            raise ValueError(f"small must hold num_images={num_images} images, got {count}")
+        return self.upscale(small, seed, **common, **options)
 
     def upscale(
         self,
-        small,
-        seed=0,
-        temperature=1.0,
-        top_k=None,
-        top_p=None,
-        labels=None,
-        vectors=None,
-        batch_size=128,
-        jit_compile="auto",
-        progress=None,
-        return_log_likelihood=False,
-    ):
+        small: ArrayLike,
+        seed: ArrayLike = 0,
+        *,
+        labels: ArrayLike | None = None,
+        vectors: ArrayLike | None = None,
+        return_log_likelihood: bool = False,
+        **options: Unpack[DrawingOptions],
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Draw a large image given each of the smallest ones: what `generate` does after its first stage.
 
         Args:
             small: integers 0..levels-1 (batch, *small_shapes[0], colours).
-            seed, temperature, top_k, top_p, labels, vectors, batch_size, jit_compile, progress: as of `generate`.
+            seed, labels, vectors: as of `generate`.
             return_log_likelihood: bool, whether to return log p(x | small) too.
+            sampler, temperature, top_k, top_p, batch_size, jit_compile, progress: as of `generate`.
 
         Returns:
             As `generate`, an image for each small one.
 
         Raises:
-            ValueError, TypeError: naming the argument that is wrong, missing or needless, before any work.
+            ValueError, TypeError: naming the argument that is wrong, missing or superfluous, before any work.
         """
-        return self.generate(
-            len(np.atleast_1d(small)),
-            seed,
-            temperature,
-            top_k,
-            top_p,
-            labels,
-            vectors,
-            small,
-            batch_size,
-            jit_compile,
-            progress,
-            return_log_likelihood,
-        )
-
-    def complete(
-        self,
-        images,
-        known,
-        seed=0,
-        temperature=1.0,
-        top_k=None,
-        top_p=None,
-        labels=None,
-        vectors=None,
-        batch_size=128,
-        jit_compile="auto",
-        progress=None,
-        return_log_likelihood=False,
-    ):
-        """Draw the unknown pixels of images, given the known ones before them in the model's order.
-
-        That order is the smallest image in raster order, then the next one's: a pixel of the smallest image is drawn
-        given only those of its known pixels that come before it.
-
-        Args:
-            images, known: as of `pixel_zoo.sampling.complete`.
-            seed, temperature, top_k, top_p: as of `generate`.
-            labels, vectors: as of `log_likelihood`.
-            batch_size, jit_compile, progress, return_log_likelihood: as of `pixel_zoo.sampling.complete`.
-
-        Returns:
-            NumPy array of the images' shape, known pixels as they came; else as `generate`.
-
-        Raises:
-            ValueError, TypeError: naming the argument that is wrong, missing or needless, before any work.
-        """
-        images, known = check_partly_known(images, known, self.image_shape, self.levels)
-        seeds, scales, masks = check_seeds(seed, len(images)), self._scales(images), self._scales(known)
-
-        def draw(index, conditioning):
-            return sampling.complete(
-                self.stages[index],
-                scales[index],
-                masks[index],
-                seeds,
-                temperature,
-                top_k,
-                top_p,
-                conditioning=conditioning,
-                stream=index,
-                batch_size=batch_size,
-                jit_compile=jit_compile,
-                progress=progress,
-                return_log_likelihood=True,
-            )
-
-        images, nats = self._stage_by_stage(draw, len(images), labels, vectors)
+        small = check_images(small, self.stages[0].image_shape, self.levels, name="small")
+        seeds = check_seeds(seed, positive_integer("the number of images", len(small)))
+        drawing = Drawing.of(**options)
+        conditions = check_conditions(self, len(small), labels, vectors)
+        images, nats = self._draw(drawing, seeds, conditions, small=small)
         return (images, nats) if return_log_likelihood else images
-
-    def _stage_by_stage(self, draw, count, labels, vectors, small=None):
-        """The last stage's images, and the log-likelihoods of all that were drawn.
-
-        Args:
-            draw: maps (index of a stage, the values of its other inputs) to its images and their log-likelihoods.
-            count: int, number of images.
-            labels, vectors: as of `log_likelihood`.
-            small: the first stage's images, or None if it draws them.
-        """
-        images, total = small, np.zeros(count, "float32")
-        for index, stage in enumerate(self.stages):
-            if index == 0 and small is not None:
-                continue
-            conditioning = given_values(stage, count, labels, vectors, [images] if index else [])
-            images, nats = draw(index, conditioning)
-            total = total + nats
-        return images, total
-
-    def get_config(self):
-        return {"name": self.name, "trainable": self.trainable, **self._config}
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        return cls(**config)
 
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")

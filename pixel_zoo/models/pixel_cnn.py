@@ -3,10 +3,17 @@
 import keras
 
 from pixel_zoo.checks import positive_integer
-from pixel_zoo.layers import MaskedConv2D
-from pixel_zoo.models.conditioning import Conditioning
-from pixel_zoo.models.network import check_dropout, check_image_shape, dtype_name, raster_network
+from pixel_zoo.models.network import Network, constructor_arguments
 from pixel_zoo.models.pixel_model import ConfiguredModel
+
+
+def block(network, x, name):
+    """The body of a residual block: x (2h) -> ReLU, 1x1 (h) -> ReLU, 3x3 mask B (h) -> ReLU."""
+    filters = network.config.filters
+    x = network.convolution(network.relu(x, f"{name}_relu"), filters, f"{name}_down")
+    x = network.relu(x, f"{name}_down_relu")
+    x = network.convolution(x, filters, f"{name}_conv", 3, bias=network.bias(f"{name}_conv", filters))
+    return network.relu(x, f"{name}_conv_relu")
 
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
@@ -55,68 +62,24 @@ class PixelCNN(ConfiguredModel):
 
     def __init__(
         self,
-        image_shape=(28, 28, 1),
-        levels=2,
-        filters=32,
-        num_blocks=7,
-        head_filters=32,
-        residual=True,
-        skip=True,
-        dropout=0.0,
-        num_classes=None,
-        conditioning_dim=None,
-        small_shape=None,
-        copy_known=True,
-        position_embedding=False,
-        dtype=None,
-        name=None,
+        image_shape: tuple[int, int, int] = (28, 28, 1),
+        levels: int = 2,
+        filters: int = 32,
+        num_blocks: int = 7,
+        head_filters: int = 32,
+        residual: bool = True,
+        skip: bool = True,
+        dropout: float = 0.0,
+        num_classes: int | None = None,
+        conditioning_dim: int | None = None,
+        small_shape: tuple[int, int] | None = None,
+        copy_known: bool = True,
+        position_embedding: bool = False,
+        dtype: str | None = None,
+        name: str | None = None,
         **kwargs,
     ):
-        image_shape, dropout = check_image_shape(image_shape), check_dropout(dropout)
-        dtype = dtype_name(dtype)
-        colours = image_shape[-1]
+        config = constructor_arguments(locals())
         positive_integer("filters", filters)
-
-        conditioning = Conditioning(
-            image_shape, levels, filters, num_classes, conditioning_dim, small_shape, copy_known, dtype
-        )
-
-        def body(x, name):
-            x = keras.layers.ReLU(dtype=dtype, name=f"{name}_relu")(x)
-            x = MaskedConv2D(filters, 1, "B", colours=colours, dtype=dtype, name=f"{name}_down")(x)
-            x = keras.layers.ReLU(dtype=dtype, name=f"{name}_down_relu")(x)
-            convolution = MaskedConv2D(filters, 3, "B", colours=colours, dtype=dtype, name=f"{name}_conv")
-            x = convolution(x, bias=conditioning.bias(f"{name}_conv", filters))
-            return keras.layers.ReLU(dtype=dtype, name=f"{name}_conv_relu")(x)
-
-        inputs, outputs = raster_network(
-            image_shape,
-            levels,
-            2 * filters,
-            num_blocks,
-            body,
-            head_filters,
-            residual,
-            skip,
-            dropout,
-            conditioning,
-            dtype,
-            position_embedding,
-        )
-        config = {
-            "image_shape": image_shape,
-            "levels": levels,
-            "filters": filters,
-            "num_blocks": num_blocks,
-            "head_filters": head_filters,
-            "residual": residual,
-            "skip": skip,
-            "dropout": dropout,
-            "num_classes": num_classes,
-            "conditioning_dim": conditioning_dim,
-            "small_shape": small_shape,
-            "copy_known": copy_known,
-            "position_embedding": position_embedding,
-            "dtype": dtype,
-        }
-        super().__init__(inputs, outputs, config, name=name, **kwargs)
+        network = Network(config, width=2 * filters, upsampled=filters)
+        super().__init__(*network.connect(block), config, name=name, **kwargs)

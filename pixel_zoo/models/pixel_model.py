@@ -1,29 +1,21 @@
-"""What all models share: likelihood, training defaults, sampling."""
+"""Models of one functional graph."""
+
+import collections
 
 import keras
 import numpy as np
 from keras import ops
 
-from pixel_zoo import backend, sampling
-from pixel_zoo.arguments import check_images
-from pixel_zoo.checks import positive_integer
-from pixel_zoo.inputs import image_input, image_of, join_inputs
-from pixel_zoo.likelihoods import (
-    BitsPerDim,
-    Nats,
-    NegativeLogLikelihood,
-    bits_per_dim,
-    likelihood_of_logits,
-    log_likelihood,
-    log_probabilities,
-)
-from pixel_zoo.models.conditioning import given_values
-from pixel_zoo.models.likelihood_training import LikelihoodTraining
+from pixel_zoo import backend
+from pixel_zoo.inputs import condition_values, image_input, image_of, image_shape_of, join_inputs
+from pixel_zoo.likelihoods import BitsPerDim, Nats, NegativeLogLikelihood, likelihood_of_logits
+from pixel_zoo.models.configured import Configured
+from pixel_zoo.models.image_model import ImageModel
 from pixel_zoo.sampling.raster_graph import RasterGraph
 
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
-class PixelModel(LikelihoodTraining, keras.Model):
+class PixelModel(ImageModel, keras.Model):
     """A functional model of raster layers with an exact likelihood (van den Oord et al. 2016, equations 1 and 2).
 
     p(x) is the product over pixels in raster order, and inside a pixel over colours, of p(value | values before).
@@ -51,12 +43,13 @@ class PixelModel(LikelihoodTraining, keras.Model):
 
     def __init__(self, inputs, outputs, name=None, **kwargs):
         super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
+        likelihood_of_logits(self.outputs[0].shape, image_input(self).shape)  # refuses other shapes
         RasterGraph(self)  # refuses layers that are not causal or cannot be sampled
 
     @property
     def image_shape(self):
         """(height, width, colours)."""
-        return tuple(image_input(self).shape[1:])
+        return image_shape_of(self)
 
     @property
     def levels(self):
@@ -76,6 +69,11 @@ class PixelModel(LikelihoodTraining, keras.Model):
         """The length of the vector that an image is given with, or None for a model that takes no vector."""
         return None
 
+    @property
+    def stages(self):
+        """The functional models that draw an image, one after the other: a list of the model itself."""
+        return collections.UserList([self])  # in a plain list, `load_model` would search for weights without end
+
     # Training
 
     def default_loss(self):
@@ -90,163 +88,33 @@ class PixelModel(LikelihoodTraining, keras.Model):
 
     # Likelihood
 
-    def log_likelihood(self, images, labels=None, vectors=None, conditioning=(), batch_size=128):
-        """Exact log-likelihood of images, log p(x); log p(x | label) for a class-conditional model.
+    def in_batches(self, function, images, conditions, batch_size):
+        """A function of images and their logits, compiled, for all images.
 
         Args:
-            images: integers 0..levels-1 (batch, height, width, colours).
-            labels: integer, or one per image, for a model with `num_classes`.
-            vectors: array (conditioning_dim,), or one per image, for a model with `conditioning_dim`.
-            conditioning: the model's inputs beside these, in their order, one array each with an entry per image.
-            batch_size: int, how many at a time.
+            function: maps an int32 tensor (batch, height, width, colours) and its logits to a tensor (batch, ...).
+            images: integer array (count, height, width, colours).
+            conditions: dictionary from `pixel_zoo.inputs.check_conditions`.
+            batch_size: int, how many images at a time.
 
         Returns:
-            float32 NumPy array (batch,) in nats.
-
-        Raises:
-            TypeError, ValueError: naming the argument that is wrong, missing or needless.
+            NumPy array (count, ...).
         """
-        return self._in_batches(log_likelihood, images, labels, vectors, conditioning, batch_size)
-
-    def log_probabilities(self, images, labels=None, vectors=None, conditioning=(), batch_size=128):
-        """What is expected of each value: log p(value = v | the values before it), for every v that it might take.
-
-        Those of the values that the images hold sum to `log_likelihood`.
-
-        Args:
-            images, labels, vectors, conditioning, batch_size: as of `log_likelihood`.
-
-        Returns:
-            float32 NumPy array (batch, height, width, colours, levels) in nats.
-
-        Raises:
-            TypeError, ValueError: naming the argument that is wrong, missing or needless.
-        """
-        return self._in_batches(_expected, images, labels, vectors, conditioning, batch_size)
-
-    def _in_batches(self, function, images, labels, vectors, conditioning, batch_size):
-        """A function of (images, logits) of all images, as a NumPy array."""
-        images = check_images(images, self.image_shape, self.levels)
-        given = given_values(self, len(images), labels, vectors, conditioning)
-        positive_integer("batch_size", batch_size)
         compiled = self._compiled(function)
-        return np.concatenate(
-            [
-                _of_batch(compiled, *(values[i : i + batch_size] for values in (images.astype("int32"), *given)))
-                for i in range(0, len(images), batch_size)
-            ]
-        )
+        values = (images.astype("int32"), *condition_values(self, conditions))
+        firsts = range(0, len(images), batch_size)
+        return np.concatenate([_of_batch(compiled, *(v[i : i + batch_size] for v in values)) for i in firsts])
 
     def _compiled(self, function):
-        """A function of (images, logits) as one of images and what they are given with, kept with the model."""
+        """A function of (images, logits) as one of images and their conditions, kept with the model."""
         kept = self.__dict__.setdefault("_pixel_zoo_compiled", {})
         if function not in kept:
 
-            def run(images, *given):
-                return function(images, self(join_inputs(self, images, given), training=False))
+            def run(images, *conditions):
+                return function(images, self(join_inputs(self, images, conditions), training=False))
 
             kept[function] = backend.compiled(run, self.variables)
         return kept[function]
-
-    def bits_per_dim(self, images, labels=None, vectors=None, conditioning=(), batch_size=128):
-        """-log2 p(x) for each value of an image; arguments as `log_likelihood`, float32 NumPy array (batch,)."""
-        nats = -self.log_likelihood(images, labels, vectors, conditioning, batch_size)
-        return bits_per_dim(nats, self.image_shape)
-
-    # Sampling
-
-    def generate(
-        self,
-        num_images=16,
-        seed=0,
-        temperature=1.0,
-        top_k=None,
-        top_p=None,
-        labels=None,
-        vectors=None,
-        conditioning=(),
-        batch_size=128,
-        jit_compile="auto",
-        progress=None,
-        return_log_likelihood=False,
-    ):
-        """Draw images, pixel by pixel and exactly.
-
-        Args:
-            num_images, seed, temperature, top_k, top_p: as of `pixel_zoo.sampling.generate`.
-            labels, vectors, conditioning: as of `log_likelihood`: what the images are given with.
-            batch_size, jit_compile, progress, return_log_likelihood: as of `pixel_zoo.sampling.generate`.
-
-        Returns:
-            NumPy array (num_images, height, width, colours), uint8 for up to 256 levels, else int32. With
-            `return_log_likelihood`, a pair of it and a float32 NumPy array (num_images,) of nats.
-
-        Raises:
-            ValueError, TypeError: naming the argument that is wrong, missing or needless, before any work.
-        """
-        positive_integer("num_images", num_images)
-        return sampling.generate(
-            self,
-            num_images,
-            seed,
-            temperature,
-            top_k,
-            top_p,
-            conditioning=given_values(self, num_images, labels, vectors, conditioning),
-            batch_size=batch_size,
-            jit_compile=jit_compile,
-            progress=progress,
-            return_log_likelihood=return_log_likelihood,
-        )
-
-    def complete(
-        self,
-        images,
-        known,
-        seed=0,
-        temperature=1.0,
-        top_k=None,
-        top_p=None,
-        labels=None,
-        vectors=None,
-        conditioning=(),
-        batch_size=128,
-        jit_compile="auto",
-        progress=None,
-        return_log_likelihood=False,
-    ):
-        """Draw the unknown pixels of images, given the known ones before them in raster order.
-
-        Args:
-            images, known: as of `pixel_zoo.sampling.complete`.
-            seed, temperature, top_k, top_p: as of `generate`.
-            labels, vectors, conditioning: as of `log_likelihood`: what the images are given with.
-            batch_size, jit_compile, progress, return_log_likelihood: as of `pixel_zoo.sampling.complete`.
-
-        Returns:
-            NumPy array of the images' shape, known pixels as they came; else as `generate`.
-
-        Raises:
-            ValueError, TypeError: naming the argument that is wrong, missing or needless, before any work.
-        """
-        return sampling.complete(
-            self,
-            images,
-            known,
-            seed,
-            temperature,
-            top_k,
-            top_p,
-            conditioning=given_values(self, len(np.atleast_1d(images)), labels, vectors, conditioning),
-            batch_size=batch_size,
-            jit_compile=jit_compile,
-            progress=progress,
-            return_log_likelihood=return_log_likelihood,
-        )
-
-
-def _expected(images, logits):
-    return log_probabilities(logits)
 
 
 def _of_batch(function, *values):
@@ -257,7 +125,7 @@ def _of_batch(function, *values):
     return ops.convert_to_numpy(function(*padded))[:count]
 
 
-class ConfiguredModel(PixelModel):
+class ConfiguredModel(Configured, PixelModel):
     """A `PixelModel` that is rebuilt from its own few arguments, `config`, not from the graph they made."""
 
     def __init__(self, inputs, outputs, config, name=None, **kwargs):
@@ -271,10 +139,3 @@ class ConfiguredModel(PixelModel):
     @property
     def conditioning_dim(self):
         return self._config.get("conditioning_dim")
-
-    def get_config(self):
-        return {"name": self.name, "trainable": self.trainable, **self._config}
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        return cls(**config)

@@ -4,11 +4,18 @@ import keras
 
 from pixel_zoo.checks import positive_integer
 from pixel_zoo.layers import DiagonalBiLSTM, RowLSTM
-from pixel_zoo.models.conditioning import Conditioning
-from pixel_zoo.models.network import check_dropout, check_image_shape, dtype_name, raster_network
+from pixel_zoo.models.network import Network, constructor_arguments
 from pixel_zoo.models.pixel_model import ConfiguredModel
 
 RECURRENCES = {"row": RowLSTM, "diagonal": DiagonalBiLSTM}
+
+
+def block(network, x, name):
+    """The body of a residual block: x (2h) -> LSTM (h)."""
+    config = network.config
+    recurrence = RECURRENCES[config.recurrence]
+    lstm = recurrence(config.units, colours=network.colours, dtype=config.dtype, name=f"{name}_lstm")
+    return lstm(x, bias=network.bias(lstm.name, lstm.input_to_state.filters))
 
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
@@ -56,67 +63,27 @@ class PixelRNN(ConfiguredModel):
 
     def __init__(
         self,
-        image_shape=(28, 28, 1),
-        levels=2,
-        recurrence="diagonal",
-        units=16,
-        num_blocks=7,
-        head_filters=32,
-        residual=True,
-        skip=True,
-        dropout=0.0,
-        num_classes=None,
-        conditioning_dim=None,
-        small_shape=None,
-        copy_known=True,
-        position_embedding=False,
-        dtype=None,
-        name=None,
+        image_shape: tuple[int, int, int] = (28, 28, 1),
+        levels: int = 2,
+        recurrence: str = "diagonal",
+        units: int = 16,
+        num_blocks: int = 7,
+        head_filters: int = 32,
+        residual: bool = True,
+        skip: bool = True,
+        dropout: float = 0.0,
+        num_classes: int | None = None,
+        conditioning_dim: int | None = None,
+        small_shape: tuple[int, int] | None = None,
+        copy_known: bool = True,
+        position_embedding: bool = False,
+        dtype: str | None = None,
+        name: str | None = None,
         **kwargs,
     ):
-        image_shape, dropout = check_image_shape(image_shape), check_dropout(dropout)
-        dtype = dtype_name(dtype)
+        config = constructor_arguments(locals())
         positive_integer("units", units)
         if recurrence not in RECURRENCES:
             raise ValueError(f"recurrence must be one of {', '.join(map(repr, RECURRENCES))}, got {recurrence!r}")
-
-        conditioning = Conditioning(
-            image_shape, levels, units, num_classes, conditioning_dim, small_shape, copy_known, dtype
-        )
-
-        def body(x, name):
-            lstm = RECURRENCES[recurrence](units, colours=image_shape[-1], dtype=dtype, name=f"{name}_lstm")
-            return lstm(x, bias=conditioning.bias(f"{name}_lstm", lstm.input_to_state.filters))
-
-        inputs, outputs = raster_network(
-            image_shape,
-            levels,
-            2 * units,
-            num_blocks,
-            body,
-            head_filters,
-            residual,
-            skip,
-            dropout,
-            conditioning,
-            dtype,
-            position_embedding,
-        )
-        config = {
-            "image_shape": image_shape,
-            "levels": levels,
-            "recurrence": recurrence,
-            "units": units,
-            "num_blocks": num_blocks,
-            "head_filters": head_filters,
-            "residual": residual,
-            "skip": skip,
-            "dropout": dropout,
-            "num_classes": num_classes,
-            "conditioning_dim": conditioning_dim,
-            "small_shape": small_shape,
-            "copy_known": copy_known,
-            "position_embedding": position_embedding,
-            "dtype": dtype,
-        }
-        super().__init__(inputs, outputs, config, name=name, **kwargs)
+        network = Network(config, width=2 * units, upsampled=units)
+        super().__init__(*network.connect(block), config, name=name, **kwargs)

@@ -125,8 +125,8 @@ class RasterGraph:
     def _maps_of_layer(self, node):
         """Ids of the map that a raster layer is applied to, and of its conditioning map or None."""
         layer = node.operation
-        arguments = dict(zip(("x", "bias"), node.arguments.args, strict=False)) | node.arguments.kwargs
-        x, bias = arguments["x"], arguments.get("bias")
+        arguments = dict(zip(("x", layer.map_argument), node.arguments.args, strict=False)) | node.arguments.kwargs
+        x, bias = arguments["x"], arguments.get(layer.map_argument)
         if layer.of_rows_above:
             if layer.sees_itself and id(x) in self._waits:
                 raise ValueError(

@@ -14,6 +14,7 @@ from pixel_zoo.layers.colours import (
     unsort_features,
 )
 from pixel_zoo.likelihoods import likelihood_of_logits
+from pixel_zoo.sampler import Sampler
 from pixel_zoo.sampling.pointwise import run_pointwise
 from pixel_zoo.sampling.raster_graph import RasterGraph, autocast, is_projection
 from pixel_zoo.sampling.rows_above import RowsAbove, all_columns, enter_row
@@ -34,52 +35,50 @@ class Walker:
 
     Args:
         model: functional Keras model; see `RasterGraph`.
-        sampler: `pixel_zoo.sampling.Sampler`.
+        sampler_class: `Sampler`, or a subclass of it, whose rules are compiled; their options are tensors.
     """
 
-    def __init__(self, model, sampler):
+    def __init__(self, model, sampler_class=Sampler):
         self.graph = RasterGraph(model)
         self.rows_above = RowsAbove(self.graph)
         self.layer_nodes = [node for node in self.graph.nodes if node.raster is not None]
-        self.sampler = sampler
-        self.likelihood = likelihood_of_logits(model.outputs[0].shape)
+        self.sampler_class = sampler_class
+        self.likelihood = likelihood_of_logits(model.outputs[0].shape, (None, *self.graph.image_shape))
 
-    def __call__(self, noise, temperature, images=None, known=None, conditioning=()):
-        """Fill in what is not known.
+    def __call__(self, noise, options, images=None, known=None, conditioning=()):
+        """Draw what is not known.
 
         Args:
-            noise: float32 tensor (batch, height, width, colours) in [0, 1).
-            temperature: float32 tensor (batch,).
+            noise: float32 tensor (batch, height, width, colours) of numbers above 0 and below 1.
+            options: tensors of each image's options of sampling, see `Sampler.draw`.
             images: int32 tensor of the noise's shape, of which only known values are read; or None, nothing is known.
             known: bool tensor (batch, height, width), or None.
             conditioning: the model's other inputs, in their order.
 
         Returns:
             (images, log_likelihood): int32 tensor of the noise's shape, and float32 tensor (batch,) of nats under the
-            model itself, whatever the temperature.
+            model itself, whatever the options.
         """
-        weights, states, maps = self.start(ops.shape(temperature)[0], conditioning)
+        weights, states, maps = self.start(ops.shape(noise)[0], conditioning)
         rows = {"noise": to_rows(noise), "maps": maps}
         if images is not None:
             rows |= {"given": to_rows(images), "known": ops.transpose(known, (1, 2, 0))}
 
         def row(carry, row):
             states, total = carry
-            states, values, log_prob = self._any_row(weights, states, row, temperature)
+            states, values, log_prob = self._any_row(weights, states, row, options)
             return (states, total + log_prob), values
 
-        (_, log_likelihood), values = backend.scan(row, (states, ops.zeros_like(temperature)), rows)
+        (_, log_likelihood), values = backend.scan(row, (states, _no_nats(options)), rows)
         return from_rows(values), log_likelihood
 
-    def _any_row(self, weights, states, row, temperature):
+    def _any_row(self, weights, states, row, options):
         if "known" not in row:
-            return self.sample_row(weights, row["maps"], states, row["noise"], temperature)
+            return self.sample_row(weights, row["maps"], states, row["noise"], options)
         return ops.cond(
             ops.all(row["known"]),
             lambda: self.known_row(weights, row["maps"], states, row["given"]),
-            lambda: self.sample_row(
-                weights, row["maps"], states, row["noise"], temperature, row["given"], row["known"]
-            ),
+            lambda: self.sample_row(weights, row["maps"], states, row["noise"], options, row["given"], row["known"]),
         )
 
     def start(self, batch, conditioning=()):
@@ -99,15 +98,15 @@ class Walker:
         states = [layer.initial_state(w, batch, width) for layer, w in self._with_layers(weights)]
         return (above, weights, self._projections()), (states_above, states), self._conditioning(conditioning, batch)
 
-    def sample_row(self, weights, maps, states, noise, temperature, given=None, known=None):
+    def sample_row(self, weights, maps, states, noise, options, given=None, known=None):
         """A row from left to right.
 
         Args:
             weights: from `start`.
             maps: this row of the maps from `start`.
             states: from `start`, or from the row above.
-            noise: float32 tensor (width, batch, colours) in [0, 1).
-            temperature: float32 tensor (batch,).
+            noise: float32 tensor (width, batch, colours) of numbers above 0 and below 1.
+            options: as of a call.
             given: int32 tensor (width, batch, colours), of which only known values are read; None: nothing is known.
             known: bool tensor (width, batch), or None.
 
@@ -120,15 +119,15 @@ class Walker:
         pixels = {"contexts": contexts, "noise": noise, "beside": self._maps_beside_image(maps)}
         if known is not None:
             pixels |= {"given": given, "known": known}
-        batch = ops.shape(temperature)[0]
+        batch = ops.shape(noise)[1]
         memories = [layer.initial_memory(w, batch) for layer, w in self._with_layers(weights_of_steps)]
 
         def pixel(carry, pixel):
             memories, total = carry
-            memories, left, values, log_prob = self._pixel(weights_of_steps, memories, pixel, temperature)
+            memories, left, values, log_prob = self._pixel(weights_of_steps, memories, pixel, options)
             return (memories, total + log_prob), (values, left)
 
-        (_, log_prob), (values, left) = backend.scan(pixel, (memories, ops.zeros_like(temperature)), pixels)
+        (_, log_prob), (values, left) = backend.scan(pixel, (memories, _no_nats(options)), pixels)
         return self._leave_row(weights, states, maps, contexts, *left), values, log_prob
 
     def known_row(self, weights, maps, states, given):
@@ -190,14 +189,14 @@ class Walker:
         return [rows(values[id(tensor)]) for tensor in self.graph.maps]
 
     def _projections(self):
-        """Kernel and bias of each 1x1 convolution of the conditioning that rows make, `()` for other operations."""
+        """Kernel and bias of each 1x1 convolution of the conditioning that rows make; `[]` of other operations."""
 
         def weights(layer):
-            bias = (ops.cast(layer.bias, layer.compute_dtype),) if layer.use_bias else ()
-            return ops.cast(layer.kernel, layer.compute_dtype)[0, 0], *bias
+            bias = [ops.cast(layer.bias, layer.compute_dtype)] if layer.use_bias else []
+            return [ops.cast(layer.kernel, layer.compute_dtype)[0, 0], *bias]
 
         operations = [node.operation for node in self.graph.conditioning_of_rows]
-        return [weights(operation) if is_projection(operation) else () for operation in operations]
+        return [weights(operation) if is_projection(operation) else [] for operation in operations]
 
     def _conditioning_of_row(self, projections, maps):
         """What the conditioning gives to a row: dictionary from ids of symbolic tensors to (width, batch, features).
@@ -220,7 +219,7 @@ class Walker:
         rows = {tensor: values[tensor][0] for tensor in self.graph.conditioning_maps()}
         return {tensor: row if tensor in biases else all_columns(row, width) for tensor, row in rows.items()}
 
-    def _pixel(self, weights, memories, pixel, temperature):
+    def _pixel(self, weights, memories, pixel, options):
         """One pixel, its colours in turn: (memories, (records, maps read below), values, log_prob)."""
         bases = [
             layer.enter_pixel(w, context, memory)
@@ -233,7 +232,7 @@ class Walker:
         for colour in range(self.graph.colours):
             self._advance(weights, features, bases, outputs, colour, predicts=True)
             logits = features[self.graph.output][colour]
-            value = self._value(logits, pixel, colour, temperature)
+            value = self._value(logits, pixel, colour, options)
             log_prob = log_prob + self._log_prob(value, logits)
             features[self.graph.image].append(ops.expand_dims(value, -1))
             self._advance(weights, features, bases, outputs, colour, predicts=False)
@@ -258,14 +257,14 @@ class Walker:
                 outputs[node.raster].append(output)
                 features[node.output].append(output[0])
 
-    def _value(self, logits, pixel, colour, temperature):
+    def _value(self, logits, pixel, colour, options):
         """The given value where it is known, else one drawn from the logits."""
-        class_logits = self.likelihood.class_logits(self._squeeze(logits))
-        drawn = self.sampler(class_logits, pixel["noise"][:, colour], temperature)
+        class_logits = ops.cast(self.likelihood.class_logits(self._squeeze(logits)), "float32")
+        drawn = self.sampler_class.draw(class_logits, pixel["noise"][:, colour], options)
         return ops.where(pixel["known"], pixel["given"][:, colour], drawn) if "known" in pixel else drawn
 
     def _log_prob(self, values, logits):
-        return self.likelihood.log_prob(values, self._squeeze(logits))
+        return ops.cast(self.likelihood.log_prob(values, self._squeeze(logits)), "float32")
 
     def _squeeze(self, logits):
         return logits[..., 0] if self.likelihood.levels == 2 else logits
@@ -285,6 +284,11 @@ class Walker:
         """Features (..., c) sorted by colour as a list, one entry per colour."""
         _, widths = by_colour(feature_colours(x.shape[-1], self.graph.colours))
         return [colour_slice(x, widths, colour) for colour in range(len(widths))]
+
+
+def _no_nats(options):
+    """The log-likelihood of nothing yet, one for each image."""
+    return ops.zeros_like(options["temperature"])
 
 
 def to_rows(x):

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pixel_zoo.arguments import check_images, check_partly_known, check_sampling, check_seeds
+from pixel_zoo.arguments import check_images, check_partly_known, check_seeds
 from pixel_zoo.checks import positive_integer
+from pixel_zoo.sampler import Sampler
 from pixel_zoo.serving.answer import check_answer
 from pixel_zoo.serving.grpc_transport import GrpcTransport
 from pixel_zoo.serving.rest_transport import RestTransport
@@ -225,7 +226,7 @@ class Client:
 
     def _draw(self, name, given, num_images, seed, temperature, labels, vectors, return_log_likelihood):
         """Call a signature that draws: the images, or a pair of them and their log-likelihood."""
-        check_sampling(temperature, None, None)
+        Sampler(temperature)
         noise = {"seed": check_seeds(seed, num_images), "temperature": np.full(num_images, temperature, "float32")}
         drawn = self._call(name, given | noise, labels, vectors)
         if "known" in given and (drawn["image"] != given["image"])[given["known"]].any():

@@ -11,13 +11,15 @@ from keras import ops
 
 from pixel_zoo import backend
 from pixel_zoo.checks import positive_integer
-from pixel_zoo.inputs import join_inputs, other_inputs
-from pixel_zoo.likelihoods import bits_per_dim, log_likelihood, log_probabilities
-from pixel_zoo.sampling import Sampler, Walker
+from pixel_zoo.inputs import condition_values, image_shape_of, logits_of, other_inputs, stages_of
+from pixel_zoo.likelihoods import bits_per_dim, likelihood_of_logits, log_likelihood, log_probabilities
+from pixel_zoo.sampler import Sampler
+from pixel_zoo.sampling import Walker
 from pixel_zoo.serving.warm_up import BATCH_SIZES, write_warm_up
+from pixel_zoo.stages import draw_stages, scales, subsample
 
 
-def export(model, path, version=1, jit_compile=False):
+def export(model: keras.Model, path: str | os.PathLike, version: int = 1, jit_compile: bool = False) -> pathlib.Path:
     """Write a SavedModel that scores, draws, completes and explains images.
 
     | signature | inputs | outputs |
@@ -27,14 +29,17 @@ def export(model, path, version=1, jit_compile=False):
     | `sample` | `seed` int64 [n], `temperature` float32 [n] | `image` uint8 [n,H,W,C], `log_likelihood` float32 [n] |
     | `complete` | `image`, `known` bool [n,H,W], `seed`, `temperature` | as `sample` |
     | `upscale`, of multi-scale models alone | `small` uint8 [n,h,w,C], `seed`, `temperature` | as `sample` |
+    | `sample_with_options`, `complete_with_options`, `upscale_with_options` | those of `sample` ..., and `top_k` \
+      int32 [n], `top_p` float32 [n], `min_p` float32 [n] | as `sample` |
 
     Each takes what the model is given beside the image too: `label` int64 [n], `vector` float32 [n,d], or whatever the
-    inputs of a model composed by hand are called (int64 or float32).
+    inputs of a model composed by hand are called (int64 or float32). `top_k` 0, `top_p` 1 and `min_p` 0 keep all
+    values: with these, a signature with options answers as the one without.
 
     Images are int32 for models of more than 256 levels. The signatures need TensorFlow alone; the same seeds give the
-    same images as `generate` and `complete`. Other shapes, values outside the levels, labels outside the
-    classes and temperatures below 0 are answered with INVALID_ARGUMENT; what an image holds where it is not known is
-    not looked at.
+    same images as `generate` and `complete`. The values of unknown pixels are ignored. A wrong shape, inputs of
+    different lengths, values outside the levels, labels outside the classes and options out of range are answered with
+    INVALID_ARGUMENT and the name of the input.
 
     Args:
         model: a functional model of raster layers, such as `pixel_zoo.models.PixelCNN`, or a multi-scale model.
@@ -84,108 +89,108 @@ def _signatures(model, jit_compile):
     """The concrete functions by name."""
     import tensorflow as tf
 
-    stages = [_Stage(stage, jit_compile) for stage in getattr(model, "stages", [model])]
-    image_shape, levels = stages[-1].image_shape, stages[-1].levels
-    height, width, colours = image_shape
+    stages = stages_of(model)
+    image_shape, levels = image_shape_of(stages[-1]), likelihood_of_logits(stages[-1].outputs[0].shape).levels
     image_dtype = tf.uint8 if levels <= 256 else tf.int32
-    image = tf.TensorSpec((None, height, width, colours), image_dtype, name="image")
-    small = tf.TensorSpec((None, *stages[0].image_shape), image_dtype, name="small")
-    known = tf.TensorSpec((None, height, width), tf.bool, name="known")
+    image = tf.TensorSpec((None, *image_shape), image_dtype, name="image")
+    small = tf.TensorSpec((None, *image_shape_of(stages[0])), image_dtype, name="small")
+    known = tf.TensorSpec((None, *image_shape[:2]), tf.bool, name="known")
     seed = tf.TensorSpec((None,), tf.int64, name="seed")
     temperature = tf.TensorSpec((None,), tf.float32, name="temperature")
-    others = other_inputs(stages[0].model)  # every stage takes them; all but the first take a smaller image too
+    rules = [tf.TensorSpec((None,), rule.dtype, name=name) for name, rule in Sampler.rules().items()]
+    others = [_spec_of_other(tensor) for tensor in other_inputs(stages[0])]  # every stage has them
+    # What checks a request stays outside of these: XLA would leave it out.
+    walks = [backend.compiled(Walker(stage), stage.variables, xla=jit_compile) for stage in stages]
 
-    def named(given):
-        return {tensor.name: _checked(model, tensor, value) for tensor, value in zip(others, given, strict=True)}
+    def conditions_of(inputs):
+        return {spec.name: _checked_condition(model, spec.name, inputs[spec.name]) for spec in others}
 
-    def score(image, *given):
-        images, values = _checked_images(image, levels), named(given)
-        nats = 0.0
-        for stage in stages:
-            part = stage.part_of(images, image_shape)
-            nats, values = nats + stage.score(part, values), values | {"small": part}
+    def on_scales(function, images, conditions):
+        parts = scales(model, images, conditions)
+        return [function(images, logits_of(stage, images, conditions)) for stage, images, conditions in parts]
+
+    def score(inputs):
+        nats = sum(on_scales(log_likelihood, _checked_images("image", inputs["image"], levels), conditions_of(inputs)))
+        nats = tf.cast(nats, tf.float32)
         return {"log_likelihood": nats, "bits_per_dim": bits_per_dim(-nats, image_shape)}
 
-    def expect(image, *given):
-        """As `MultiScalePixelRNN.log_probabilities`: every stage's expectation, given the image of the one before."""
-        images, values = _checked_images(image, levels), named(given)
-        expected = []
-        for stage in stages:
-            part = stage.part_of(images, image_shape)
-            expected.append(stage.log_probabilities(part, values))
-            values = values | {"small": part}
-        return {"log_probability": model.merge(expected) if len(stages) > 1 else expected[0]}
+    def expect(inputs):
+        """As `log_probabilities` of the model."""
+        images = _checked_images("image", inputs["image"], levels)
+        expected = on_scales(lambda _, logits: log_probabilities(logits), images, conditions_of(inputs))
+        expected = model.merge(expected) if len(stages) > 1 else expected[0]
+        return {"log_probability": tf.cast(expected, tf.float32)}
 
-    def walk(seed, temperature, values, images_and_known=(), small=None):
-        """Draw the stages' images, each given the one before; the first is `small` where that is given."""
-        _check_temperature(temperature)
-        drawn, nats = small, 0.0
-        for stream, stage in enumerate(stages):
-            if drawn is not None:
-                values = values | {"small": drawn}
-            if stream > 0 or small is None:
-                parts = [stage.part_of(x, image_shape) for x in images_and_known]
-                noise = backend.uniform_noise(_seed_words(seed), stage.image_shape, stream)
-                drawn, more = stage.draw(noise, temperature, values, parts)
-                nats = nats + more
-        return {"image": tf.cast(drawn, image_dtype), "log_likelihood": nats}
+    def walk(specs, inputs):
+        """Draw the stages' images, each given the one before; the first is `small` if that is given."""
+        options, parts, first = _checked_options(inputs), (), None
+        if known in specs:
+            shown = tf.where(inputs["known"][..., None], inputs["image"], tf.zeros_like(inputs["image"]))
+            parts = _checked_images("image", shown, levels), inputs["known"]
+        if small in specs:
+            first = _checked_images("small", inputs["small"], levels)
 
-    def sample(seed, temperature, *given):
-        return walk(seed, temperature, named(given))
+        def draw(index, stage, conditions):
+            shape = image_shape_of(stage)
+            noise = backend.uniform_noise(backend.seed_words(inputs["seed"]), shape, stream=index)
+            images, known = (subsample(x, shape) for x in parts) if parts else (None, None)
+            return walks[index](noise, options, images, known, condition_values(stage, conditions))
 
-    def complete(image, known, seed, temperature, *given):
-        images = _checked_images(tf.where(known[..., None], image, tf.zeros_like(image)), levels)
-        return walk(seed, temperature, named(given), (images, known))
-
-    def upscale(small, seed, temperature, *given):
-        return walk(seed, temperature, named(given), small=_checked_images(small, levels, name="small"))
+        conditions = conditions_of(inputs)
+        images, nats = draw_stages(model, draw, conditions, first)
+        if first is None and getattr(model, "likelihood_kind", "exact") != "exact":
+            nats = sum(on_scales(log_likelihood, images, conditions))  # as `generate`
+        return {"image": tf.cast(images, image_dtype), "log_likelihood": tf.cast(nats, tf.float32)}
 
     def concrete(function, *specs):
-        specs = [*specs, *(_spec_of_other(tensor) for tensor in others)]
+        specs = [*specs, *others]
 
-        @functools.wraps(function)
-        def checked(*tensors):  # a server's session takes what it is fed, of any shape
-            return function(*(tf.ensure_shape(x, spec.shape) for x, spec in zip(tensors, specs, strict=True)))
+        def checked(*tensors):
+            return function(_of_one_length(specs, tensors))
 
         return tf.function(checked, autograph=False).get_concrete_function(*specs)
 
-    signatures = {
-        "score": concrete(score, image),
-        "log_probabilities": concrete(expect, image),
-        "sample": concrete(sample, seed, temperature),
-        "complete": concrete(complete, image, known, seed, temperature),
-    }
-    return signatures | ({"upscale": concrete(upscale, small, seed, temperature)} if len(stages) > 1 else {})
+    signatures = {"score": concrete(score, image), "log_probabilities": concrete(expect, image)}
+    drawn = {"sample": [], "complete": [image, known]} | ({"upscale": [small]} if len(stages) > 1 else {})
+    for name, specs in drawn.items():
+        draw = functools.partial(walk, specs)
+        signatures[name] = concrete(draw, *specs, seed, temperature)
+        signatures[f"{name}_with_options"] = concrete(draw, *specs, seed, temperature, *rules)
+    return signatures
 
 
-class _Stage:
-    """A functional model as signatures run it; what checks the request stays outside: XLA would leave it out."""
+def _of_one_length(specs, tensors):
+    """The inputs by name, of the shapes that they should have, and all with an entry for each image."""
+    import tensorflow as tf
 
-    def __init__(self, model, jit_compile):
-        walker = Walker(model, Sampler())
-        self.model, self.image_shape, self.levels = model, walker.graph.image_shape, walker.likelihood.levels
-        self._walk = backend.compiled(walker, model.variables, xla=jit_compile)
+    # A server's session takes what it is fed, of any shape.
+    inputs = {spec.name: tf.ensure_shape(x, spec.shape) for spec, x in zip(specs, tensors, strict=True)}
+    first, *further = inputs
+    count = tf.shape(inputs[first])[0]
+    checks = []
+    for name in further:
+        length = tf.shape(inputs[name])[0]
+        message = [f"{name}: must have as many entries as {first},", count, "got", length]
+        checks.append(tf.debugging.Assert(tf.equal(length, count), message))
+    with tf.control_dependencies(checks):  # what reads them might fail first, and would not name them
+        return {name: tf.identity(x) for name, x in inputs.items()}
 
-    def part_of(self, x, image_shape):
-        """This stage's rows and columns of images or masks (batch, height, width, ...) of the last stage."""
-        rows, columns = (large // own for large, own in zip(image_shape[:2], self.image_shape[:2], strict=True))
-        return x[:, ::rows, ::columns]
 
-    def score(self, images, values):
-        return log_likelihood(images, self._logits(images, values))
+def _checked_options(inputs):
+    """The options of sampling, as `Sampler.draw` takes them; a rule that is no input is off."""
+    import tensorflow as tf
 
-    def log_probabilities(self, images, values):
-        return log_probabilities(self._logits(images, values))
-
-    def draw(self, noise, temperature, values, images_and_known):
-        images, known = images_and_known or (None, None)
-        return self._walk(noise, temperature, images, known, self._others(values))
-
-    def _logits(self, images, values):
-        return self.model(join_inputs(self.model, images, self._others(values)), training=False)
-
-    def _others(self, values):
-        return [values[tensor.name] for tensor in other_inputs(self.model)]
+    options = {"temperature": inputs["temperature"]}
+    good = tf.reduce_all((options["temperature"] >= 0) & tf.math.is_finite(options["temperature"]))
+    tf.debugging.Assert(good, ["temperature: must be a finite number of at least 0, got", options["temperature"]])
+    for name, rule in Sampler.rules().items():
+        if name in inputs:
+            good = tf.reduce_all(rule.allows(inputs[name]))
+            tf.debugging.Assert(good, [f"{name}: must be {rule.allowed}, got", inputs[name]])
+        off = tf.fill(tf.shape(options["temperature"]), tf.constant(rule.off, rule.dtype))
+        options[name] = inputs.get(name, off)
+    on = [tf.reduce_any(tf.not_equal(options[name], rule.off)) for name, rule in Sampler.rules().items()]
+    return options | {"restricts": tf.reduce_any(tf.stack(on))}
 
 
 def _spec_of_other(tensor):
@@ -196,13 +201,13 @@ def _spec_of_other(tensor):
     return tf.TensorSpec(tensor.shape, tf.int64 if dtype.is_integer else dtype, name=tensor.name)
 
 
-def _checked(model, tensor, value):
-    """The value of a symbolic input beside the image, checked if it is a label."""
+def _checked_condition(model, name, value):
+    """The value of an input beside the image, checked if it is a label."""
     num_classes = getattr(model, "num_classes", None)  # of a bare functional model nothing is known
-    return value if num_classes is None or tensor.name != "label" else _check_label(value, num_classes)
+    return _checked_labels(value, num_classes) if name == "label" and num_classes is not None else value
 
 
-def _check_label(label, num_classes):
+def _checked_labels(label, num_classes):
     """The labels, cut to the classes: what reads them might fail first, and would not name them."""
     import tensorflow as tf
 
@@ -211,18 +216,7 @@ def _check_label(label, num_classes):
     return tf.clip_by_value(label, 0, num_classes - 1)
 
 
-def _seed_words(seed):
-    """The high and low uint32 words of int64 seeds."""
-    import tensorflow as tf
-
-    bits = tf.bitcast(seed, tf.uint64)
-    high = tf.bitwise.right_shift(bits, tf.constant(32, tf.uint64))
-    return tf.cast(high, tf.uint32), tf.cast(
-        tf.bitwise.bitwise_and(bits, tf.constant(0xFFFFFFFF, tf.uint64)), tf.uint32
-    )
-
-
-def _checked_images(images, levels, name="image"):
+def _checked_images(name, images, levels):
     """The images as int32, cut to the levels: what reads them might fail first, and would not name them."""
     import tensorflow as tf
 
@@ -230,10 +224,3 @@ def _checked_images(images, levels, name="image"):
     inside = tf.reduce_all((images >= 0) & (images < levels))
     tf.debugging.Assert(inside, [f"{name}: values must be 0..{levels - 1}, got", ops.min(images), ops.max(images)])
     return tf.clip_by_value(images, 0, levels - 1)
-
-
-def _check_temperature(temperature):
-    import tensorflow as tf
-
-    good = tf.reduce_all((temperature >= 0) & tf.math.is_finite(temperature))
-    tf.debugging.Assert(good, ["temperature: must be a finite number of at least 0, got", temperature])

@@ -4,6 +4,8 @@ import pathlib
 
 import numpy as np
 
+from pixel_zoo.sampler import Sampler
+
 # The sizes of batches that a server should allow where each of them is compiled: see `docs/serving.md`.
 BATCH_SIZES = (1, 4, 16, 64)
 
@@ -17,7 +19,8 @@ def write_warm_up(directory, batch_sizes):
 
     Args:
         directory: path of the SavedModel.
-        batch_sizes: tuple of ints, the sizes of the requests to each signature. All values are zeros.
+        batch_sizes: tuple of ints, the sizes of the requests to each signature. All values are zeros, but for options
+            of sampling, which are off.
     """
     import tensorflow as tf
     from tensorflow.core.protobuf import saved_model_pb2
@@ -27,6 +30,7 @@ def write_warm_up(directory, batch_sizes):
     (graph,) = saved_model_pb2.SavedModel.FromString((directory / "saved_model.pb").read_bytes()).meta_graphs
     extra = directory / "assets.extra"
     extra.mkdir()
+    rules = Sampler.rules()
     with tf.io.TFRecordWriter(str(extra / "tf_serving_warmup_requests")) as file:
         for name, signature in sorted(graph.signature_def.items()):
             for batch_size in batch_sizes if signature.inputs else ():
@@ -35,6 +39,7 @@ def write_warm_up(directory, batch_sizes):
                 request.model_spec.signature_name = name
                 for key, info in signature.inputs.items():
                     sizes = [dim.size for dim in info.tensor_shape.dim[1:]]
-                    zeros = np.zeros((batch_size, *sizes), tf.as_dtype(info.dtype).as_numpy_dtype)
-                    request.inputs[key].CopyFrom(tf.make_tensor_proto(zeros))
+                    value = rules[key].off if key in rules else 0
+                    values = np.full((batch_size, *sizes), value, tf.as_dtype(info.dtype).as_numpy_dtype)
+                    request.inputs[key].CopyFrom(tf.make_tensor_proto(values))
                 file.write(log.SerializeToString())

@@ -1,0 +1,31 @@
+"""Models that are saved as the arguments of their constructor."""
+
+
+class Configured:
+    """Makes a model's configuration of its constructor's few arguments, `_config`, not of the graph that they made.
+
+    Which layers are frozen, with those inside of them, is part of it, as in Keras. Stands before the model among the
+    bases.
+    """
+
+    def get_config(self):
+        frozen = [path for path, layer in _sublayers(self) if not layer.trainable]
+        return {"name": self.name, "trainable": self.trainable, **self._config} | ({"frozen": frozen} if frozen else {})
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        arguments = {name: value for name, value in config.items() if name != "frozen"}
+        model = cls(**arguments)
+        if "frozen" in config:
+            # A layer passes what it is set to on to those inside of it, which come after it here.
+            for path, layer in _sublayers(model):
+                layer.trainable = path not in config["frozen"]
+        return model
+
+
+def _sublayers(layer, prefix=""):
+    """(path, layer) of all layers inside a layer or model, each before those inside of it."""
+    for child in layer._flatten_layers(include_self=False, recursive=False):
+        path = f"{prefix}{child.name}"
+        yield path, child
+        yield from _sublayers(child, f"{path}/")

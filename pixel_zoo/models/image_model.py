@@ -1,0 +1,213 @@
+"""What all models share: likelihoods, sampling and completion, stage by stage."""
+
+from collections.abc import Sequence
+from typing import Unpack
+
+import numpy as np
+from keras import ops
+from numpy.typing import ArrayLike
+
+from pixel_zoo.arguments import check_images, check_partly_known, check_seeds
+from pixel_zoo.checks import positive_integer
+from pixel_zoo.inputs import check_conditions
+from pixel_zoo.likelihoods import bits_per_dim, log_likelihood, log_probabilities
+from pixel_zoo.models.likelihood_training import LikelihoodTraining
+from pixel_zoo.sampling import Drawing, DrawingOptions
+from pixel_zoo.stages import draw_stages, scales, subsample
+
+
+class ImageModel(LikelihoodTraining):
+    """A model of images that consists of stages: `PixelModel`, its own only stage, or `MultiScalePixelRNN`.
+
+    Subclasses have these attributes:
+        stages: list of `PixelModel`s, in the order in which they are drawn.
+        image_shape: (height, width, colours).
+        levels: int, how many values a colour of a pixel takes.
+        likelihood_kind: "exact" or "lower bound": what `log_likelihood` is.
+        num_classes: int, how many labels an image may be given with, or None for a model that takes no label.
+        conditioning_dim: int, length of the vector that an image is given with, or None.
+    """
+
+    # Likelihood
+
+    def log_likelihood(
+        self,
+        images: ArrayLike,
+        labels: ArrayLike | None = None,
+        vectors: ArrayLike | None = None,
+        *,
+        conditioning: Sequence[ArrayLike] = (),
+        batch_size: int = 128,
+    ) -> np.ndarray:
+        """log p(x) of images, exact or a lower bound (`likelihood_kind`); log p(x | label) if they have labels.
+
+        Args:
+            images: integers 0..levels-1 (batch, height, width, colours).
+            labels: integer, or one per image, for a model with `num_classes`.
+            vectors: array (conditioning_dim,), or one per image, for a model with `conditioning_dim`.
+            conditioning: the model's inputs beside these, in their order, one array each with an entry per image.
+            batch_size: int, how many at a time.
+
+        Returns:
+            float32 NumPy array (batch,) in nats; float64 for a model of dtype float64.
+
+        Raises:
+            TypeError, ValueError: naming the argument that is wrong, missing or superfluous.
+        """
+        return sum(self._score(log_likelihood, images, labels, vectors, conditioning, batch_size))
+
+    def bits_per_dim(
+        self,
+        images: ArrayLike,
+        labels: ArrayLike | None = None,
+        vectors: ArrayLike | None = None,
+        *,
+        conditioning: Sequence[ArrayLike] = (),
+        batch_size: int = 128,
+    ) -> np.ndarray:
+        """-log2 p(x) for each value of an image; arguments as of `log_likelihood`, float32 NumPy array (batch,)."""
+        nats = -self.log_likelihood(images, labels, vectors, conditioning=conditioning, batch_size=batch_size)
+        return bits_per_dim(nats, self.image_shape)
+
+    def log_probabilities(
+        self,
+        images: ArrayLike,
+        labels: ArrayLike | None = None,
+        vectors: ArrayLike | None = None,
+        *,
+        conditioning: Sequence[ArrayLike] = (),
+        batch_size: int = 128,
+    ) -> np.ndarray:
+        """The predicted distribution of each value: log p(value = v | the values before it), for every v.
+
+        Values come in the model's order: raster order, or, of a multi-scale model, the smallest image, then what the
+        next one adds. The log-probabilities of the values that the images hold sum to `log_likelihood` where that is
+        exact. Where it is a lower bound, those of a smaller image's pixels are of their last prediction.
+
+        Args:
+            images, labels, vectors, conditioning, batch_size: as of `log_likelihood`.
+
+        Returns:
+            float32 NumPy array (batch, height, width, colours, levels) in nats; float64 for a model of dtype float64.
+
+        Raises:
+            TypeError, ValueError: naming the argument that is wrong, missing or superfluous.
+        """
+        expected = self._score(_log_probabilities, images, labels, vectors, conditioning, batch_size)
+        return ops.convert_to_numpy(self.merge(list(expected)))
+
+    def merge(self, expected):
+        """The log-probabilities of the model's images, from a list of those of each stage's."""
+        (only,) = expected
+        return only
+
+    def _score(self, function, images, labels, vectors, conditioning, batch_size):
+        """A function of (images, logits) of each stage, as NumPy arrays."""
+        images = check_images(images, self.image_shape, self.levels)
+        positive_integer("the number of images", len(images))
+        positive_integer("batch_size", batch_size)
+        conditions = check_conditions(self, len(images), labels, vectors, conditioning)
+        return self._score_checked(function, images, conditions, batch_size)
+
+    def _score_checked(self, function, images, conditions, batch_size):
+        return (
+            stage.in_batches(function, of_stage, given, batch_size)
+            for stage, of_stage, given in scales(self, images, conditions)
+        )
+
+    # Sampling
+
+    def generate(
+        self,
+        num_images: int = 16,
+        seed: ArrayLike = 0,
+        *,
+        labels: ArrayLike | None = None,
+        vectors: ArrayLike | None = None,
+        conditioning: Sequence[ArrayLike] = (),
+        return_log_likelihood: bool = False,
+        **options: Unpack[DrawingOptions],
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """Draw images, value by value and exactly.
+
+        Args:
+            num_images: int, how many.
+            seed: int, for images of seeds seed, seed + 1, ...; or one integer per image.
+            labels, vectors, conditioning: as of `log_likelihood`: what the images are given with.
+            return_log_likelihood: bool, whether to return the log-likelihood too.
+            sampler: `pixel_zoo.sampling.Sampler`, how values are drawn.
+            temperature, top_k, top_p: shorthand for a `Sampler` of these.
+            batch_size, jit_compile, progress: as of `pixel_zoo.sampling.generate`.
+
+        Returns:
+            NumPy array (num_images, height, width, colours), uint8 for up to 256 levels, else int32. With
+            `return_log_likelihood`, a pair of it and of what `log_likelihood` is of it, float32 (num_images,).
+
+        Raises:
+            ValueError, TypeError: naming the argument that is wrong, missing or superfluous, before any work.
+
+        Example:
+        >>> model = pz.models.PixelCNN((4, 4, 1), levels=4, filters=4, num_blocks=1)
+        >>> model.generate(2, seed=7, sampler=pz.sampling.Sampler(temperature=0.5, min_p=0.1)).shape
+        (2, 4, 4, 1)
+        """
+        seeds = check_seeds(seed, positive_integer("num_images", num_images))
+        drawing = Drawing.of(**options)
+        conditions = check_conditions(self, num_images, labels, vectors, conditioning)
+        images, nats = self._draw(drawing, seeds, conditions)
+        return (images, nats) if return_log_likelihood else images
+
+    def complete(
+        self,
+        images: ArrayLike,
+        known: ArrayLike,
+        seed: ArrayLike = 0,
+        *,
+        labels: ArrayLike | None = None,
+        vectors: ArrayLike | None = None,
+        conditioning: Sequence[ArrayLike] = (),
+        return_log_likelihood: bool = False,
+        **options: Unpack[DrawingOptions],
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """Draw the unknown pixels of images, given the known ones before them in the model's order.
+
+        That is raster order, or, of a multi-scale model, the smallest image in raster order, then the next one: a pixel
+        of the smallest image is drawn given only those of its known pixels that come before it. Known pixels that come
+        later do not influence a pixel.
+
+        Args:
+            images, known: as of `pixel_zoo.sampling.complete`.
+            seed, labels, vectors, conditioning, return_log_likelihood: as of `generate`.
+            sampler, temperature, top_k, top_p, batch_size, jit_compile, progress: as of `generate`.
+
+        Returns:
+            NumPy array of the images' shape, known pixels unchanged; else as `generate`.
+
+        Raises:
+            ValueError, TypeError: naming the argument that is wrong, missing or superfluous, before any work.
+        """
+        drawing = Drawing.of(**options)
+        images, known = check_partly_known(images, known, self.image_shape, self.levels)
+        seeds = check_seeds(seed, len(images))
+        conditions = check_conditions(self, len(images), labels, vectors, conditioning)
+        images, nats = self._draw(drawing, seeds, conditions, images, known)
+        return (images, nats) if return_log_likelihood else images
+
+    def _draw(self, drawing, seeds, conditions, images=None, known=None, small=None):
+        """The images, and their log-likelihoods; where nothing is known, `images` and `known` are None."""
+
+        def draw(index, stage, conditions):
+            if known is None:
+                return drawing(stage, seeds, conditions, stream=index)
+            of_stage = (subsample(x, stage.image_shape) for x in (images, known))
+            return drawing(stage, seeds, conditions, *of_stage, stream=index)
+
+        images, nats = draw_stages(self, draw, conditions, small)
+        if small is None and self.likelihood_kind != "exact":
+            # The small images that were drawn are not in the large ones.
+            nats = sum(self._score_checked(log_likelihood, images, conditions, drawing.batch_size))
+        return images, nats
+
+
+def _log_probabilities(images, logits):
+    return log_probabilities(logits)
