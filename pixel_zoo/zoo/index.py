@@ -1,5 +1,6 @@
-"""What is known of each pretrained model: its file's hash, its likelihood, how it was trained."""
+"""What is known of each pretrained model: the hash of its file, its likelihood, how it was trained."""
 
+import difflib
 import json
 import pathlib
 
@@ -22,12 +23,12 @@ def read_index():
     return json.loads(PATH.read_text())
 
 
-def list():
-    """The names of the pretrained models, sorted.
+def pretrained_names() -> list[str]:
+    """The names of the pretrained models, sorted. `pixel_zoo.list` is the older name of this function.
 
     Example:
 
-    >>> "digits_pixel_cnn" in pz.list()
+    >>> "digits_pixel_cnn" in pz.pretrained_names()
     True
     """
     return sorted(read_index())
@@ -37,16 +38,23 @@ def entry_of(name):
     """What the index says of one model.
 
     Raises:
-        ValueError: there is no such model; the message lists those there are.
+        ValueError: there is no such model; the message names the most similar one, or all.
 
     Example:
 
-    >>> entry_of("no_such_model")
+    >>> entry_of("digits_gate")
     Traceback (most recent call last):
     ...
-    ValueError: name must be one of ..., got 'no_such_model'
+    ValueError: name: there is no pretrained model 'digits_gate'; did you mean 'digits_gated'? ...
     """
     index = read_index()
     if name not in index:
-        raise ValueError(f"name must be one of {', '.join(list())}, got {name!r}")
+        raise ValueError(f"name: there is no pretrained model {name!r}; {_suggestion(name, sorted(index))}")
     return index[name]
+
+
+def _suggestion(name, names):
+    similar = difflib.get_close_matches(name, names, n=1) if isinstance(name, str) else []
+    if similar:
+        return f"did you mean {similar[0]!r}? `pixel-zoo list` lists them all"
+    return f"there are {', '.join(names)}"
