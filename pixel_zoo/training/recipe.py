@@ -150,7 +150,7 @@ def load_recipes(path):
     module = importlib.util.module_from_spec(specification)
     try:
         specification.loader.exec_module(module)
-    except Exception as error:  # whatever a user's file raises becomes one line that says where
+    except (Exception, SystemExit) as error:  # whatever a user's file raises becomes one line that says where
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
         where = f" in line {lines[-1]}" if lines else ""
         raise ValueError(f"recipe: {str(path)!r} fails{where}: {type(error).__name__}: {error}") from error
