@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import pytest
 import serving_server
+from command_line import call, refused
 from PIL import Image
-from test_cli import call, refused
 from test_models import random_images, scrambled
 
 import pixel_zoo as pz
@@ -413,7 +413,7 @@ def test_the_command_line_samples_from_a_server(server, api, tmp_path, capsys):
     assert "Servable not found" in refused(capsys, "sample", "none", *how)
     assert call("sample", "tiny", *how, "--num-images", 4, "--seed", 7) == 0
     with Client(getattr(server, api), "tiny") as client, Image.open(tmp_path / "a.png") as picture:
-        from pixel_zoo.training import pictures
+        from pixel_zoo import pictures
 
         images = client.sample(4, seed=7)
         assert (np.asarray(picture) == pictures.grid(images, 2, images.max() + 1)).all()

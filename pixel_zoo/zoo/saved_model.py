@@ -1,10 +1,8 @@
-"""Pretrained models as TensorFlow Serving finds them in `exported/`."""
+"""Pretrained models as SavedModels in `exported/`, for TensorFlow Serving."""
 
-import os
 import pathlib
 import re
 import shutil
-import tempfile
 
 from pixel_zoo.files import replacing
 from pixel_zoo.serving import export
@@ -14,27 +12,25 @@ VERSION = 1
 
 
 def write_saved_model(name, exported):
-    """Write `exported/NAME/1/` anew, and list it in `exported/models.config`.
+    """Write `exported/NAME/1/` again, and list it in `exported/models.config`.
 
     Args:
-        name: one of `pixel_zoo.list()`.
-        exported: directory that is served.
+        name: one of `pixel_zoo.pretrained_names()`.
+        exported: directory that the server reads.
 
     Returns:
         pathlib.Path of the SavedModel.
     """
     exported = pathlib.Path(exported)
-    with tempfile.TemporaryDirectory(prefix=".", dir=exported) as new:  # what is served stays until this is whole
-        export(load(name), pathlib.Path(new), version=VERSION)
+    with replacing(exported / name) as temporary:  # the old version stays until this one is whole
+        export(load(name), temporary, version=VERSION)
         shutil.rmtree(exported / name, ignore_errors=True)
-        (exported / name).mkdir()
-        os.replace(pathlib.Path(new, str(VERSION)), exported / name / str(VERSION))
     write_models_config(exported)
     return exported / name / str(VERSION)
 
 
 def write_models_config(exported):
-    """Let `models.config` list the SavedModels there are, below the comments that it begins with."""
+    """Make `models.config` list all SavedModels, below the comments at its beginning."""
     path = exported / "models.config"
     comments = re.match(r"(#.*\n)*", path.read_text())[0]
     names = sorted(file.parents[1].name for file in exported.glob(f"*/{VERSION}/saved_model.pb"))
