@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from pixel_zoo import backend
-from pixel_zoo.inputs import condition_values, image_input, image_of, image_shape_of, join_inputs
+from pixel_zoo.inputs import condition_values, image_of, image_shape_of, join_inputs
 from pixel_zoo.likelihoods import BitsPerDim, Nats, NegativeLogLikelihood, likelihood_of_logits
 from pixel_zoo.models.configured import Configured
 from pixel_zoo.models.image_model import ImageModel
@@ -43,7 +43,6 @@ class PixelModel(ImageModel, keras.Model):
 
     def __init__(self, inputs, outputs, name=None, **kwargs):
         super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
-        likelihood_of_logits(self.outputs[0].shape, image_input(self).shape)  # refuses other shapes
         RasterGraph(self)  # refuses layers that are not causal or cannot be sampled
 
     @property
