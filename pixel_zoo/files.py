@@ -1,20 +1,36 @@
-"""Writing files so that a reader never meets half of one, and directories that hold nothing else."""
+"""Writing files so that a reader never meets half of one; directories that hold nothing else and have one writer."""
 
 import contextlib
+import datetime
+import json
 import os
 import pathlib
+import signal
+import socket
+import tempfile
+import threading
+
+_LOCK = ".writer.lock"
+_HOLDER = ".writer.json"
 
 
 @contextlib.contextmanager
-def replacing(path):
-    """Yield a temporary path beside `path`, which takes the place of `path` when the block ends without an error.
+def replacing(path, *, new=False):
+    """Yield a temporary path, which is renamed to `path` when the block ends without an error.
+
+    The temporary path has the name of `path` and lies in a directory beside it that nobody else has or can write to.
+    So no file of that name is touched, and no link can lead the writing elsewhere. What was written is on the disk
+    before it is renamed. That directory is removed in any case: after an error, Ctrl-C or SIGTERM too.
 
     Args:
-        path: the file to be written; what it held stays until the block has ended.
+        path: the file or directory to be written; what it held stays until the block has ended.
+        new: bool, whether to refuse to replace an existing file, even one that appeared while the block ran.
+
+    Raises:
+        FileExistsError: `new`, and there is a file already.
 
     Example:
 
-    >>> import tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp(), "note.txt")
     >>> with replacing(path) as temporary:
     ...     _ = temporary.write_text("whole")
@@ -22,44 +38,155 @@ def replacing(path):
     'whole'
     """
     path = pathlib.Path(path)
-    temporary = path.with_name(f".unfinished-{path.name}")
-    try:
+    with _unwinding_on_sigterm(), tempfile.TemporaryDirectory(prefix=".unfinished-", dir=path.parent) as directory:
+        temporary = pathlib.Path(directory, path.name)
         yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        _synchronize(temporary)
+        if new:
+            _rename_to_new(temporary, path)
+        else:
+            os.replace(temporary, path)
+
+
+@contextlib.contextmanager
+def sole_writer(directory):
+    """Be the only process that writes into a directory, or raise an error that says which one is.
+
+    The lock ends with the process, whatever ends it. It does not stop processes that do not ask for it.
+
+    Args:
+        directory: an existing directory. The lock leaves two hidden files in it, which `holds_files` ignores.
+
+    Raises:
+        BlockingIOError: another process, or another thread of this one, is writing there; says its host, its process
+            number and since when.
+
+    Example:
+
+    >>> directory = tempfile.mkdtemp()
+    >>> with sole_writer(directory), sole_writer(directory):
+    ...     pass
+    Traceback (most recent call last):
+    ...
+    BlockingIOError: output: '...' is being written by process ... on ... since ...; wait for it, or name another ...
+    """
+    import filelock  # here: a machine that only loads and samples may lack it
+
+    directory = pathlib.Path(directory)
+    try:
+        lock = filelock.FileLock(directory / _LOCK, thread_local=False).acquire(blocking=False)
+    except filelock.Timeout:
+        raise BlockingIOError(
+            f"output: {str(directory)!r} is being written by {_holder(directory)}; wait for it, or name another directory"
+        ) from None
+    with lock:
+        since = datetime.datetime.now().astimezone().isoformat(" ", timespec="seconds")
+        with replacing(directory / _HOLDER) as temporary:
+            temporary.write_text(json.dumps({"host": socket.gethostname(), "process": os.getpid(), "since": since}))
+        try:
+            yield
+        finally:
+            (directory / _HOLDER).unlink(missing_ok=True)
+
+
+def holds_files(directory):
+    """Whether a directory holds anything but the files of `sole_writer`.
+
+    Example:
+
+    >>> holds_files(tempfile.mkdtemp())
+    False
+    """
+    return any(path.name not in (_LOCK, _HOLDER) for path in pathlib.Path(directory).iterdir())
 
 
 def new_directory(path):
     """Make the directory `path`, unless it holds anything already.
 
     Args:
-        path: the directory; parents that are missing are made too.
+        path: the directory; missing parents are made too.
 
     Returns:
         `path` as a `pathlib.Path`.
 
     Raises:
-        FileExistsError, NotADirectoryError, PermissionError: it holds files, or can't be written.
+        FileExistsError, NotADirectoryError, PermissionError: it holds files, or cannot be written.
 
     Example:
 
-    >>> import tempfile
     >>> new_directory(pathlib.Path(tempfile.mkdtemp(), "runs", "first")).name
     'first'
     """
     path = pathlib.Path(path)
-    if path.is_dir() and any(path.iterdir()):
+    if path.is_dir() and holds_files(path):
         raise FileExistsError(f"output: {str(path)!r} already holds files; name a new or empty directory")
     return writable_directory(path)
 
 
 def writable_directory(path):
-    """Make the directory `path` if need be, and raise an OSError unless files can be written into it."""
+    """Make the directory `path` if there is none, and raise an OSError unless files can be written into it."""
+    path = pathlib.Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        (path / ".unfinished").touch()
-        (path / ".unfinished").unlink()
+        with tempfile.TemporaryFile(dir=path):
+            pass
     except OSError as error:
-        raise type(error)(f"output: {str(path)!r} can't be written: {error.strerror}") from error
+        raise type(error)(f"output: {str(path)!r} cannot be written: {error.strerror}") from error
     return path
+
+
+@contextlib.contextmanager
+def _unwinding_on_sigterm():
+    """Let SIGTERM raise inside the block, so that it cleans up, before the signal does what it did before.
+
+    Where a handler is set already, the signal waits for the end of the block and then goes to that handler.
+    """
+    before = signal.getsignal(signal.SIGTERM)
+    if before is None or threading.current_thread() is not threading.main_thread():  # only there can handlers be set
+        yield
+        return
+    received = []
+
+    def handle(number, frame):
+        received.append(number)
+        if before is signal.SIG_DFL:
+            raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if received:
+            signal.raise_signal(signal.SIGTERM)
+
+
+def _synchronize(path):
+    """Have a file, or the files of a directory, written to the disk."""
+    for file in path.rglob("*") if path.is_dir() else (path,):
+        if file.is_file():
+            with open(file, "rb") as content:
+                os.fsync(content.fileno())
+
+
+def _rename_to_new(temporary, path):
+    """Rename a file, unless there is one of the new name already."""
+    try:
+        try:
+            os.link(temporary, path)
+        except (FileExistsError, FileNotFoundError):
+            raise
+        except OSError:  # a file system without hard links
+            path.touch(exist_ok=False)
+            os.replace(temporary, path)
+    except FileExistsError as error:
+        raise FileExistsError(f"output: {str(path)!r} exists already; name another file") from error
+
+
+def _holder(directory):
+    """The process that has the lock of a directory, in words."""
+    try:
+        holder = json.loads((directory / _HOLDER).read_text())
+        return f"process {holder['process']} on {holder['host']} since {holder['since']}"
+    except (OSError, ValueError, KeyError):  # it has only just got the lock
+        return "another process"
