@@ -172,7 +172,7 @@ def sample(
         images, levels = loaded.generate(num_images, **how, top_k=top_k, top_p=top_p), loaded.levels
     else:
         images, levels = _sample_served(server, model, num_images, **how)
-    from pixel_zoo.training import pictures
+    from pixel_zoo import pictures
 
     columns = max(1, round(num_images**0.5))
     pictures.save(pictures.grid(images, columns, levels), output)
@@ -199,7 +199,7 @@ def complete(
     loaded = _load(model)
     import numpy as np
 
-    from pixel_zoo.training import pictures
+    from pixel_zoo import pictures
 
     images, labels = _some_images(data, split, data_option)
     if label is not None or loaded.num_classes is None:

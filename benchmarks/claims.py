@@ -24,9 +24,9 @@ import keras
 from logistic_mixture import LogisticMixturePixelRNN
 from turns import Table
 
-from pixel_zoo import data
+from pixel_zoo import data, pictures
 from pixel_zoo.files import replacing
-from pixel_zoo.training import Recipe, evaluate, pictures, train
+from pixel_zoo.training import Recipe, evaluate, train
 from pixel_zoo.training.set_up import build_model
 
 ROOT = pathlib.Path(__file__).parent.parent

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pixel_zoo import data, layers, likelihoods, models, sampling
     from pixel_zoo.causality import CausalityError, check_causality
     from pixel_zoo.serving import export
-    from pixel_zoo.zoo import list, load
+    from pixel_zoo.zoo import list, load, pretrained_names
 
 __version__ = VERSION
 
@@ -33,6 +33,7 @@ __all__ = [
     "list",
     "load",
     "models",
+    "pretrained_names",
     "sampling",
 ]
 
@@ -43,6 +44,7 @@ _HOMES = {
     "export": "serving",
     "list": "zoo",
     "load": "zoo",
+    "pretrained_names": "zoo",
 }
 
 

@@ -77,7 +77,8 @@ def sole_writer(directory):
         lock = filelock.FileLock(directory / _LOCK, thread_local=False).acquire(blocking=False)
     except filelock.Timeout:
         raise BlockingIOError(
-            f"output: {str(directory)!r} is being written by {_holder(directory)}; wait for it, or name another directory"
+            f"output: {str(directory)!r} is being written by {_holder(directory)}; wait for it, or "
+            "name another directory"
         ) from None
     with lock:
         since = datetime.datetime.now().astimezone().isoformat(" ", timespec="seconds")

@@ -413,7 +413,7 @@ def test_the_command_line_samples_from_a_server(server, api, tmp_path, capsys):
     assert "Servable not found" in refused(capsys, "sample", "none", *how)
     assert call("sample", "tiny", *how, "--num-images", 4, "--seed", 7) == 0
     with Client(getattr(server, api), "tiny") as client, Image.open(tmp_path / "a.png") as picture:
-        from pixel_zoo.training import pictures
+        from pixel_zoo import pictures
 
         images = client.sample(4, seed=7)
         assert (np.asarray(picture) == pictures.grid(images, 2, images.max() + 1)).all()

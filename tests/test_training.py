@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixel_zoo import data
+from pixel_zoo import data, pictures
 from pixel_zoo.files import replacing
 from pixel_zoo.layers import MaskedConv2D
 from pixel_zoo.models import PixelCNN
-from pixel_zoo.training import Recipe, StopAfter, evaluate, load_recipes, override, pictures, train
+from pixel_zoo.training import Recipe, StopAfter, evaluate, load_recipes, override, train
 from pixel_zoo.training.set_up import build_model, build_optimizer
 
 TINY = Recipe(

@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 import pixel_zoo as pz
-from pixel_zoo import data
-from pixel_zoo.training import evaluate, load_recipes, pictures, train
+from pixel_zoo import data, pictures
+from pixel_zoo.training import evaluate, load_recipes, train
 
 ARCHITECTURES = ("pixel_cnn", "row_lstm", "diagonal_bilstm")
 ROOT = pathlib.Path(__file__).parents[1]

@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 
-from pixel_zoo.training.pictures import rows_appearing
+from pixel_zoo.pictures import rows_appearing
 
 COLUMNS = 4
 FRAMES = 14  # at most, of an animation

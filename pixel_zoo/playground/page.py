@@ -14,11 +14,11 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from pixel_zoo import data
 from pixel_zoo.likelihoods import bits_per_dim
+from pixel_zoo.pictures import check_pixel, surprise_of
 from pixel_zoo.playground import drawing
 from pixel_zoo.playground.guard import Guard, Listeners
 from pixel_zoo.playground.paint_canvas import paint_canvas, painted, partly_known
 from pixel_zoo.playground.surprise_map import surprise_map
-from pixel_zoo.training.inspect import check_pixel, surprise_of
 from pixel_zoo.zoo.index import read_index
 
 LOOPBACK = "127.0.0.1"

@@ -5,7 +5,7 @@ import pathlib
 import gradio as gr
 import numpy as np
 
-from pixel_zoo.training.pictures import UNKNOWN
+from pixel_zoo.pictures import UNKNOWN
 
 TOOLS = """
 <canvas aria-label="Image to be completed: paint with the pointer"></canvas>

@@ -1,10 +1,10 @@
 """Recipes, and what turns one into a trained model, its figures and its pictures."""
 
+from pixel_zoo.pictures import inspect
 from pixel_zoo.training.callbacks.checkpoint import Checkpoint
 from pixel_zoo.training.callbacks.memory import KeepFreedMemory
 from pixel_zoo.training.callbacks.stop_after import StopAfter
 from pixel_zoo.training.evaluation import evaluate
-from pixel_zoo.training.inspect import inspect
 from pixel_zoo.training.recipe import Recipe, load_recipes, override
 from pixel_zoo.training.run import train
 

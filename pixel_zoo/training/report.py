@@ -4,9 +4,8 @@ import csv
 import json
 import math
 
-from pixel_zoo import data
+from pixel_zoo import data, pictures
 from pixel_zoo.files import replacing
-from pixel_zoo.training import pictures
 
 
 def write_report(output, recipe, model, samples=True):

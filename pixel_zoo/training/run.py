@@ -8,9 +8,8 @@ import pathlib
 
 import keras
 
-from pixel_zoo import data
+from pixel_zoo import data, pictures
 from pixel_zoo.checks import positive_integer
-from pixel_zoo.training import pictures
 from pixel_zoo.training.callbacks.best_model import BestModel
 from pixel_zoo.training.callbacks.checkpoint import Checkpoint
 from pixel_zoo.training.callbacks.memory import KeepFreedMemory

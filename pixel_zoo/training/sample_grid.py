@@ -4,7 +4,7 @@ import pathlib
 
 import keras
 
-from pixel_zoo.training import pictures
+from pixel_zoo import pictures
 
 COLUMNS = 4
 

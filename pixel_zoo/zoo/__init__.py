@@ -1,6 +1,8 @@
-"""Pretrained models: by name, with what each reached and how, and whether that is so."""
+"""Pretrained models by name, and the record of how each was trained and what it reached."""
 
-from pixel_zoo.zoo.index import list
+from pixel_zoo.zoo.index import pretrained_names
 from pixel_zoo.zoo.pretrained import load
 
-__all__ = ["list", "load"]
+list = pretrained_names  # the older name
+
+__all__ = ["list", "load", "pretrained_names"]

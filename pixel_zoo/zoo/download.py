@@ -1,26 +1,35 @@
-"""Fetching a file whose size and hash are known, in as many pieces as it takes."""
+"""Fetching a file whose size and hash are known."""
 
 import os
 import pathlib
+import queue
+import re
+import stat
+import threading
+import time
 
 import filelock
 import requests
+import urllib3
 
 from pixel_zoo.zoo.whole import is_whole
 
-TIMEOUT = (10, 30)  # seconds: to connect, and without a byte
-CHUNK = 8192  # bytes; what of one has come when a connection breaks is lost
+TIMEOUT = (10, 30)  # seconds: to connect, and to wait for the next byte
+PATIENCE = 60  # seconds that a download may take in any case,
+SLOWEST = 5_000  # and bytes a second that it must bring on average after that
+CHUNK = 8192  # bytes; the part of a chunk that has arrived when a connection breaks is lost
 
 
 def download(url, path, size, sha256):
-    """Fetch a file, going on from what an earlier attempt has left.
+    """Fetch a file, and resume an interrupted download.
 
-    What has come is kept beside `path`, as `NAME.part`; `path` itself is only ever the whole file, of the right hash.
-    An attempt that breaks off is followed by another as long as each brings something. One process fetches at a time;
-    others wait for it (`NAME.lock`), and take what it has fetched.
+    What has arrived is kept beside `path`, as `NAME.part`; `path` itself is only ever the whole file with the right
+    hash. An attempt that is interrupted is followed by another one as long as each attempt brings something. No more
+    than `size` bytes are accepted. One process downloads at a time; the others wait for it (`NAME.lock`) and use its
+    file.
 
     Args:
-        url: its address, http or https.
+        url: its address, http or https. A user name and password in it are not shown in errors.
         path: where to put it; missing directories are made.
         size: int, its bytes.
         sha256: its SHA-256, in hexadecimal.
@@ -30,8 +39,9 @@ def download(url, path, size, sha256):
 
     Raises:
         FileNotFoundError: the server does not have it.
-        ConnectionError: there is no network, no server, or it does not answer (in time).
-        ValueError: what came is not that file, and nothing of it is kept; or the address is not one of http or https.
+        FileExistsError: `NAME.part` is a link, or belongs to somebody else.
+        ConnectionError: there is no network or no server, or it does not answer or is too slow.
+        ValueError: the server sends another file, of which nothing is kept; or the address is not http or https.
 
     Example:
 
@@ -40,63 +50,147 @@ def download(url, path, size, sha256):
     >>> download("http://127.0.0.1:9/none.keras", path, size=1, sha256="0")
     Traceback (most recent call last):
     ...
-    ConnectionError: http://127.0.0.1:9/none.keras can't be fetched (...); 0 of 1 bytes are there...
+    ConnectionError: http://127.0.0.1:9/none.keras cannot be fetched (...); 0 of 1 bytes are there...
     """
     path = pathlib.Path(path)
     if not url.startswith(("http://", "https://")):
-        raise ValueError(f"url must begin with http:// or https://, got {url!r}")
+        raise ValueError(f"url must begin with http:// or https://, got {without_password(url)!r}")
     path.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(path.with_name(f"{path.name}.lock")):
         return path if is_whole(path, sha256) else _fetch(url, path, size, sha256)
 
 
+def without_password(url):
+    """An address as it may be shown: without a user name and password.
+
+    Example:
+
+    >>> without_password("https://anna:secret@example.org/models")
+    'https://example.org/models'
+    """
+    return re.sub(r"^((?:\w+:)?//)?[^/]*@", r"\1", url)
+
+
 def _fetch(url, path, size, sha256):
-    """What `download` does while it alone may."""
+    """What `download` does while it holds the lock."""
     part = path.with_name(f"{path.name}.part")
-    goes_on = part.exists()
+    _check_own(part)
+    resumed = _bytes(part) > 0
+    deadline = time.monotonic() + PATIENCE + size / SLOWEST
     while (before := _bytes(part)) < size:
         error = None
         try:
-            if not _fetch_rest(url, part):
-                break
-        except requests.RequestException as caught:
+            _fetch_rest(url, part, size, deadline)
+        except _ConnectionFailed as caught:
             error = caught
-        if _bytes(part) <= before:
-            raise ConnectionError(_message(url, part, size, error)) from error
+        except _AnotherFile:
+            break
+        if _bytes(part) <= before or time.monotonic() > deadline:
+            raise ConnectionError(
+                f"{without_password(url)} cannot be fetched ({error or 'the server sent no more'}); {_bytes(part)} of "
+                f"{size} bytes are there and kept for the next attempt"
+            ) from None  # the address, with a password perhaps, stands in the errors of the libraries
     if is_whole(part, sha256):
         os.replace(part, path)
         return path
     part.unlink(missing_ok=True)
-    if goes_on:  # what was there may have been the beginning of another version
+    if resumed:  # what was there may have been the beginning of another version
         return _fetch(url, path, size, sha256)
-    raise ValueError(f"{url} is another file than the index knows: its SHA-256 is not {sha256}")
+    raise ValueError(
+        f"{without_password(url)} is another file than the index knows: not {size} bytes with the SHA-256 {sha256}"
+    )
 
 
-def _fetch_rest(url, part):
-    """Append to `part` what is missing, in one attempt; False if the server says that its file ends there."""
+class _ConnectionFailed(Exception):
+    """An attempt that brought less than the rest of the file."""
+
+
+class _AnotherFile(Exception):
+    """The server's file is longer or shorter than it should be."""
+
+
+def _fetch_rest(url, part, size, deadline):
+    """Append to `part` what is missing, in one attempt."""
     start = _bytes(part)
-    # Ranges are of the bytes that are sent: they must not be compressed.
+    answer = _answer(url, start, deadline)
+    resumed = next(answer)
+    # A link that was put there after `_check_own` is not followed.
+    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | (os.O_APPEND if resumed else os.O_TRUNC)
+    left = size - start if resumed else size
+    with os.fdopen(os.open(part, flags, 0o666), "wb") as file:
+        for chunk in answer:
+            left -= len(chunk)
+            if left < 0:
+                raise _AnotherFile
+            file.write(chunk)
+
+
+def _answer(url, start, deadline):
+    """Yield whether the server sends the range that begins at `start`, not the whole file; then its bytes.
+
+    They are received in a thread, since no timeout of a socket ends an answer whose header arrives byte by byte.
+    """
+    received, over = queue.Queue(maxsize=16), threading.Event()
+
+    def put(item):
+        while not over.is_set():
+            try:
+                return received.put(item, timeout=1)
+            except queue.Full:
+                pass
+
+    threading.Thread(target=_receive, args=(url, start, put, over), daemon=True).start()
+    try:
+        while True:
+            try:
+                item = received.get(timeout=max(0, deadline - time.monotonic()))
+            except queue.Empty:
+                raise _ConnectionFailed(f"slower than {SLOWEST:,} bytes a second") from None
+            if isinstance(item, BaseException):
+                raise item
+            if item is None:
+                return
+            yield item
+    finally:
+        over.set()
+
+
+def _receive(url, start, put, over):
+    """Hand what `_answer` yields to `put`, then None, or the error that ended it."""
+    # Ranges count the bytes that are sent: they must not be compressed.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
-    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-        if response.status_code == requests.codes.not_found:
-            raise FileNotFoundError(f"{url} does not exist (404); see PIXEL_ZOO_URL")
-        if response.status_code == requests.codes.requested_range_not_satisfiable:
-            return False
-        response.raise_for_status()
-        goes_on = response.status_code == requests.codes.partial_content
-        with open(part, "ab" if goes_on else "wb") as file:
-            for chunk in response.iter_content(CHUNK):
-                file.write(chunk)
-    return True
+    try:
+        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+            if response.status_code == requests.codes.not_found:
+                raise FileNotFoundError(f"{without_password(url)} does not exist (404); see PIXEL_ZOO_URL")
+            if response.status_code == requests.codes.requested_range_not_satisfiable:
+                raise _AnotherFile
+            if not response.ok:
+                raise _ConnectionFailed(f"status {response.status_code}")
+            if response.headers.get("Content-Encoding", "identity") != "identity":
+                raise _ConnectionFailed("the server compresses it, which it was asked not to do")
+            put(response.status_code == requests.codes.partial_content)
+            for chunk in response.raw.stream(CHUNK, decode_content=False):
+                if over.is_set():
+                    return
+                put(chunk)
+        put(None)
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        put(_ConnectionFailed(type(error).__name__))
+    except Exception as error:
+        put(error)
+
+
+def _check_own(part):
+    """Raise unless `part` is an ordinary file of this user, or does not exist: in a shared directory others write."""
+    try:
+        status = part.lstat()
+    except FileNotFoundError:
+        return
+    owned = not hasattr(os, "getuid") or status.st_uid == os.getuid()
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1 or not owned:
+        raise FileExistsError(f"{str(part)!r} is a link or not yours; delete it, or set PIXEL_ZOO_CACHE")
 
 
 def _bytes(path):
     return path.stat().st_size if path.exists() else 0
-
-
-def _message(url, part, size, error):
-    if error is None:
-        reason = "the server sent no more"
-    else:
-        reason = type(error).__name__ if error.response is None else f"status {error.response.status_code}"
-    return f"{url} can't be fetched ({reason}); {_bytes(part)} of {size} bytes are there and kept for the next attempt"

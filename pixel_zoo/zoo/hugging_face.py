@@ -23,7 +23,7 @@ def write_hugging_face(name, directory):
     Upload it by `hf upload USER/NAME DIRECTORY`. Whoever loads it imports `pixel_zoo` before.
 
     Args:
-        name: one of `pixel_zoo.list()`.
+        name: one of `pixel_zoo.pretrained_names()`.
         directory: the directory, new or empty.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What is known of each pretrained model: its file's hash, its likelihood, how it was trained."""
+"""What is known of each pretrained model: the hash of its file, its likelihood, how it was trained."""
 
 import json
 import pathlib
@@ -24,12 +24,12 @@ def read_index():
     return json.loads(PATH.read_text())
 
 
-def list():
-    """The names of the pretrained models, sorted.
+def pretrained_names() -> list[str]:
+    """The names of the pretrained models, sorted. `pixel_zoo.list` is the older name of this function.
 
     Example:
 
-    >>> "digits_pixel_cnn" in pz.list()
+    >>> "digits_pixel_cnn" in pz.pretrained_names()
     True
     """
     return sorted(read_index())
@@ -39,14 +39,14 @@ def entry_of(name):
     """What the index says of one model.
 
     Raises:
-        ValueError: there is no such model; the message lists those there are.
+        ValueError: there is no such model; the message names the most similar one, or all.
 
     Example:
 
-    >>> entry_of("no_such_model")
+    >>> entry_of("digits_gate")
     Traceback (most recent call last):
     ...
-    ValueError: name must be one of ..., got 'no_such_model'
+    ValueError: name: did you mean 'digits_gated'? It must be one of ...
     """
     index = read_index()
     return index[one_of("name", name, sorted(index))]

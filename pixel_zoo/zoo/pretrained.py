@@ -1,4 +1,4 @@
-"""Pretrained models by name: where their files lie, or come from."""
+"""Pretrained models by name: where their files are, or where they are fetched from."""
 
 import os
 import pathlib
@@ -17,20 +17,20 @@ def load(name):
 
     Its file is that of a checkout (`exported/NAME.keras`), or is fetched once from `PIXEL_ZOO_URL/NAME.keras` into the
     directory `PIXEL_ZOO_CACHE` (default: `pixel_zoo` in the platform's directory for caches). Its SHA-256 must be that
-    of the index. A download that breaks off goes on the next time from where it was.
+    of the index. An interrupted download is resumed the next time.
 
     Args:
-        name: one of `pixel_zoo.list()`.
+        name: one of `pixel_zoo.pretrained_names()`.
 
     Returns:
         The Keras model, not compiled: it scores, samples, completes and is exported; `model.compile()` before `fit`.
 
     Raises:
-        ValueError: there is no such model, what was fetched is not this file, or `PIXEL_ZOO_URL` is no address.
-        FileNotFoundError: its file lies nowhere, or a damaged one does, and `PIXEL_ZOO_URL` is not set or the server
-            doesn't have it.
-        PermissionError: `PIXEL_ZOO_CACHE` can't be written.
-        ConnectionError: it can't be fetched now.
+        ValueError: there is no such model, the server sent another file, or `PIXEL_ZOO_URL` is not an http address.
+        FileNotFoundError: there is no file, or a damaged one, and `PIXEL_ZOO_URL` is not set or the server does not
+            have it.
+        PermissionError: `PIXEL_ZOO_CACHE` cannot be written.
+        ConnectionError: it cannot be fetched now.
 
     Example:
 
@@ -41,7 +41,7 @@ def load(name):
 
 
 def find(name):
-    """The path of a pretrained model's whole `.keras` file, which is fetched if need be; see `load`."""
+    """The path of a pretrained model's `.keras` file, which is fetched if it is not there yet; see `load`."""
     import platformdirs  # here: a machine that only trains may lack it, and what `download` needs
 
     entry = entry_of(name)
@@ -55,19 +55,19 @@ def find(name):
     if not base:
         damaged = [f"; {str(path)!r} is another file: its SHA-256 differs" for path in paths if path.is_file()]
         raise FileNotFoundError(
-            f"name: {file} lies neither in {str(CHECKOUT)!r} nor in {str(cache)!r}{''.join(damaged)}; copy it there, "
+            f"name: {file} is neither in {str(CHECKOUT)!r} nor in {str(cache)!r}{''.join(damaged)}; copy it there, "
             "or set PIXEL_ZOO_URL to the address of a directory that has it"
         )
-    if not base.startswith(("http://", "https://")):
-        raise ValueError(f"PIXEL_ZOO_URL must begin with http:// or https://, got {base!r}")
-    from pixel_zoo.zoo.download import download
+    from pixel_zoo.zoo.download import download, without_password
 
+    if not base.startswith(("http://", "https://")):
+        raise ValueError(f"PIXEL_ZOO_URL must begin with http:// or https://, got {without_password(base)!r}")
     _make_writable(cache)
     return download(f"{base.rstrip('/')}/{file}", cache / file, entry["bytes"], entry["sha256"])
 
 
 def _make_writable(cache):
-    """Make the directory for what is fetched, or say how to have another one."""
+    """Make the directory for downloads, or say how to choose another one."""
     try:
         writable_directory(cache)
     except OSError as error:

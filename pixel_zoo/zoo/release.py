@@ -8,9 +8,9 @@ import pathlib
 import keras
 import numpy as np
 
-from pixel_zoo import data
+from pixel_zoo import data, pictures
 from pixel_zoo.files import replacing
-from pixel_zoo.training import Recipe, evaluate, pictures
+from pixel_zoo.training import Recipe, evaluate
 from pixel_zoo.zoo import index
 from pixel_zoo.zoo.card import card, readme
 from pixel_zoo.zoo.command import training_command

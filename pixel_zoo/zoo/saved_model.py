@@ -17,7 +17,7 @@ def write_saved_model(name, exported):
     """Write `exported/NAME/1/` anew, and list it in `exported/models.config`.
 
     Args:
-        name: one of `pixel_zoo.list()`.
+        name: one of `pixel_zoo.pretrained_names()`.
         exported: directory that is served.
 
     Returns:

@@ -1,22 +1,19 @@
-"""Pictures of a run: grids of images, completions, images row by row, the curve of the loss."""
+"""Images laid out as one picture: grids, completions, images row by row."""
 
-import csv
 import importlib.util
-import math
 
 import numpy as np
 
 from pixel_zoo.files import replacing
 
 TILE = 64  # images lower than this are enlarged, each value to a square of pixels
-GAP = 2
-CURVES = (("nats", "training"), ("val_nats", "validation"))  # columns of log.csv, and what they are
+GAP = 2  # pixels between images
 BACKGROUND = (64, 64, 64)
-UNKNOWN = (70, 110, 180)  # a tint that no grey-level image holds
+UNKNOWN = (70, 110, 180)  # a tint that no grey image contains
 
 
 def can_draw():
-    """Whether Pillow and matplotlib are installed, which pictures need and training does not.
+    """Whether Pillow and matplotlib are installed, which pictures need but training does not.
 
     Example:
 
@@ -31,9 +28,9 @@ def grid(images, columns, levels):
 
     Args:
         images: integers 0..levels-1, shape (n, height, width, channels). Three channels are red, green and blue; any
-            other number of them is shown as grey images side by side.
-        columns: images a row.
-        levels: number of values that the images' integers may take; the highest is shown as white.
+            other number of channels is shown as grey images side by side.
+        columns: int, images in a row.
+        levels: int, number of values of a pixel's channel; the highest is shown as white.
 
     Returns:
         uint8 array of shape (rows, columns, 3), small images enlarged.
@@ -50,13 +47,13 @@ def grid(images, columns, levels):
 
 
 def completions(originals, known, completed, levels):
-    """Lay completions out, an image a row: the original, what the model was shown of it, and its completions.
+    """Lay completions out, one row for each image: the original, its known part, and its completions.
 
     Args:
         originals: integers 0..levels-1, shape (n, height, width, channels).
-        known: bool (height, width); pixels that the model was shown. The others are tinted in the second column.
+        known: bool (height, width); pixels that the model was given. The others are tinted in the second column.
         completed: integers, shape (n, several, height, width, channels).
-        levels: number of values that the integers may take.
+        levels: int, number of values of a pixel's channel.
 
     Returns:
         uint8 array of shape (rows, columns, 3), small images enlarged.
@@ -69,7 +66,7 @@ def completions(originals, known, completed, levels):
     (134, 200, 3)
     """
     shown = to_colours(originals, levels)
-    repeats = shown.shape[2] // known.shape[1]  # channels that stand side by side
+    repeats = shown.shape[2] // known.shape[1]  # channels are side by side
     occluded = np.where(np.tile(known, (1, repeats))[..., None], shown, np.uint8(UNKNOWN))
     filled = [to_colours(column, levels) for column in np.moveaxis(completed, 1, 0)]
     rows = np.stack([shown, occluded, *filled], axis=1)
@@ -77,11 +74,11 @@ def completions(originals, known, completed, levels):
 
 
 def rows_appearing(images, columns, levels, known=False):
-    """Pictures of images as they are drawn, from nothing to the last row; what is not drawn yet is tinted.
+    """Pictures of images while they are drawn, from nothing to the last row; what is not drawn yet is tinted.
 
     Args:
         images, columns, levels: as of `grid`.
-        known: bool (height, width), True where a pixel is there from the start.
+        known: bool (height, width), True where a pixel is known from the start.
 
     Returns:
         uint8 array of shape (height of an image + 1, rows, columns, 3).
@@ -94,14 +91,14 @@ def rows_appearing(images, columns, levels, known=False):
     colours = to_colours(images, levels)
     _, height, width, _ = colours.shape
     row, known = np.arange(height)[:, None, None], np.atleast_2d(known)
-    there = np.tile(known, (1, width // known.shape[1]))[..., None]  # channels that stand side by side
+    there = np.tile(known, (1, width // known.shape[1]))[..., None]  # channels are side by side
     return np.stack(
         [_lay_out(np.where(there | (row < rows), colours, np.uint8(UNKNOWN)), columns) for rows in range(height + 1)]
     )
 
 
 def save_animation(pictures, path, seconds=4.0):
-    """Write pictures (n, rows, columns, 3) as a GIF that takes `seconds`, rests on the last one, and starts again."""
+    """Write pictures (n, rows, columns, 3) as a looping GIF of `seconds`, which stays on the last one for a while."""
     from PIL import Image
 
     frames = [Image.fromarray(picture) for picture in pictures]
@@ -110,44 +107,12 @@ def save_animation(pictures, path, seconds=4.0):
         frames[0].save(temporary, save_all=True, append_images=frames[1:], duration=milliseconds, loop=0)
 
 
-def save(picture, path):
-    """Write a uint8 array of shape (rows, columns, 3) to `path`, a whole file or none."""
+def save(picture, path, *, new=False):
+    """Write a uint8 array of shape (rows, columns, 3) to `path`; `new`: raise FileExistsError if the file exists."""
     from PIL import Image
 
-    with replacing(path) as temporary:
+    with replacing(path, new=new) as temporary:
         Image.fromarray(picture).save(temporary)
-
-
-def save_loss_curve(log, path):
-    """Draw the nats of both splits over the epochs, and mark the epoch with the fewest validation nats.
-
-    The first tenth of the epochs, which is steep, may lie above the picture.
-
-    Args:
-        log: the CSV file that `train` writes.
-        path: the picture to be written, by its ending a PNG, SVG or PDF.
-    """
-    from matplotlib.figure import Figure  # slow to import, and needed here alone
-
-    with open(log, newline="") as file:
-        rows = list(csv.DictReader(file))
-    epochs = [int(row["epoch"]) + 1 for row in rows]
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.add_subplot(xlabel="epoch", ylabel="negative log-likelihood (nats an image)")
-    curves = {label: [float(row[column]) for row in rows] for column, label in CURVES}
-    for label, nats in curves.items():
-        axes.plot(epochs, nats, marker=".", label=label)
-    best = min(filter(math.isfinite, curves["validation"]))
-    axes.plot(epochs[curves["validation"].index(best)], best, "o", label=f"best: {best:.2f}")
-    later = [value for nats in curves.values() for value in nats[math.ceil(len(rows) / 10) :]]
-    shown = list(filter(math.isfinite, later))  # a run that diverges ends with NaN
-    if shown:
-        margin = 0.05 * (max(shown) - min(shown)) or 1
-        axes.set_ylim(min(shown) - margin, max(shown) + margin)
-    axes.legend()
-    axes.grid(alpha=0.3)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=150)
 
 
 def to_colours(images, levels):
@@ -163,7 +128,7 @@ def to_colours(images, levels):
 
 
 def _lay_out(colours, columns):
-    """Place (n, height, width, 3) row by row, `columns` a row, with a gap around each."""
+    """Place images (n, height, width, 3) row by row, `columns` in a row, with a gap around each."""
     enlarge = max(1, TILE // colours.shape[1])
     colours = colours.repeat(enlarge, axis=1).repeat(enlarge, axis=2)
     n, height, width, _ = colours.shape

@@ -1,0 +1,35 @@
+"""Pictures: images laid out, curves, and what shows how a model works."""
+
+from pixel_zoo.pictures.inspection import inspect
+from pixel_zoo.pictures.layout import (
+    BACKGROUND,
+    UNKNOWN,
+    can_draw,
+    completions,
+    grid,
+    rows_appearing,
+    save,
+    save_animation,
+    to_colours,
+)
+from pixel_zoo.pictures.loss_curve import save_loss_curve
+from pixel_zoo.pictures.measurements import check_pixel, distribution, receptive_field, surprise, surprise_of
+
+__all__ = [
+    "BACKGROUND",
+    "UNKNOWN",
+    "can_draw",
+    "check_pixel",
+    "completions",
+    "distribution",
+    "grid",
+    "inspect",
+    "receptive_field",
+    "rows_appearing",
+    "save",
+    "save_animation",
+    "save_loss_curve",
+    "surprise",
+    "surprise_of",
+    "to_colours",
+]
