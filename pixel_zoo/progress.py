@@ -1,22 +1,22 @@
-"""A bar on stderr for runs that take long."""
+"""A progress bar on stderr."""
 
 import contextlib
 import time
 
-_PATIENCE = 2.0  # seconds after which somebody at a terminal wants to know
+_PATIENCE = 2.0  # seconds after which a terminal shows the bar
 
 
 @contextlib.contextmanager
 def progress_bar(description, total, wanted):
-    """Show how much of `total` is done, on stderr.
+    """Show on stderr how much of `total` is done.
 
     Args:
         description: str.
         total: int.
-        wanted: True; False; or None: on a terminal, once it has taken two seconds.
+        wanted: True; False; or None to show it on a terminal only, after two seconds.
 
     Yields:
-        A function to call whenever one more is done.
+        A function to call whenever one more item is done.
     """
     from rich.console import Console
     from rich.progress import Progress

@@ -1,17 +1,26 @@
 """The command line as a user meets it: what it writes, and one line for whatever is wrong."""
 
+import errno
+import io
 import json
 import os
+import re
 import subprocess
 import sys
+import zipfile
 
 import keras
 import numpy as np
 import pytest
+from command_line import call, refused
 from PIL import Image
 
+import pixel_zoo as pz
 from pixel_zoo import data, models, training
-from pixel_zoo_cli import Known, app, known_pixels
+from pixel_zoo.zoo import card, index
+from pixel_zoo_cli import app
+from pixel_zoo_cli.one_line_errors import sentence
+from pixel_zoo_cli.options import Known, known_pixels
 
 RECIPE = """
 from pixel_zoo.training import Recipe
@@ -35,27 +44,12 @@ def folder(tmp_path_factory):
     blank = np.zeros((16, 8, 8, 1), "uint8")
     folder = tmp_path_factory.mktemp("cli")
     (folder / "recipes.py").write_text(RECIPE)
+    (folder / "exits.py").write_text("import sys\nsys.exit()\n")
     changes = ["--epochs", 1, "--set", "model_options.filters=3", "--set", "learning_rate=1e-2"]
     with pytest.MonkeyPatch.context() as patch:  # compiling the sampling takes longer than training
         patch.setattr(models.PixelModel, "generate", lambda self, num_images, seed, labels: blank)
         assert call("train", folder / "recipes.py", "--model", "tiny", *changes, "--output", folder / "run") == 0
     return folder
-
-
-def call(*arguments):
-    """Run the command line in this process; returns its exit code."""
-    with pytest.raises(SystemExit) as stop:
-        app([str(argument) for argument in arguments])
-    return stop.value.code
-
-
-def refused(capsys, *arguments):
-    """Run a command that must be refused; returns its one line."""
-    capsys.readouterr()
-    assert call(*arguments) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1 and error.startswith("pixel-zoo: "), error
-    return error
 
 
 def test_train_runs_the_recipe_with_its_changes(folder):
@@ -93,17 +87,32 @@ def test_complete_shows_the_known_half_to_the_model(folder, tmp_path, monkeypatc
 
 
 def test_inspect_shows_the_pixel_asked_for(folder, tmp_path, capsys, monkeypatch):
-    def inspect(model, images, output, pixel, seed):
-        asked.append((len(images), pixel, seed))
-        output.mkdir()
+    def inspect(model, images, output, pixel, seed, labels):
+        asked.append((images, pixel, seed, labels))
+        output.mkdir(exist_ok=True)
         (output / "a.png").touch()
 
     asked = []
     monkeypatch.setattr(training, "inspect", inspect)
-    options = ["--data", "digits", "--pixel", "3,4", "--seed", 2]
-    assert call("inspect", folder / "run" / "best.keras", "--output", tmp_path / "new", *options) == 0
-    assert asked == [(6, (3, 4), 2)]
+    command = ["inspect", folder / "run" / "best.keras", "--output", tmp_path / "new"]
+    assert call(*command, "--data", "digits", "--pixel", "3,4", "--seed", 2) == 0
+    assert call(*command, "--data", "digits", "--image", 7) == 0
+    Image.new("RGB", (30, 20), (255, 128, 0)).save(tmp_path / "photo.jpg")
+    assert call(*command, "--image", tmp_path / "photo.jpg") == 0
+    spread, one, photo = asked
+    assert (len(spread[0]), *spread[1:]) == (6, (3, 4), 2, None)
+    assert (one[0] == data.arrays("digits", "test")[[7]]).all() and one[1:] == (None, 0, None)
+    assert photo[0].shape == (1, 8, 8, 1) and (photo[0] == 151 * 17 // 256).all()  # the luma of that orange
     assert str(tmp_path / "new" / "a.png") in capsys.readouterr().out
+
+
+def test_inspect_gives_a_conditional_model_the_labels_of_the_set(tmp_path, monkeypatch):
+    asked, path = [], tmp_path / "conditional.keras"
+    models.PixelCNN((8, 8, 1), levels=17, filters=2, num_blocks=1, num_classes=10).save(path)
+    monkeypatch.setattr(training, "inspect", lambda *_, labels, **__: asked.append(labels))
+    command = ["inspect", path, "--data", "digits", "--output", tmp_path]
+    assert call(*command, "--image", 7) == call(*command, "--image", 7, "--label", 3) == 0
+    assert asked == [data.labels("digits", "test")[[7]], 3]
 
 
 def test_labels_reach_the_model(folder, tmp_path, monkeypatch, capsys):
@@ -153,69 +162,174 @@ def test_export_writes_a_version(folder, tmp_path, capsys):
     )
 
 
-def test_list_names_data_sets_and_architectures(capsys):
+def test_list_shows_pretrained_models_first(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     assert call("list") == 0
-    out = capsys.readouterr().out
-    assert all(name in out for name in ("digits", "binarized_mnist", "PixelCNN", "PixelRNN"))
+    shown = capsys.readouterr().out
+    places = [shown.index(name) for name in ("digits_pixel_cnn", "Architectures: ", "binarized_mnist ")]
+    assert places == sorted(places) and all(name in shown for name in ("PixelCNN", "PixelRNN"))
+    name = "digits_class_conditional"
+    assert card.nats(index.read_index()[name]) in shown and shown.count("PixelCNN 3x32 given the label") == 1
 
 
-def test_bad_input_is_one_line(folder, tmp_path, capsys):
-    recipes, model = folder / "recipes.py", folder / "run" / "best.keras"
-    new = tmp_path / "new"
-    png = tmp_path / "new.png"
-
-    assert "no file" in refused(capsys, "train", tmp_path / "none.py", "--output", new)
-    assert "holds tiny, other, got 'huge'" in refused(capsys, "train", recipes, "--model", "huge", "--output", new)
-    assert "holds tiny, other, got None" in refused(capsys, "train", recipes, "--output", new)
-    wrong = ["--model", "tiny", "--output", new, "--set"]
-    assert "no field 'lr'" in refused(capsys, "train", recipes, *wrong, "lr=3")
-    assert "digitz" in refused(capsys, "train", recipes, *wrong, "data=digitz")
-    assert "'filters'" not in refused(capsys, "train", recipes, *wrong, "model_options.filters=0")
-    assert "minutes" in refused(capsys, "train", recipes, "--model", "tiny", "--output", new, "--minutes", 0)
-    assert not new.exists()
-
-    def files():
-        return {path: path.read_bytes() for path in (folder / "run").rglob("*") if path.is_file()}
-
-    before = files()
-    assert "already holds files" in refused(capsys, "train", recipes, "--model", "tiny", "--output", folder / "run")
-    assert files() == before
-
-    cut = tmp_path / "cut.keras"
-    cut.write_bytes(model.read_bytes()[:2000])
-    assert "cut short" in refused(capsys, "sample", cut, "--output", png)
-    assert "no file" in refused(capsys, "sample", tmp_path / "none.keras", "--output", png)
-    assert "no_such_name" in refused(capsys, "sample", "no_such_name", "--output", png)
-    assert "no_such_data" in refused(capsys, "evaluate", model, "--data", "no_such_data")
-    assert "no_such_split" in refused(capsys, "evaluate", model, "--data", "digits", "--split", "no_such_split")
-    assert "temperature" in refused(capsys, "sample", model, "--output", png, "--temperature", -1)
-    assert "top_p" in refused(capsys, "sample", model, "--output", png, "--top-p", 2)
-    assert "num_images" in refused(capsys, "sample", model, "--output", png, "--num-images", 0)
-    assert "must end in .png" in refused(capsys, "sample", model, "--output", tmp_path / "new.gif")
-    assert "no directory" in refused(capsys, "sample", model, "--output", tmp_path / "none" / "new.png")
-    assert not png.exists()
-
-    png.write_text("precious")
-    assert "exists already" in refused(capsys, "sample", model, "--output", png)
-    assert png.read_text() == "precious"
+def test_list_has_whole_names_and_figures_on_a_narrow_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert call("list") == 0
+    shown = [re.split(r"\s*│\s*", line) for line in capsys.readouterr().out.splitlines()]
+    assert all([name, card.nats(entry)] in [row[1:3] for row in shown] for name, entry in index.read_index().items())
 
 
-def test_bad_input_of_inspect_is_one_line(folder, tmp_path, capsys):
-    new = tmp_path / "new"
-    inspect = ["inspect", folder / "run" / "best.keras", "--data", "digits", "--output"]
-    assert "whole numbers with commas" in refused(capsys, *inspect, new, "--pixel", "3;4")
-    assert "in 0..7, 0..7, 0..0, got (9, 9)" in refused(capsys, *inspect, new, "--pixel", "9,9")
-    assert "already holds files" in refused(capsys, *inspect, folder / "run")
-    assert "no_such_split" in refused(capsys, *inspect, new, "--split", "no_such_split")
-    assert not new.exists()
+def test_a_terminal_without_a_plus_minus_sign_shows_figures(folder, monkeypatch):
+    ascii_only = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", ascii_only)
+    assert call("evaluate", folder / "run" / "best.keras", "--data", "digits") == call("list") == 0
+    ascii_only.seek(0)
+    assert ascii_only.read().count(" +/- ") == 1 + len(pz.pretrained_names())
 
 
-def test_a_damaged_model_is_one_line(folder, tmp_path, capsys):
-    damaged = tmp_path / "damaged.keras"
-    content = bytearray((folder / "run" / "best.keras").read_bytes())
-    content[200:400] = bytes(200)
-    damaged.write_bytes(content)
-    assert "damaged.keras" in refused(capsys, "evaluate", damaged, "--data", "digits")
+TRAIN = "train {folder}/recipes.py --output {new} "
+SAMPLE = "sample {model} --output {new}.png "
+INSPECT = "inspect {model} --data digits --output {new} "
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("train {new}.py --output {new}", "no file"),
+        (TRAIN + "--model huge", "holds tiny, other, got 'huge'"),
+        (TRAIN, "holds tiny, other, got None"),
+        (TRAIN + "--model tiny --set lr=3", "'lr'"),
+        (TRAIN + "--model tiny --set data=digitz", "digitz"),
+        (TRAIN + "--model tiny --set model_options.filters=0", "filters"),
+        (TRAIN + "--model tiny --minutes 0", "minutes"),
+        ("train {folder}/exits.py --output {new}", "SystemExit"),
+        ("train {folder}/recipes.py --model tiny --output {folder}/run", "already holds files"),
+        ("sample {new}.keras --output {new}.png", "no file"),
+        ("sample no_such_name --output {new}.png", "no_such_name"),
+        ("sample digits_gate --output {new}.png", "did you mean 'digits_gated'?"),
+        (SAMPLE + "--temperature -1", "temperature"),
+        (SAMPLE + "--top-p 2", "top_p"),
+        (SAMPLE + "--num-images 0", "num_images"),
+        (SAMPLE + f"--num-images 2 --seed {2**63 - 1}", "seeds of all 2 images must lie in"),
+        ("sample {model} --output {new}.gif", "must end in .png"),
+        ("sample {model} --output {new}/new.png", "not a directory that can be written"),
+        ("evaluate {model} --data no_such_data", "no_such_data"),
+        ("evaluate {model} --data digits --split no_such_split", "no_such_split"),
+        (INSPECT + "--pixel 3;4", "whole numbers with commas"),
+        (INSPECT + "--pixel 9,9", "in 0..7, 0..7, 0..0, got (9, 9)"),
+        (INSPECT + "--split no_such_split", "no_such_split"),
+        (INSPECT + "--image 99999", "image must be an index below 300"),
+        (INSPECT + "--image {new}.png", "there is no file"),
+        (INSPECT + "--image {model}", "is not a picture of one of PNG, "),
+        ("inspect {model} --output {new}", "name a data set (--data), or a picture file"),
+        ("inspect {model} --data digits --output {folder}/run", "already holds files"),
+        ("export {model} {model}/served", "is no writable directory"),
+    ],
+)
+def test_bad_input_is_one_line(folder, tmp_path, capsys, command, said):
+    places = {"folder": folder, "model": folder / "run" / "best.keras", "new": tmp_path / "new"}
+    before = {path: path.read_bytes() for path in folder.rglob("*.*") if path.is_file()}
+    assert said in refused(capsys, *(word.format(**places) for word in command.split()))
+    assert not list(tmp_path.iterdir())
+    assert {path: path.read_bytes() for path in folder.rglob("*.*") if path.is_file()} == before
+
+
+def test_an_existing_picture_is_not_replaced(folder, tmp_path, capsys, monkeypatch):
+    def generate(self, *_, **__):
+        (tmp_path / "appeared.png").write_text("theirs")
+        return np.zeros((1, 8, 8, 1), "uint8")
+
+    (tmp_path / "old.png").write_text("precious")
+    monkeypatch.setattr(models.PixelModel, "generate", generate)
+    for name in ("old", "appeared"):
+        sample = ["sample", folder / "run" / "best.keras", "--output", tmp_path / f"{name}.png", "--num-images", 1]
+        assert "exists already" in refused(capsys, *sample)
+    assert (tmp_path / "old.png").read_text() == "precious" and (tmp_path / "appeared.png").read_text() == "theirs"
+
+
+@pytest.mark.parametrize(
+    ("keep", "said"),
+    [
+        (lambda content: content[:2000], "cut short"),
+        (lambda content: b"", "cut short"),
+        (lambda content: content[:200] + bytes(200) + content[400:], "damaged.keras"),
+    ],
+    ids=["cut", "empty", "overwritten"],
+)
+def test_a_damaged_model_is_one_line(folder, tmp_path, capsys, keep, said):
+    (tmp_path / "damaged.keras").write_bytes(keep((folder / "run" / "best.keras").read_bytes()))
+    assert said in refused(capsys, "evaluate", tmp_path / "damaged.keras", "--data", "digits")
+
+
+def test_a_file_that_cannot_be_read_is_not_called_cut_short(folder, capsys, monkeypatch):
+    def unreadable(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(zipfile, "ZipFile", unreadable)
+    said = refused(capsys, "evaluate", folder / "run" / "best.keras", "--data", "digits")
+    assert "cannot be read: Permission denied" in said
+
+
+def test_a_keras_model_of_another_kind_is_one_line(tmp_path, capsys):
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "plain.keras")
+    command = ["sample", tmp_path / "plain.keras", "--output", tmp_path / "a.png"]
+    assert "holds a Sequential, which is not a model of pixel_zoo" in refused(capsys, *command)
+    layer = keras.layers.Dense(1)
+    layer.build((None, 2))
+    keras.saving.save_model(layer, tmp_path / "layer.keras")
+    assert "layer.keras" in refused(capsys, "sample", tmp_path / "layer.keras", "--output", tmp_path / "a.png")
+
+
+def test_a_file_that_describes_a_huge_model_is_not_built(folder, tmp_path, capsys):
+    with zipfile.ZipFile(folder / "run" / "best.keras") as before, zipfile.ZipFile(tmp_path / "a.keras", "w") as after:
+        for name in before.namelist():
+            content = before.read(name)
+            if name == "config.json":
+                content = content.replace(b'"num_blocks": 1', b'"num_blocks": 1000000000')
+                assert b"1000000000" in content
+            after.writestr(name, content)
+    said = refused(capsys, "evaluate", tmp_path / "a.keras", "--data", "digits")
+    assert "too few for the model that it describes (num_blocks=1000000000" in said
+
+
+def test_weights_that_are_no_numbers_are_refused(folder, tmp_path, capsys):
+    model = keras.models.load_model(folder / "run" / "best.keras")
+    model.set_weights([np.full(weight.shape, np.nan) for weight in model.get_weights()])
+    model.save(tmp_path / "nan.keras")
+    said = refused(capsys, "evaluate", tmp_path / "nan.keras", "--data", "digits")
+    assert "log-likelihood of 300 of 300 images is not finite, such as nan" in said
+
+
+def test_what_an_engine_raises_is_one_line(folder, tmp_path, capsys, monkeypatch):
+    def generate(self, *_, **__):
+        raise raised[-1]
+
+    raised = []
+    monkeypatch.setattr(models.PixelModel, "generate", generate)
+    sample = ["sample", folder / "run" / "best.keras", "--output", tmp_path / "a.png"]
+    for error in _exhausted():
+        raised.append(error)
+        assert "out of memory: work with fewer images at once" in refused(capsys, *sample)
+    for error in (EOFError("no data left"), zipfile.BadZipFile("no end")):
+        raised.append(error)
+        assert "damaged or cut short" in refused(capsys, *sample)
+    raised.append(KeyError("a mistake of this program"))
+    with pytest.raises(KeyError):
+        app([str(argument) for argument in sample], standalone_mode=False)
+    assert sentence(OSError(errno.ENOSPC, "No space left on device")) == "[Errno 28] No space left on device"
+
+
+def _exhausted():
+    """What is raised when memory is exhausted, by Python and by the engine."""
+    yield MemoryError()
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        yield tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[9]\n[Op:Mul]")
+    else:
+        import jax
+
+        yield jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes.")
 
 
 def in_a_fresh_process(program, *arguments):
@@ -229,17 +343,20 @@ def test_bad_input_is_one_line_of_a_fresh_process_too():
     """TensorFlow, which is loaded by then, adds no notes of its own."""
     done = in_a_fresh_process(["-m", "pixel_zoo_cli"], "evaluate", "no_such_name", "--data", "digits")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
-    assert done.stderr.startswith("pixel-zoo: name must be one of ") and "'no_such_name'" in done.stderr
+    assert done.stderr.startswith("pixel-zoo: name: there is no pretrained model 'no_such_name'")
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
         (["--help"], 0, "evaluate"),
+        (["--version"], 0, f"pixel-zoo {pz.__version__}\n"),
+        (["--show-completion", "bash"], 0, "complete -o default"),
         (["evaluate", "--help"], 0, "--split"),
         (["evaluate", "--modle"], 2, "No such option: --modle"),
         (["evaluate", "none.keras", "--data", "digits"], 2, "there is no file 'none.keras'"),
         (["sample", "no_such_name", "--output", "a.gif"], 2, "must end in .png"),
+        (["playground", "--port", "99999"], 2, "65535"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -247,3 +364,15 @@ def test_what_needs_no_model_does_not_wait_for_keras(arguments, code, said):
     program = "import sys; sys.modules['keras'] = None; import pixel_zoo_cli; pixel_zoo_cli.app()"  # None: can't import
     done = in_a_fresh_process(["-c", program], *arguments)
     assert done.returncode == code and said in done.stdout + done.stderr, done.stderr
+
+
+def test_completion_offers_pretrained_models():
+    from pixel_zoo_cli.installed import pretrained_names
+
+    assert pretrained_names() == pz.pretrained_names()
+
+
+def test_a_command_that_works_writes_nothing_of_tensorflow(folder, tmp_path):
+    command = ["sample", str(folder / "run" / "best.keras"), "--num-images", "1", "--output", str(tmp_path / "a.png")]
+    done = in_a_fresh_process(["-m", "pixel_zoo_cli"], *command)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{tmp_path / 'a.png'}\n", "")

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 import requests
-from test_cli import refused
+from command_line import refused
 from test_models import random_images, scrambled
 
 import pixel_zoo as pz

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import pytest
 import serving_server
+from command_line import call, refused
 from PIL import Image
-from test_cli import call, refused
 from test_models import random_images, scrambled
 
 import pixel_zoo as pz

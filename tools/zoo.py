@@ -1,10 +1,10 @@
-"""What is done with pretrained models in a checkout: release, rebuild SavedModels, make Hugging Face folders.
+"""Maintain the pretrained models of a checkout: release runs, rebuild SavedModels, make Hugging Face folders.
 
 python tools/zoo.py release RUN NAME               # a folder that `pixel-zoo train` wrote -> exported/NAME.*
 python tools/zoo.py mixture NAME MEMBER MEMBER ... # a mixture of pretrained models -> exported/NAME.*
-python tools/zoo.py cards                          # all cards anew, with aims and commands of the recipes of now
+python tools/zoo.py cards                          # write all cards again, from the recipes as they are now
 python tools/zoo.py saved-model NAME ...           # exported/NAME/1/, and exported/models.config
-python tools/zoo.py hugging-face NAME DIRECTORY    # what "hf://USER/NAME" is to hold
+python tools/zoo.py hugging-face NAME DIRECTORY    # the contents of "hf://USER/NAME"
 """
 
 import os
@@ -21,7 +21,7 @@ from pixel_zoo.zoo.release import release as release_run
 from pixel_zoo.zoo.release import renew_cards
 from pixel_zoo.zoo.release_mixture import release_mixture
 from pixel_zoo.zoo.saved_model import write_saved_model
-from pixel_zoo_cli import OneLineErrors
+from pixel_zoo_cli.one_line_errors import OneLineErrors
 
 ROOT = pathlib.Path(__file__).parents[1]
 EXPORTED = ROOT / "exported"
@@ -33,10 +33,10 @@ app = typer.Typer(
 
 @app.command()
 def release(
-    run: Annotated[pathlib.Path, typer.Argument(help="Directory that `pixel-zoo train` has written.")],
+    run: Annotated[pathlib.Path, typer.Argument(help="Directory that `pixel-zoo train` wrote.")],
     name: Annotated[str, typer.Argument(help="Name of the pretrained model.")],
 ):
-    """Make a pretrained model of a run."""
+    """Make a run a pretrained model."""
     print(name, card.likelihood(release_run(run, name, EXPORTED, ROOT / "recipes")))
 
 
@@ -56,7 +56,7 @@ def mixture(
 
 @app.command()
 def cards():
-    """Write all cards anew."""
+    """Write all cards again."""
     renew_cards(EXPORTED, ROOT / "recipes")
 
 

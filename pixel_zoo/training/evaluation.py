@@ -25,8 +25,8 @@ def evaluate(model, name, split="test", *, batch_size=64, data_options=None):
         width x channels)), `images_per_second` (scoring alone, compiled).
 
     Raises:
-        ValueError: there is no such data set or split, its images are not of the model's shape and levels, or its
-            labels not the model's.
+        ValueError: there is no such data set or split, its images are not of the model's shape and levels, its labels
+            not the model's, or the log-likelihood of an image is not finite.
 
     Example:
 
@@ -54,6 +54,12 @@ def evaluate(model, name, split="test", *, batch_size=64, data_options=None):
     start = time.perf_counter()
     nats = -model.log_likelihood(images, labels, batch_size=batch_size).astype("float64")
     seconds = time.perf_counter() - start
+    if not np.isfinite(nats).all():
+        wrong = np.count_nonzero(~np.isfinite(nats))
+        raise ValueError(
+            f"model: the log-likelihood of {wrong:,} of {len(images):,} images is not finite, such as "
+            f"{-nats[~np.isfinite(nats)][0]}; the training diverged, or the file is damaged"
+        )
     return {
         "data": info.name,
         "split": split,

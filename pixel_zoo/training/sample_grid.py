@@ -1,4 +1,4 @@
-"""Samples of a model while it learns."""
+"""Samples during training."""
 
 import pathlib
 
@@ -10,10 +10,10 @@ COLUMNS = 4
 
 
 class SampleGrid(keras.callbacks.Callback):
-    """Draws sixteen images after each epoch, of the same seeds each time, so that pictures can be compared.
+    """Draws sixteen images after each epoch, with the same seeds, so that the pictures can be compared.
 
     Args:
-        directory: where to write `epoch-0001.png` and so on; made if it is not there.
+        directory: where to write `epoch-0001.png` and so on; made if it does not exist.
         seed: int, seed of the first image.
 
     Example:
@@ -31,7 +31,7 @@ class SampleGrid(keras.callbacks.Callback):
 
 
 def save_samples(model, seed, path):
-    """Draw sixteen images as one picture; of a class-conditional model one of each class in turn."""
+    """Draw sixteen images as one picture; a class-conditional model draws one of each class in turn."""
     count = COLUMNS**2
     labels = None if model.num_classes is None else [image % model.num_classes for image in range(count)]
     images = model.generate(num_images=count, seed=seed, labels=labels)

@@ -1,9 +1,9 @@
-"""A pretrained model as a repository of the Hugging Face Hub holds it."""
+"""A pretrained model as a repository on the Hugging Face Hub."""
 
 import pathlib
 import zipfile
 
-from pixel_zoo.files import new_directory
+from pixel_zoo.files import new_directory, replacing
 from pixel_zoo.zoo.card import card
 from pixel_zoo.zoo.index import entry_of
 from pixel_zoo.zoo.pretrained import CHECKOUT, find
@@ -20,7 +20,7 @@ tags: [pixel-zoo, autoregressive, {model}]
 def write_hugging_face(name, directory):
     """Write what `keras.saving.load_model("hf://USER/NAME")` reads: the parts of the `.keras` file, and the card.
 
-    Upload it by `hf upload USER/NAME DIRECTORY`. Whoever loads it imports `pixel_zoo` before.
+    Upload it with `hf upload USER/NAME DIRECTORY`. Import `pixel_zoo` before loading it.
 
     Args:
         name: one of `pixel_zoo.pretrained_names()`.
@@ -38,10 +38,11 @@ def write_hugging_face(name, directory):
     """
     entry = entry_of(name)
     directory = new_directory(pathlib.Path(directory))
-    with zipfile.ZipFile(find(name)) as file:
-        file.extractall(directory)
-    for picture in CHECKOUT.glob(f"{name}.*png"):
-        (directory / picture.name).write_bytes(picture.read_bytes())
     metadata = METADATA.format(model=entry["recipe"]["model"].lower())
-    (directory / "README.md").write_text(metadata + card(name, entry, on_hub=True))
+    with replacing(directory) as temporary, zipfile.ZipFile(find(name)) as file:
+        temporary.mkdir()
+        file.extractall(temporary)
+        for picture in CHECKOUT.glob(f"{name}.*png"):
+            (temporary / picture.name).write_bytes(picture.read_bytes())
+        (temporary / "README.md").write_text(metadata + card(name, entry, on_hub=True))
     return directory

@@ -1,4 +1,4 @@
-"""From the folder of a run to a pretrained model: its file, its card, its entry in the index."""
+"""A run made a pretrained model: its file, its card, its entry in the index."""
 
 import csv
 import hashlib
@@ -15,14 +15,14 @@ from pixel_zoo.zoo import index
 from pixel_zoo.zoo.card import card, readme
 from pixel_zoo.zoo.command import training_command
 
-LARGEST = 40_000_000  # bytes of a file that git shall hold
-SHOWN = 8  # images a row
+LARGEST = 40_000_000  # bytes of a file in git
+SHOWN = 8  # images in a row
 
 
 def release(run, name, exported, recipes):
-    """Make a pretrained model of what a run has left.
+    """Make a pretrained model of a run.
 
-    | written | what it holds |
+    | file | contents |
     |---|---|
     | `exported/NAME.keras` | the best weights, float32, without the optimiser |
     | `exported/NAME.png`, `exported/NAME.curve.png` | samples and completions; both splits' nats over the epochs |
@@ -30,17 +30,18 @@ def release(run, name, exported, recipes):
     | `pixel_zoo/zoo/index.json` | what `pixel_zoo.load` and `pixel-zoo verify` compare with |
 
     Args:
-        run: directory that `train` has written: `config.json`, `log.csv` and `best.keras` of it.
+        run: directory that `train` wrote; `config.json`, `log.csv` and `best.keras` are read.
         name: name of the model.
         exported: directory of the pretrained models.
-        recipes: directory of the recipe files, one of which the run came from.
+        recipes: directory of the recipe files, one of which the run used.
 
     Returns:
-        What the index says of the model.
+        The model's entry in the index.
 
     Raises:
         FileNotFoundError: `run` lacks a file.
-        ValueError: weights are not float32, the file is too large, or no recipe is that of the run.
+        ValueError: weights are not float32, the file is too large, the likelihood is not finite, or no recipe can be
+            changed into that of the run.
     """
     run, exported = pathlib.Path(run), pathlib.Path(exported)
     configuration = json.loads((run / "config.json").read_text())
@@ -48,11 +49,11 @@ def release(run, name, exported, recipes):
     history = read_log(run / "log.csv")
     command, unchanged = training_command(recipe, recipes, output=f"runs/{name}")
     model = keras.models.load_model(run / "best.keras", compile=False)
+    figures = evaluate(model, recipe.data, "test", data_options=recipe.data_options)
     path = exported / f"{name}.keras"
     save_model(model, path)
     best = min(history, key=lambda row: row["val_nats"])
     info = data.info(recipe.data, **recipe.data_options)
-    figures = evaluate(model, recipe.data, "test", data_options=recipe.data_options)
     entry = {
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "bytes": path.stat().st_size,
@@ -78,14 +79,14 @@ def release(run, name, exported, recipes):
 
 
 def renew_cards(exported, recipes):
-    """Write the index and all cards anew, with the commands and aims of the recipes as they are now.
+    """Write the index and all cards again, with the commands and targets that the recipes have now.
 
     Args:
         exported: directory of the pretrained models.
         recipes: directory of the recipe files.
 
     Raises:
-        ValueError: a model's training is one that no recipe can be changed into.
+        ValueError: no recipe can be changed into that of some model.
     """
     entries = index.read_index()
     for name, entry in entries.items():
@@ -98,7 +99,7 @@ def renew_cards(exported, recipes):
 
 
 def write_pages(entries, exported):
-    """Write the index, the card of each of its models, and the page of all."""
+    """Write the index, the card of each of its models, and the page that lists them."""
     pages = {exported / f"{name}.md": card(name, entry) for name, entry in entries.items()}
     pages[exported / "README.md"] = readme(entries)
     pages[index.PATH] = json.dumps(dict(sorted(entries.items())), indent=1) + "\n"
@@ -113,7 +114,7 @@ def read_log(path):
 
 
 def samples_and_completions(model, recipe):
-    """A picture: two rows of samples, four of test images, their upper half and completions; uint8 (h, w, 3)."""
+    """A picture, uint8 (h, w, 3): two rows of samples; four of test images, their upper half and completions."""
     conditional = model.num_classes is not None
     count = 2 * SHOWN
     labels = np.arange(count) % model.num_classes if conditional else None
@@ -132,14 +133,14 @@ def samples_and_completions(model, recipe):
 
 
 def save_model(model, path):
-    """Write a model that has no optimiser, whole or not at all."""
+    """Write a model without an optimiser."""
     other = {weight.dtype for weight in model.weights} - {"float32"}
     if other:
         raise ValueError(f"run: weights must be float32, got {', '.join(sorted(other))}")
     with replacing(path) as temporary:
         model.save(temporary)
         if temporary.stat().st_size > LARGEST:
-            raise ValueError(f"run: the file would be of {temporary.stat().st_size:,} bytes; at most {LARGEST:,}")
+            raise ValueError(f"run: the file would have {temporary.stat().st_size:,} bytes; at most {LARGEST:,}")
 
 
 def _write(path, text):

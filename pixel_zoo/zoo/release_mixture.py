@@ -8,10 +8,10 @@ import shlex
 
 import keras
 
-from pixel_zoo import data
+from pixel_zoo import data, pictures
 from pixel_zoo.files import replacing
 from pixel_zoo.models import Mixture
-from pixel_zoo.training import Recipe, evaluate, pictures
+from pixel_zoo.training import Recipe, evaluate
 from pixel_zoo.version import VERSION
 from pixel_zoo.zoo import index
 from pixel_zoo.zoo.card import architecture

@@ -1,4 +1,4 @@
-"""Pretrained models as TensorFlow Serving finds them in `exported/`."""
+"""Pretrained models as SavedModels in `exported/`, for TensorFlow Serving."""
 
 import os
 import pathlib
@@ -14,17 +14,17 @@ VERSION = 1
 
 
 def write_saved_model(name, exported):
-    """Write `exported/NAME/1/` anew, and list it in `exported/models.config`.
+    """Write `exported/NAME/1/` again, and list it in `exported/models.config`.
 
     Args:
         name: one of `pixel_zoo.pretrained_names()`.
-        exported: directory that is served.
+        exported: directory that the server reads.
 
     Returns:
         pathlib.Path of the SavedModel.
     """
     exported = pathlib.Path(exported)
-    with tempfile.TemporaryDirectory(prefix=".", dir=exported) as new:  # what is served stays until this is whole
+    with tempfile.TemporaryDirectory(prefix=".", dir=exported) as new:  # the old version stays until this one is whole
         export(load(name), pathlib.Path(new), version=VERSION)
         shutil.rmtree(exported / name, ignore_errors=True)
         (exported / name).mkdir()
@@ -34,7 +34,7 @@ def write_saved_model(name, exported):
 
 
 def write_models_config(exported):
-    """Let `models.config` list the SavedModels there are, below the comments that it begins with."""
+    """Make `models.config` list all SavedModels, below the comments at its beginning."""
     path = exported / "models.config"
     comments = re.match(r"(#.*\n)*", path.read_text())[0]
     names = sorted(file.parents[1].name for file in exported.glob(f"*/{VERSION}/saved_model.pb"))

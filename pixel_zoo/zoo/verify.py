@@ -1,4 +1,4 @@
-"""Whether pretrained models are what their cards say."""
+"""Checks that pretrained models are what their cards say."""
 
 import dataclasses
 import importlib.util
@@ -22,12 +22,12 @@ OTHER_BACKEND = {"tensorflow": "jax", "jax": "tensorflow"}
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """What came of verifying a model.
+    """The result of verifying a model.
 
     Attributes:
         name: the model's.
-        verdict: "verified"; "failed", something is not as the card says; "not verified", something can't be done here.
-        words: why, in a line.
+        verdict: "verified"; "failed" if something differs from the card; "not verified" if something cannot be checked.
+        words: the reason, in one line.
     """
 
     name: str
@@ -38,24 +38,24 @@ class Finding:
 def verify(directory, data=None):
     """Compare the files in a directory with the index: hash, both backends, likelihood of the whole test split.
 
-    A file must load on either backend, and both must score the same images alike. Then its mean nats of the test split
-    must be those of the card, as its standard error and bits/dim. Where the other backend is not installed all but that
-    is compared, and the model is not verified.
+    A file must load on both backends, and both must give the same images the same likelihood. Then its mean nats on the
+    test split, their standard error and its bits/dim must be those of the card. If the other backend is not installed,
+    everything else is compared, and the model counts as not verified.
 
     Args:
-        directory: where the `.keras` files lie, such as `exported/`.
-        data: name of a data set, to verify its models alone; None: all models of the index.
+        directory: directory of the `.keras` files, such as `exported/`.
+        data: name of a data set, to verify only its models; None: all models of the index.
 
     Yields:
-        A `Finding` for each model, as soon as it is there.
+        A `Finding` for each model, as soon as it is known.
 
     Raises:
         NotADirectoryError: there is no such directory.
-        ValueError: no model of the index is one of this data set.
+        ValueError: the index has no model of this data set.
     """
     directory = pathlib.Path(directory)
     if not directory.is_dir():
-        raise NotADirectoryError(f"directory: {str(directory)!r} is no directory")
+        raise NotADirectoryError(f"directory: {str(directory)!r} is not a directory")
     entries = {name: entry for name, entry in read_index().items() if data in (None, entry["recipe"]["data"])}
     if not entries:
         raise ValueError(f"data: the index has no model of {data!r}")
@@ -89,7 +89,7 @@ def probe(model):
 
 def _not_whole(path, entry):
     if not path.is_file():
-        return "not verified", "its file is not there"
+        return "not verified", "there is no such file"
     return "failed", f"its SHA-256 is not {entry['sha256']}"
 
 
@@ -104,6 +104,8 @@ def _verdict(path, entry, elsewhere):
         figures = evaluate(model, recipe["data"], "test", data_options=recipe["data_options"])
     except (FileNotFoundError, ImportError) as error:
         return "not verified", f"loads, but there is no data: {error}"
+    except ValueError as error:
+        return "failed", str(error)
     words = f"{figures['nats']:.4f} nats, {entry['nats']:.4f} on the card; {figures['images']:,} images"
     differs = [key for key, most in _tolerances(entry).items() if not abs(figures[key] - entry[key]) <= most]  # NaN
     if differs:
@@ -114,7 +116,7 @@ def _verdict(path, entry, elsewhere):
 
 
 def _tolerances(entry):
-    """By how much each figure may differ."""
+    """How much each figure may differ."""
     bits = TOLERANCE * entry["bits_per_dim"] / entry["nats"]
     return {"images": 0, "nats": TOLERANCE, "standard_error": TOLERANCE, "bits_per_dim": bits}
 
@@ -124,9 +126,9 @@ def _other():
 
 
 def _probes_elsewhere(paths):
-    """What `probe` returns on the other backend, in a process of its own; for a file that does not load there, why.
+    """What `probe` returns on the other backend, in another process; a text for a file that does not load there.
 
-    None for each where that backend is not installed.
+    None for each file if that backend is not installed.
     """
     if not paths:
         return []
@@ -144,7 +146,7 @@ def _probes_elsewhere(paths):
 def _probe_or_reason(path):
     try:
         return probe(keras.models.load_model(path))
-    except Exception as error:  # whatever a file can do to Keras is what is asked here
+    except Exception as error:  # a file may make Keras raise anything
         return f"does not load on {keras.backend.backend()}: {type(error).__name__}: {error}"
 
 

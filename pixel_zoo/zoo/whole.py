@@ -1,4 +1,4 @@
-"""Whether a file is the one that the index knows."""
+"""The check of a file against its hash in the index."""
 
 import hashlib
 

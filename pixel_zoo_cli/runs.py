@@ -1,0 +1,84 @@
+"""Commands that train and score."""
+
+import pathlib
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pixel_zoo_cli.loading import load
+from pixel_zoo_cli.options import Data, DataOption, Model, Split
+from pixel_zoo_cli.quiet import busy, import_keras, printable
+
+
+def train(
+    recipe: Annotated[pathlib.Path, typer.Argument(help="A Python file of recipes, such as recipes/mnist.py.")],
+    output: Annotated[pathlib.Path, typer.Option(help="Directory to write, new or empty unless --resume.")],
+    model: Annotated[str | None, typer.Option(help="Name of the recipe, if the file holds several.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a field: learning_rate=1e-3, data_options.path=photos.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Short for --set epochs=...")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the run in --output, if there is one.")] = False,
+    distribute: Annotated[str | None, typer.Option(help="mirrored, multiworker or data_parallel.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Stop training after this many minutes.")] = None,
+    checkpoint_steps: Annotated[int | None, typer.Option(help="Save what --resume needs every so many steps.")] = None,
+    checkpoint_minutes: Annotated[
+        float, typer.Option(help="Save it every so many minutes, and after each epoch.")
+    ] = 10.0,
+    profile: Annotated[bool, typer.Option("--profile", help="Trace ten steps, for TensorBoard.")] = False,
+):
+    """Train a model by a recipe."""
+    import_keras()
+    from pixel_zoo import training
+
+    recipes = training.load_recipes(recipe)
+    if model is None and len(recipes) == 1:
+        (model,) = recipes
+    if model not in recipes:
+        raise ValueError(f"model: {str(recipe)!r} holds {', '.join(recipes)}, got {model!r}")
+    changes = (set_ or []) + ([] if epochs is None else [f"epochs={epochs}"])
+    chosen = training.override(recipes[model], *changes)
+    bar_or_lines = 1 if sys.stdout.isatty() else 2
+    try:
+        training.train(
+            chosen,
+            output,
+            resume=resume,
+            distribute=distribute,
+            minutes=minutes,
+            checkpoint_steps=checkpoint_steps,
+            checkpoint_minutes=checkpoint_minutes,
+            profile=profile,
+            verbose=bar_or_lines,
+        )
+    except KeyboardInterrupt:
+        print(f"Stopped; --resume continues from what was saved: {output}", file=sys.stderr)
+        raise typer.Exit(130) from None
+    print(f"Best model: {output / 'best.keras'}")
+    print(f"Target: {chosen.target} ({chosen.source})")
+
+
+def evaluate(model: Model, data: Data, data_option: DataOption = None, split: Split = "test"):
+    """Score every image of a split: nats and bits per dimension."""
+    loaded = load(model)
+    from pixel_zoo import training
+    from pixel_zoo.training.recipe import parse_data_options
+
+    options = parse_data_options(data, data_option or [])
+    with busy(f"Scoring {data}, {split} split"):
+        result = training.evaluate(loaded, data, split, data_options=options)
+    columns = ("data", "split", "images", "nats an image", "bits/dim", "likelihood", "images/s")
+    table = Table(*columns, title=result["description"])
+    table.add_row(
+        data,
+        split,
+        f"{result['images']:,}",
+        printable(f"{result['nats']:.3f} ± {result['standard_error']:.3f}"),
+        f"{result['bits_per_dim']:.4f}",
+        result["likelihood"],
+        f"{result['images_per_second']:.0f}",
+    )
+    Console().print(table)
