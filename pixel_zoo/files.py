@@ -171,17 +171,26 @@ def _synchronize(path):
 
 
 def _rename_to_new(temporary, path):
-    """Rename a file, unless there is one of the new name already."""
+    """Rename a file or a directory, unless there is one of the new name already."""
     try:
-        try:
-            os.link(temporary, path)
-        except (FileExistsError, FileNotFoundError):
+        if temporary.is_dir():
+            os.rename(temporary, path)  # replaces nothing but an empty directory
+        else:
+            _link_or_rename(temporary, path)
+    except OSError as error:
+        if not os.path.lexists(path):
             raise
-        except OSError:  # a file system without hard links
-            path.touch(exist_ok=False)
-            os.replace(temporary, path)
-    except FileExistsError as error:
-        raise FileExistsError(f"output: {str(path)!r} exists already; name another file") from error
+        raise FileExistsError(f"output: {str(path)!r} exists already; choose another name") from error
+
+
+def _link_or_rename(temporary, path):
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        if isinstance(error, FileExistsError | FileNotFoundError):
+            raise
+        path.touch(exist_ok=False)  # a file system without hard links
+        os.replace(temporary, path)
 
 
 def _holder(directory):

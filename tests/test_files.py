@@ -66,7 +66,7 @@ def test_a_file_that_must_be_new_replaces_none(tmp_path, monkeypatch, links):
     with files.replacing(tmp_path / "new.txt", new=True) as temporary:
         temporary.write_text("new")
     assert (tmp_path / "new.txt").read_text() == "new"
-    with pytest.raises(FileExistsError, match=r"appeared.txt' exists already; name another file"):  # noqa: SIM117
+    with pytest.raises(FileExistsError, match=r"appeared.txt' exists already; choose another name"):  # noqa: SIM117
         with files.replacing(tmp_path / "appeared.txt", new=True) as temporary:
             temporary.write_text("mine")
             (tmp_path / "appeared.txt").write_text("theirs")
@@ -80,6 +80,24 @@ def test_a_directory_is_replaced_whole_too(tmp_path):
         temporary.mkdir()
         (temporary / "a").write_text("a")
     assert (tmp_path / "there" / "a").read_text() == "a" and names(tmp_path) == ["there"]
+
+
+def test_a_directory_that_must_be_new_replaces_none(tmp_path):
+    with files.replacing(tmp_path / "new", new=True) as temporary:
+        temporary.mkdir()
+        (temporary / "a").touch()
+    for name in ("new", "appeared.txt"):
+        with pytest.raises(FileExistsError, match=f"{name}' exists already"):  # noqa: SIM117
+            with files.replacing(tmp_path / name, new=True) as temporary:
+                temporary.mkdir()
+                (tmp_path / "appeared.txt").write_text("theirs")
+    assert names(tmp_path) == ["appeared.txt", "new"] and names(tmp_path / "new") == ["a"]
+
+
+def test_what_was_never_written_leaves_nothing(tmp_path):
+    with pytest.raises(FileNotFoundError), files.replacing(tmp_path / "note.txt", new=True):
+        pass
+    assert names(tmp_path) == []
 
 
 def test_a_file_is_on_the_disk_before_it_is_renamed(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""What there is to say of pretrained models, in Markdown: a card each, and a table of all."""
+"""Descriptions of pretrained models, in Markdown: a card for each, and a table of all."""
 
 import re
 
@@ -19,11 +19,11 @@ def card(name, entry, on_hub=False):
 
     Args:
         name: its name.
-        entry: what the index says of it.
-        on_hub: bool, whether it lies beside the parts of the `.keras` file, as the Hugging Face Hub has them.
+        entry: its entry in the index.
+        on_hub: bool, whether the card is for the Hugging Face Hub, which has the parts of the `.keras` file.
 
     Returns:
-        str, Markdown, which shows `NAME.png` and `NAME.curve.png` beside it.
+        str, Markdown, which shows the files `NAME.png` and `NAME.curve.png`.
     """
     facts = _facts_of_mixture(name, entry) if "members" in entry else _facts(name, entry, on_hub)
     figure = ("The mixture and its members", "members") if "members" in entry else ("Training curve", "curve")
@@ -121,7 +121,7 @@ def table(index):
 
 
 def readme(index):
-    """The page of all models: what they are, how to load them, and the table."""
+    """The page that lists all models and says how to load them."""
     return f"""{GENERATED}
 # Pretrained models
 
@@ -160,7 +160,7 @@ def architecture(entry):
 
 
 def outcome(entry):
-    """What came of a model's aim, to two decimals, as the aims have; None where the aim does not begin with a figure.
+    """Whether a model met its target, to two decimals like the targets; None if the target has no figure.
 
     Example:
 
@@ -182,7 +182,7 @@ def nats(entry):
 
 
 def epochs(entry):
-    """How many epochs a model was trained for, and whether its recipe goes on for longer."""
+    """How many epochs a model was trained for, and how many its recipe has."""
     if "members" in entry:
         return "not trained"
     done, wanted = entry["epochs"], entry["epochs_of_recipe"]
@@ -190,7 +190,7 @@ def epochs(entry):
 
 
 def _steps(entry):
-    """The steps of those epochs; of a run that ended before its time, the last epoch may not have been whole."""
+    """The steps of those epochs; the last epoch of a run that was stopped early may be incomplete."""
     planned, steps = entry["recipe"]["epochs"], f"{entry['steps']:,} steps"
     return f"ended before the {planned} of the command, at most {steps}" if entry["epochs"] < planned else steps
 
@@ -215,7 +215,7 @@ def duration(seconds):
 
 
 def _aim(entry, source=""):
-    """What a model aims at and what came of it."""
+    """The target of a model, and whether it was met."""
     target = entry["recipe"]["target"]
     if not target:
         return "no figure"
@@ -223,12 +223,12 @@ def _aim(entry, source=""):
 
 
 def _backend(entry):
-    """What stands before a command so that it trains where the model was trained."""
+    """The prefix of a command that selects the backend on which the model was trained."""
     return "" if entry["backend"] == "tensorflow" else f"KERAS_BACKEND={entry['backend']} "
 
 
 def _history(entry):
-    """The validation nats of all epochs, which the index has not of the oldest runs."""
+    """The validation nats of all epochs; the index does not have them for the oldest runs."""
     nats = entry.get("validation_nats_of_epochs")
     return "in the curve below" if nats is None else ", ".join(f"{value:.2f}" for value in nats)
 
@@ -241,12 +241,12 @@ def _loading(name, on_hub):
 
 
 def _given(entry):
-    """What a model is told of an image beforehand: its figure is of p(image | label), no match for one of p(image)."""
+    """What an image is conditioned on: a figure of p(image | label) cannot be compared with one of p(image)."""
     return " given the label" if "num_classes" in entry["recipe"]["model_options"] else ""
 
 
 def _options(options):
-    """Options of a model in words, those of its parts in brackets."""
+    """The options of a model as text, with those of its parts in brackets."""
     return ", ".join(
         f"{name} [{_options(value)}]" if isinstance(value, dict) else f"{name} {value}"
         for name, value in options.items()

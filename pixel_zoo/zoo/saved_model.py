@@ -1,10 +1,8 @@
 """Pretrained models as SavedModels in `exported/`, for TensorFlow Serving."""
 
-import os
 import pathlib
 import re
 import shutil
-import tempfile
 
 from pixel_zoo.files import replacing
 from pixel_zoo.serving import export
@@ -24,11 +22,9 @@ def write_saved_model(name, exported):
         pathlib.Path of the SavedModel.
     """
     exported = pathlib.Path(exported)
-    with tempfile.TemporaryDirectory(prefix=".", dir=exported) as new:  # the old version stays until this one is whole
-        export(load(name), pathlib.Path(new), version=VERSION)
+    with replacing(exported / name) as temporary:  # the old version stays until this one is whole
+        export(load(name), temporary, version=VERSION)
         shutil.rmtree(exported / name, ignore_errors=True)
-        (exported / name).mkdir()
-        os.replace(pathlib.Path(new, str(VERSION)), exported / name / str(VERSION))
     write_models_config(exported)
     return exported / name / str(VERSION)
 
