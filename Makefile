@@ -10,7 +10,7 @@ STAMP := .venv/.installed
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := install
-.PHONY: install demo test constraints
+.PHONY: install demo test test-oldest constraints
 
 install: $(STAMP)
 
@@ -30,6 +30,13 @@ test: install
 	$(BIN)/lint-imports
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest $(PYTEST_FLAGS)
 	KERAS_BACKEND=jax $(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+# The oldest versions allowed: they load what was released, train, score, draw and export.
+test-oldest:
+	set -e; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
+	$(PYTHON) -m venv "$$fresh"; \
+	"$$fresh/bin/python" $(PIP_INSTALL) --constraint constraints-oldest.txt . pytest hypothesis; \
+	KERAS_BACKEND=tensorflow "$$fresh/bin/python" -m pytest --quiet tests/test_cli.py tests/test_release.py
 
 # Pins what a fresh environment resolves to today. The oldest Python decides: its versions exist for the newer ones too.
 constraints:
