@@ -74,9 +74,10 @@ def _check_known(known, images):
 def check_seeds(seed, num_images):
     """One 64-bit seed per image: an integer stands for seed, seed + 1, ...; an array is taken as it is."""
     seeds = np.asarray(seed)
-    large = seeds.dtype == object and all(isinstance(one, int) for one in seeds.flat)  # integers of more than 64 bits
-    if not large and not np.issubdtype(seeds.dtype, np.integer):
-        raise TypeError(f"seed must be an integer, or one integer per image, got {seed!r}")
+    if not np.issubdtype(seeds.dtype, np.integer):
+        seeds = np.asarray(seed, dtype=object)  # integers of more than 64 bits, which NumPy turns into floats
+        if not all(type(one) is int for one in seeds.flat):
+            raise TypeError(f"seed must be an integer, or one integer per image, got {seed!r}")
     added = num_images - 1 if seeds.ndim == 0 else 0
     if seeds.size and not -(2**63) <= int(seeds.min()) <= int(seeds.max()) + added < 2**63:
         raise ValueError(f"seed: the seeds of all {num_images} images must lie in -2**63..2**63 - 1, got {seed!r}")

@@ -114,5 +114,5 @@ def test_a_file_that_does_not_load_is_said_so(tmp_path):
 
 
 def test_bad_input_of_verify_is_one_line(tmp_path, capsys):
-    assert "is no directory" in refused(capsys, "verify", tmp_path / "none")
+    assert "is not a directory" in refused(capsys, "verify", tmp_path / "none")
     assert "no model of 'no_such_data'" in refused(capsys, "verify", EXPORTED, "--data", "no_such_data")
