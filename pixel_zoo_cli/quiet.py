@@ -13,7 +13,7 @@ def import_keras():
     with without_stderr():  # some of its libraries ignore that level while they are loaded
         import keras
 
-        import pixel_zoo  # noqa: F401 (it imports more of them)
+        import pixel_zoo.zoo  # noqa: F401 (it imports more of them)
 
     return keras
 
