@@ -343,7 +343,7 @@ def test_bad_input_is_one_line_of_a_fresh_process_too():
     """TensorFlow, which is loaded by then, adds no notes of its own."""
     done = in_a_fresh_process(["-m", "pixel_zoo_cli"], "evaluate", "no_such_name", "--data", "digits")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
-    assert done.stderr.startswith("pixel-zoo: name: there is no pretrained model 'no_such_name'")
+    assert done.stderr.startswith("pixel-zoo: name") and "'no_such_name'" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def entry_of(name):
     >>> entry_of("digits_gate")
     Traceback (most recent call last):
     ...
-    ValueError: name: did you mean 'digits_gated'? It must be one of ..., got 'digits_gate'
+    ValueError: name: did you mean 'digits_gated'? It must be one of ...
     """
     index = read_index()
     return index[one_of("name", name, sorted(index))]
