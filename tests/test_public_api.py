@@ -34,7 +34,8 @@ def functions_of(value):
             function = (
                 member.fget if isinstance(member, property) else inspect.unwrap(getattr(member, "__func__", member))
             )
-            if inspect.isfunction(function) and (name in ("__init__", "__call__") or not name.startswith("_")):
+            is_method = inspect.isfunction(function) and function.__name__ == name  # not the default of a field
+            if is_method and (name in ("__init__", "__call__") or not name.startswith("_")):
                 yield function
 
 
