@@ -28,6 +28,7 @@ test: install
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
+	$(BIN)/mypy
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest $(PYTEST_FLAGS)
 	KERAS_BACKEND=jax $(BIN)/python -m pytest $(PYTEST_FLAGS)
 

@@ -9,6 +9,7 @@ import importlib
 import pkgutil
 import sys
 import types
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import wrapt
@@ -56,7 +57,7 @@ def __getattr__(name: str) -> object:
     return value
 
 
-def __dir__() -> "list[str]":
+def __dir__() -> Iterable[str]:
     return sorted(globals().keys() | set(__all__))
 
 

@@ -196,9 +196,9 @@ class Client:
         Raises: as `score`.
         """
         tensor = self._signature("complete").inputs["image"]
-        images, known = check_partly_known(images, known, tensor.shape[1:], _levels(tensor))
-        given = {"image": images.astype(tensor.dtype), "known": known}
-        return self._draw("complete", given, len(images), seed, temperature, labels, vectors, return_log_likelihood)
+        array, mask = check_partly_known(images, known, tensor.shape[1:], _levels(tensor))
+        given = {"image": array.astype(tensor.dtype), "known": mask}
+        return self._draw("complete", given, len(array), seed, temperature, labels, vectors, return_log_likelihood)
 
     def upscale(
         self,

@@ -1,15 +1,20 @@
 """Many training steps in one call to the device, for accelerators that a host cannot keep busy step by step (JAX)."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import keras
+import numpy as np
 
 from pixel_zoo import backend
+from pixel_zoo.training.distribution import OneDevice
 from pixel_zoo.training.feed import RowBlocks
 
 #: Steps of a call: long enough that the host's part of a call does not count, short enough to react to a signal.
 STEPS_PER_CALL = 100
 
 
-def default_steps_per_call(spread) -> int:
+def default_steps_per_call(spread: OneDevice) -> int:
     """Return how many steps a run should take at a time: 100 on one accelerator under JAX, otherwise 1.
 
     Args:
@@ -25,7 +30,7 @@ def default_steps_per_call(spread) -> int:
     return STEPS_PER_CALL if looped else 1
 
 
-def check_steps_per_call(steps_per_call, spread):
+def check_steps_per_call(steps_per_call: int, spread: OneDevice) -> None:
     """Raise a ValueError unless the engine can take so many steps at a time."""
     if steps_per_call > 1 and keras.backend.backend() != "jax":
         raise ValueError(f"steps_per_call must be 1 on {keras.backend.backend()}, got {steps_per_call}: use JAX")
@@ -50,7 +55,7 @@ class DeviceLoop:
         MemoryError: the images do not fit into the device's free memory; names both sizes.
     """
 
-    def __init__(self, model, columns):
+    def __init__(self, model: keras.Model, columns: np.ndarray | dict[str, np.ndarray]) -> None:
         import jax
 
         _check_memory(columns)
@@ -58,17 +63,17 @@ class DeviceLoop:
         # The images are an argument: as constants they would be compiled into the program.
         self._run = jax.jit(lambda state, columns, rows: _run_block(model, state, columns, rows), donate_argnums=0)
 
-    def __call__(self, state, iterator):
+    def __call__(self, state: tuple, iterator: Iterator[tuple[np.ndarray]]) -> tuple[dict[str, Any], tuple]:
         """Take the steps of the next block of rows: (state, iterator) -> (logs, state), as Keras's train function."""
         (rows,) = next(iterator)
         return self._run(state, self.columns, rows)
 
 
-def _run_block(model, state, columns, rows):
+def _run_block(model: keras.Model, state: tuple, columns: Any, rows: Any) -> tuple[dict[str, Any], tuple]:
     """Apply `model.train_step` to every batch of a block, int32 (steps, batch); rows of -1 fill an unfinished one."""
     import jax
 
-    def step(index, state):
+    def step(index: Any, state: tuple) -> tuple:
         batch = keras.tree.map_structure(lambda column: jax.numpy.take(column, rows[index], axis=0), columns)
         return model.train_step(state, (batch,))[1]
 
@@ -77,7 +82,7 @@ def _run_block(model, state, columns, rows):
         return model.get_metrics_result(), state
 
 
-def _check_memory(columns):
+def _check_memory(columns: np.ndarray | dict[str, np.ndarray]) -> None:
     """Raise a MemoryError if the images do not fit beside what the device holds already."""
     import jax
 

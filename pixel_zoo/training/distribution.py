@@ -1,6 +1,8 @@
 """Training on several devices or machines by the engines' own means: tf.distribute, Keras's distribution on JAX."""
 
 import contextlib
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import keras
 
@@ -8,7 +10,7 @@ import keras
 BACKENDS = {"mirrored": "tensorflow", "multiworker": "tensorflow", "data_parallel": "jax"}
 
 
-def distribution(name):
+def distribution(name: str | None) -> "OneDevice":
     """How a run is spread over devices. Make it before anything is computed.
 
     | name | backend | what it spreads over | set by |
@@ -57,36 +59,36 @@ class OneDevice:
     share = (0, 1)
 
     @property
-    def several_processes(self):
+    def several_processes(self) -> bool:
         return self.share[1] > 1
 
     @property
-    def is_first(self):
+    def is_first(self) -> bool:
         return self.share[0] == 0
 
-    def making(self):
+    def making(self) -> contextlib.AbstractContextManager:
         """The context in which a model is made and compiled."""
         return contextlib.nullcontext()
 
-    def training(self):
+    def training(self) -> contextlib.AbstractContextManager:
         """The context in which it is trained."""
         return contextlib.nullcontext()
 
-    def prepare(self, model):
+    def prepare(self, model: keras.Model) -> None:
         """Make a compiled model ready for `fit`."""
 
-    def spread(self, batches):
+    def spread(self, batches: Any) -> Any:
         """The batches of this process as `fit` takes them."""
         return batches
 
-    def meet(self):
+    def meet(self) -> None:
         """Wait for the first process to write the end of a run, where the others would end it by ending before it."""
 
 
 class Strategy(OneDevice):
     """tf.distribute: a copy of the model on each device, gradients summed over all."""
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         import tensorflow as tf
 
         if name == "multiworker":
@@ -100,10 +102,10 @@ class Strategy(OneDevice):
             self.strategy = tf.distribute.MirroredStrategy()
         self.replicas = self.strategy.num_replicas_in_sync
 
-    def making(self):
+    def making(self) -> contextlib.AbstractContextManager:
         return self.strategy.scope()
 
-    def prepare(self, model):
+    def prepare(self, model: keras.Model) -> None:
         # With several workers Keras reduces a batch as if it were a figure, and figures along an axis they don't have
         # (keras-team/keras 20585). All is built already, and an epoch's figures come from the metrics, which sum over
         # replicas when they are read: so neither is needed.
@@ -112,18 +114,18 @@ class Strategy(OneDevice):
         model.test_function = self._function(model.test_step)
         _sum_before_clipping(model.optimizer)
 
-    def _function(self, step):
+    def _function(self, step: Callable) -> Callable:
         """Run a step of the model on each replica; the logs are those of the first one here."""
         import tensorflow as tf
 
         @tf.function(reduce_retracing=True)
-        def on_replicas(batch):
+        def on_replicas(batch: Any) -> dict[str, Any]:
             logs = self.strategy.run(step, args=(batch,))
             return keras.tree.map_structure(lambda log: self.strategy.experimental_local_results(log)[0], logs)
 
         return lambda iterator: on_replicas(next(iterator))
 
-    def spread(self, batches):
+    def spread(self, batches: Any) -> Any:
         if not self.several_processes:
             return self.strategy.experimental_distribute_dataset(batches)
         # Each worker has its share of every batch already, so that batches are those of a single process.
@@ -133,7 +135,7 @@ class Strategy(OneDevice):
 class DataParallel(OneDevice):
     """Keras's distribution on JAX: one program on all devices, each of which holds its part of a batch."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         import os
 
         import jax
@@ -144,13 +146,13 @@ class DataParallel(OneDevice):
         self.replicas = jax.device_count()
         self.share = (jax.process_index(), jax.process_count())
 
-    def making(self):
+    def making(self) -> contextlib.AbstractContextManager:
         return self._distribution.scope()
 
-    def training(self):
+    def training(self) -> contextlib.AbstractContextManager:
         return self._distribution.scope()
 
-    def meet(self):
+    def meet(self) -> None:
         # JAX aborts all processes, the first one too, when some have ended and waited 300 s for the rest to end.
         if self.several_processes:
             from jax.experimental import multihost_utils
@@ -158,13 +160,13 @@ class DataParallel(OneDevice):
             multihost_utils.sync_global_devices("the run has ended")
 
 
-def _sum_before_clipping(optimizer):
+def _sum_before_clipping(optimizer: keras.optimizers.Optimizer) -> None:
     """Let gradients be summed over replicas before they are clipped: Keras clips those of each replica."""
     import tensorflow as tf
 
     apply_gradients = optimizer.apply_gradients
 
-    def summed(gradients_and_variables):
+    def summed(gradients_and_variables: Iterable[tuple[Any, Any]]) -> Any:
         gradients, variables = zip(*gradients_and_variables, strict=True)
         context = tf.distribute.get_replica_context()
         return apply_gradients(zip(context.all_reduce("SUM", list(gradients)), variables, strict=True))

@@ -2,13 +2,22 @@
 
 import math
 import time
+from typing import Any
 
+import keras
 import numpy as np
 
 from pixel_zoo import data
 
 
-def evaluate(model, name, split="test", *, batch_size=64, data_options=None):
+def evaluate(
+    model: keras.Model,
+    name: str,
+    split: str = "test",
+    *,
+    batch_size: int = 64,
+    data_options: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """Score every image of a split; a class-conditional model scores each given its label.
 
     Args:

@@ -1,13 +1,18 @@
 """The images of a recipe in the form that `fit` takes."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
 
 from pixel_zoo import data
 from pixel_zoo.data.pipeline import batches_of, order_of_pass, passes
+from pixel_zoo.training.distribution import OneDevice
+from pixel_zoo.training.recipe import Recipe
 
 
-def feed(recipe, position, spread):
+def feed(recipe: Recipe, position: Callable[[], tuple[int, int]], spread: OneDevice) -> dict[str, Any]:
     """Return the data arguments of `fit`: tf.data pipelines on TensorFlow, NumPy batches elsewhere, in the same order.
 
     Args:
@@ -27,16 +32,16 @@ def feed(recipe, position, spread):
     }
 
 
-def _pipeline(recipe, split, share, **options):
+def _pipeline(recipe: Recipe, split: str, share: tuple[int, int], **options: Any) -> Any:
     data_set = data.info(recipe.data, **recipe.data_options)  # its options may have the names of the pipeline's
     return data.pipeline(data_set, split, recipe.batch_size, labels=needs_labels(recipe), share=share, **options)
 
 
-def _batches(recipe, split, share, **options):
+def _batches(recipe: Recipe, split: str, share: tuple[int, int], **options: Any) -> "Batches":
     return Batches(columns(recipe, split), recipe.batch_size, share=share, **options)
 
 
-def columns(recipe, split):
+def columns(recipe: Recipe, split: str) -> np.ndarray | dict[str, np.ndarray]:
     """Return the images of a split as NumPy arrays: what the model takes as its input, one row an image."""
     images = data.arrays(recipe.data, split, **recipe.data_options)
     if not needs_labels(recipe):
@@ -44,7 +49,7 @@ def columns(recipe, split):
     return {"image": images, "label": data.labels(recipe.data, split, **recipe.data_options)}
 
 
-def needs_labels(recipe):
+def needs_labels(recipe: Recipe) -> bool:
     """Return whether the model of a recipe is class-conditional."""
     return recipe.model_options.get("num_classes") is not None
 
@@ -64,8 +69,15 @@ class Batches(keras.utils.PyDataset):
     """
 
     def __init__(
-        self, columns, batch_size, seed=None, drop_remainder=False, position=None, multiple_of=1, share=(0, 1)
-    ):
+        self,
+        columns: np.ndarray | dict[str, np.ndarray],
+        batch_size: int,
+        seed: int | None = None,
+        drop_remainder: bool = False,
+        position: Callable[[], tuple[int, int]] | None = None,
+        multiple_of: int = 1,
+        share: tuple[int, int] = (0, 1),
+    ) -> None:
         super().__init__()
         self.columns, self.batch_size, self.seed, self.drop_remainder = columns, batch_size, seed, drop_remainder
         count = len(keras.tree.flatten(columns)[0])
@@ -73,10 +85,10 @@ class Batches(keras.utils.PyDataset):
         self.number_and_left_out = passes(position)
         self.share = share
 
-    def __len__(self):
+    def __len__(self) -> int:
         return batches_of(self.count, self.batch_size, self.drop_remainder)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple[np.ndarray | dict[str, np.ndarray]]:
         if index == 0:
             self.indices = order_of_pass(self.count, self.batch_size, self.seed, *self.number_and_left_out())
         worker, workers = self.share
@@ -104,15 +116,22 @@ class RowBlocks(keras.utils.PyDataset):
     NOTHING = -1
     is_checked = True  # these are rows, not images: `fit` must not check them
 
-    def __init__(self, count, batch_size, steps, seed, position=None):
+    def __init__(
+        self,
+        count: int,
+        batch_size: int,
+        steps: int,
+        seed: int | None,
+        position: Callable[[], tuple[int, int]] | None = None,
+    ) -> None:
         super().__init__()
         self.count, self.batch_size, self.steps, self.seed = count, batch_size, steps, seed
         self.number_and_left_out = passes(position)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return batches_of(self.count // self.batch_size, self.steps, drop_remainder=False)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple[np.ndarray]:
         if index == 0:
             number, blocks_left_out = self.number_and_left_out()
             self.indices = order_of_pass(self.count, self.batch_size, self.seed, number, blocks_left_out * self.steps)

@@ -9,18 +9,22 @@ import os
 import pathlib
 import platform
 import tempfile
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 
 from pixel_zoo import backend, data
 from pixel_zoo.files import replacing, writable_directory
+from pixel_zoo.training.distribution import OneDevice
+from pixel_zoo.training.recipe import Recipe
 from pixel_zoo.version import VERSION
 
 PACKAGES = ("keras", "tensorflow", "jax", "numpy")
 
 
 @contextlib.contextmanager
-def run_directory(output, resume, spread):
+def run_directory(output: str | os.PathLike[str], resume: bool, spread: OneDevice) -> Iterator[pathlib.Path]:
     """Yield `output` in the first of several processes, and a temporary directory in the others.
 
     All of them run the same callbacks, since reading a weight takes every process, but only the first one writes.
@@ -32,7 +36,7 @@ def run_directory(output, resume, spread):
             yield pathlib.Path(temporary)
 
 
-def _directory(path, resume):
+def _directory(path: str | os.PathLike[str], resume: bool) -> pathlib.Path:
     """Create the directory `path`, unless it holds files other than a run to resume."""
     path = pathlib.Path(path)
     resumed = resume and (path / "config.json").exists()
@@ -42,7 +46,7 @@ def _directory(path, resume):
     return writable_directory(path)
 
 
-def record_configuration(path, recipe, model, steps_per_call):
+def record_configuration(path: pathlib.Path, recipe: Recipe, model: keras.Model, steps_per_call: int) -> None:
     """Write config.json, which holds all that it takes to repeat this run; if it exists, check that it agrees.
 
     Args:
@@ -71,7 +75,7 @@ def record_configuration(path, recipe, model, steps_per_call):
         temporary.write_text(json.dumps(configuration, indent=2) + "\n")
 
 
-def _check_same_run(configuration, recipe, steps_per_call):
+def _check_same_run(configuration: dict[str, Any], recipe: Recipe, steps_per_call: int) -> None:
     """Raise unless a run with this config.json would continue with this recipe, these images and this engine."""
     now = {
         "backend": keras.backend.backend(),
@@ -87,7 +91,7 @@ def _check_same_run(configuration, recipe, steps_per_call):
             raise ValueError(f"resume: the run was started with {name}={before[name]!r}, got {value!r}")
 
 
-def rewrite_log(path, history):
+def rewrite_log(path: pathlib.Path, history: list[dict[str, float]]) -> None:
     """Reduce log.csv to the epochs in `history`: an interrupted run may have logged an epoch that will be repeated."""
     path.unlink(missing_ok=True)
     if history:
@@ -98,13 +102,13 @@ def rewrite_log(path, history):
             writer.writerows({"epoch": epoch, **logs} for epoch, logs in enumerate(history))
 
 
-def _cores():
+def _cores() -> str:
     """The number of cores that this process may use, in words."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return "1 core" if count == 1 else f"{count} cores"
 
 
-def _processor():
+def _processor() -> str:
     """The processor's model name where the system knows it, otherwise its architecture."""
     try:
         lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
@@ -113,7 +117,7 @@ def _processor():
         return platform.processor() or platform.machine()
 
 
-def _version(package):
+def _version(package: str) -> str | None:
     """The installed version of a package, or None."""
     try:
         return importlib.metadata.version(package)

@@ -3,12 +3,16 @@
 import csv
 import json
 import math
+import pathlib
+
+import keras
 
 from pixel_zoo import data, pictures
 from pixel_zoo.files import replacing
+from pixel_zoo.training.recipe import Recipe
 
 
-def write_report(output, recipe, model, samples=True):
+def write_report(output: pathlib.Path, recipe: Recipe, model: keras.Model, samples: bool = True) -> None:
     """Write `report.md` beside what a run has written, from those files and the recipe.
 
     Args:

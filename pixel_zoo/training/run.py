@@ -4,7 +4,10 @@ import contextlib
 import importlib.util
 import logging
 import math
+import os
 import pathlib
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 
@@ -19,8 +22,9 @@ from pixel_zoo.training.callbacks.profile import Profile
 from pixel_zoo.training.callbacks.resumable import Resumable
 from pixel_zoo.training.callbacks.stop_after import StopAfter
 from pixel_zoo.training.device_loop import DeviceLoop, check_steps_per_call, default_steps_per_call
-from pixel_zoo.training.distribution import distribution
+from pixel_zoo.training.distribution import OneDevice, distribution
 from pixel_zoo.training.feed import RowBlocks, columns, feed
+from pixel_zoo.training.recipe import Recipe
 from pixel_zoo.training.record import record_configuration, rewrite_log, run_directory
 from pixel_zoo.training.report import write_report
 from pixel_zoo.training.sample_grid import SampleGrid, save_samples
@@ -28,19 +32,19 @@ from pixel_zoo.training.set_up import build_model, compile_model, steps_per_epoc
 
 
 def train(
-    recipe,
-    output,
+    recipe: Recipe,
+    output: str | os.PathLike[str],
     *,
-    resume=False,
-    distribute=None,
-    minutes=None,
-    checkpoint_steps=None,
-    checkpoint_minutes=10.0,
-    steps_per_call=None,
-    samples=True,
-    profile=False,
-    verbose="auto",
-):
+    resume: bool = False,
+    distribute: str | None = None,
+    minutes: float | None = None,
+    checkpoint_steps: int | None = None,
+    checkpoint_minutes: float = 10.0,
+    steps_per_call: int | None = None,
+    samples: bool = True,
+    profile: bool = False,
+    verbose: int | str = "auto",
+) -> keras.Model:
     """Train the model of a recipe and write the results and a record of the run into `output`.
 
     | file | what it holds |
@@ -155,7 +159,7 @@ def train(
 
 
 @contextlib.contextmanager
-def _engine(model, recipe, steps_per_call):
+def _engine(model: keras.Model, recipe: Recipe, steps_per_call: int) -> Iterator[None]:
     """Inside, `fit` trains with a loop on the device if a call takes several steps."""
     if steps_per_call > 1:
         model.train_function = DeviceLoop(model, columns(recipe, "train"))
@@ -166,7 +170,9 @@ def _engine(model, recipe, steps_per_call):
             model.train_function = None  # Keras makes its own again
 
 
-def _feed(recipe, position, spread, steps_per_call):
+def _feed(
+    recipe: Recipe, position: Callable[[], tuple[int, int]], spread: OneDevice, steps_per_call: int
+) -> dict[str, Any]:
     """The data arguments of `fit`."""
     arguments = feed(recipe, position, spread)
     if steps_per_call > 1:
@@ -175,7 +181,9 @@ def _feed(recipe, position, spread, steps_per_call):
     return arguments
 
 
-def _callbacks(output, recipe, resumable, profile, samples):
+def _callbacks(
+    output: pathlib.Path, recipe: Recipe, resumable: Resumable, profile: bool, samples: bool
+) -> list[keras.callbacks.Callback]:
     """The callbacks that record a run; `resumable` knows the epochs before this process."""
     history = resumable.history
     rewrite_log(output / "log.csv", history)
@@ -196,7 +204,7 @@ def _callbacks(output, recipe, resumable, profile, samples):
     ]
 
 
-def _with_best_weights(model, recipe, path, spread):
+def _with_best_weights(model: keras.Model, recipe: Recipe, path: pathlib.Path, spread: OneDevice) -> keras.Model:
     """The model with its best weights.
 
     It is a new one in mixed precision, since `best.keras` computes in float32, and with several processes, since all of
@@ -208,7 +216,7 @@ def _with_best_weights(model, recipe, path, spread):
     return model
 
 
-def _conclude(output, recipe, model, samples):
+def _conclude(output: pathlib.Path, recipe: Recipe, model: keras.Model, samples: bool) -> None:
     """Write what shows the best model of a run."""
     if samples:
         save_samples(model, recipe.seed, output / "samples.png")
@@ -219,7 +227,7 @@ def _conclude(output, recipe, model, samples):
     write_report(output, recipe, model, samples)
 
 
-def _tensorboard(directory):
+def _tensorboard(directory: pathlib.Path) -> list[keras.callbacks.Callback]:
     """A callback that writes scalars for TensorBoard, where it and TensorFlow are installed."""
     if importlib.util.find_spec("tensorboard") is None or importlib.util.find_spec("tensorflow") is None:
         return []

@@ -4,10 +4,10 @@ import keras
 
 from pixel_zoo import data, models
 from pixel_zoo.inputs import other_inputs
-from pixel_zoo.training.recipe import check_classes, find_model
+from pixel_zoo.training.recipe import Recipe, check_classes, find_model
 
 
-def build_model(recipe, mixed_precision=None):
+def build_model(recipe: Recipe, mixed_precision: bool | None = None) -> keras.Model:
     """Build the untrained model of a recipe, for the image shape and levels of its data set.
 
     Args:
@@ -31,7 +31,7 @@ def build_model(recipe, mixed_precision=None):
     return model
 
 
-def _check_fits(model, recipe, info):
+def _check_fits(model: keras.Model, recipe: Recipe, info: data.DataSet) -> None:
     """Raise unless a recipe's class or function has returned a model that its data set can train."""
     name = recipe.to_dict()["model"]
     first = getattr(model, "stages", [model])[0]
@@ -50,7 +50,7 @@ def _check_fits(model, recipe, info):
             raise ValueError(f"model: {name} takes {tensor.name!r} with each image, but {reason}")
 
 
-def build_optimizer(recipe, steps_per_epoch):
+def build_optimizer(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Optimizer:
     """Build the Keras optimizer of a recipe, with its schedule stretched over all steps of all epochs."""
     learning_rate = recipe.learning_rate
     if recipe.schedule == "cosine":
@@ -70,7 +70,7 @@ def build_optimizer(recipe, steps_per_epoch):
     return keras.optimizers.get({"class_name": recipe.optimizer, "config": options})
 
 
-def compile_model(model, recipe, steps_per_epoch, distributed=False):
+def compile_model(model: keras.Model, recipe: Recipe, steps_per_epoch: int, distributed: bool = False) -> None:
     """Compile a model as its recipe says, and create every variable that training needs."""
     optimizer = build_optimizer(recipe, steps_per_epoch)
     optimizer.build(model.trainable_variables)  # otherwise TensorFlow traces the step twice
@@ -81,7 +81,7 @@ def compile_model(model, recipe, steps_per_epoch, distributed=False):
     _build_loss_and_metrics(model)
 
 
-def steps_per_epoch(recipe):
+def steps_per_epoch(recipe: Recipe) -> int:
     """Return the number of whole batches in the training split.
 
     Raises:
@@ -102,7 +102,7 @@ def steps_per_epoch(recipe):
     return steps
 
 
-def _build_loss_and_metrics(model):
+def _build_loss_and_metrics(model: keras.Model) -> None:
     """Build them before the first step: `resume` restores the metrics' variables, and Keras need not see a batch."""
     inputs = {"image": keras.KerasTensor((1, *model.image_shape), "int32")}
     if model.num_classes is not None:

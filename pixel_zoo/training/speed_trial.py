@@ -4,9 +4,11 @@ import dataclasses
 import time
 
 import keras
+import numpy as np
 
 from pixel_zoo.training.device_loop import DeviceLoop
 from pixel_zoo.training.feed import RowBlocks
+from pixel_zoo.training.recipe import Recipe
 from pixel_zoo.training.set_up import build_model, compile_model
 
 
@@ -25,7 +27,7 @@ class Trial:
     loss: float
 
 
-def trial(recipe, columns, steps_per_call=100) -> Trial:
+def trial(recipe: Recipe, columns: np.ndarray | dict[str, np.ndarray], steps_per_call: int = 100) -> Trial:
     """Time two calls of the device loop that `train` would run for a recipe; nothing is written.
 
     JAX's compilation cache, if there is one, then holds the program that `train` compiles.

@@ -1,13 +1,16 @@
 """All that a run needs to go on from a step as if it had never stopped, in one file."""
 
 import json
+import os
+from typing import Any
 
+import keras
 import numpy as np
 
 from pixel_zoo.files import replacing
 
 
-def save_state(path, model, progress):
+def save_state(path: str | os.PathLike[str] | None, model: keras.Model, progress: dict[str, Any]) -> bool:
     """Write every variable of a compiled model, bit by bit, and how far its training is.
 
     Weights, the optimiser's variables, running metrics and the states of random generators: a `.keras` file leaves
@@ -42,7 +45,7 @@ def save_state(path, model, progress):
     arrays = [np.asarray(variable) for variable in _variables(model)]
     if path is None or not all(np.isfinite(array).all() for array in arrays):
         return False
-    named = {f"{index:05}": array for index, array in enumerate(arrays)}
+    named: dict[str, Any] = {f"{index:05}": array for index, array in enumerate(arrays)}
     try:
         with replacing(path) as temporary, open(temporary, "wb") as file:
             np.savez(file, progress=np.array(json.dumps(progress)), **named)
@@ -52,14 +55,14 @@ def save_state(path, model, progress):
     return True
 
 
-def load_state(path):
+def load_state(path: str | os.PathLike[str]) -> tuple[dict[str, Any], list[np.ndarray]]:
     """Read what `save_state` wrote: (progress, list of arrays)."""
     with np.load(path, allow_pickle=False) as file:
         progress = json.loads(file["progress"].item())
         return progress, [file[name] for name in sorted(file.files) if name != "progress"]
 
 
-def restore(model, arrays):
+def restore(model: keras.Model, arrays: list[np.ndarray]) -> None:
     """Give a model, built and compiled as that of `save_state`, the values it had then.
 
     Raises:
@@ -73,7 +76,7 @@ def restore(model, arrays):
         variable.assign(array.view(variable.dtype) if array.dtype.kind == "V" else array)
 
 
-def _variables(model):
+def _variables(model: keras.Model) -> list[keras.Variable]:
     """Every variable of a compiled model once, always in the same order."""
     several = [*model.variables, *model.optimizer.variables, *model.metrics_variables]
     return list({id(variable): variable for variable in several}.values())

@@ -1,7 +1,9 @@
 """The best model of a run."""
 
 import math
+import os
 import pathlib
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -22,26 +24,29 @@ class BestModel(keras.callbacks.Callback):
 
     Example:
 
-    >>> best = BestModel("best.keras", history=[{"val_nats": 80.0}, {"val_nats": 79.5}], build=None)
+    >>> best = BestModel("best.keras", history=[{"val_nats": 79.5}], build=lambda: pz.models.PixelCNN())
     >>> best.fewest_nats
     79.5
     """
 
-    def __init__(self, path, history, build):
+    def __init__(
+        self, path: str | os.PathLike[str], history: list[dict[str, float]], build: Callable[[], keras.Model]
+    ) -> None:
         super().__init__()
         self.path, self.build = pathlib.Path(path), build
         self.fewest_nats = min((logs["val_nats"] for logs in history), default=math.inf)
-        self._weights = self._untrained = None
+        self._weights: list[np.ndarray] | None = None
+        self._untrained: keras.Model | None = None
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         if logs["val_nats"] < self.fewest_nats and all(map(math.isfinite, logs.values())):
             self.fewest_nats = logs["val_nats"]
             self._weights = [np.array(weight) for weight in self.model.weights]
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         self.write()
 
-    def write(self):
+    def write(self) -> None:
         """Write the file if there is a better model than the one it holds."""
         if self._weights is None:
             return

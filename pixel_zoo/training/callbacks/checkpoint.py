@@ -4,8 +4,11 @@ import contextlib
 import math
 import os
 import pathlib
+from typing import Any
 
 import keras
+
+from pixel_zoo.training.callbacks.pace import Pace
 
 
 class Checkpoint(keras.callbacks.ModelCheckpoint):
@@ -24,12 +27,12 @@ class Checkpoint(keras.callbacks.ModelCheckpoint):
     >>> checkpoint = Checkpoint("best.keras", monitor="val_nats", mode="min", save_best_only=True)
     """
 
-    def __init__(self, path, pace=None, **options):
+    def __init__(self, path: str | os.PathLike[str], pace: Pace | None = None, **options: Any) -> None:
         self.path, self.pace = pathlib.Path(path), pace
         self.unfinished = self.path.with_name(f".unfinished-{self.path.name}")
         super().__init__(self.unfinished, **options)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         last = self.model.stop_training or epoch + 1 == (self.params or {}).get("epochs")
         if not all(map(math.isfinite, logs.values())) or not (last or self.pace is None or self.pace.due()):
             return

@@ -22,16 +22,16 @@ class KeepFreedMemory(keras.callbacks.Callback):
     >>> callbacks = [KeepFreedMemory()]
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         _keep()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         if batch == 0:  # the first iterator of a tf.data pipeline has put the thresholds back
             _keep()
 
 
-def _keep():
+def _keep() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
         mallopt(M_ARENA_MAX, 1)

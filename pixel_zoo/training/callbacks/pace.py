@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Iterator
 
 SHARE = 0.02
 
@@ -18,15 +19,15 @@ class Pace:
     False
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._next = time.monotonic()
 
-    def due(self):
+    def due(self) -> bool:
         """Return whether enough time has passed since the last save."""
         return time.monotonic() >= self._next
 
     @contextlib.contextmanager
-    def saving(self):
+    def saving(self) -> Iterator[None]:
         """Measure how long the block takes."""
         started = time.monotonic()
         yield

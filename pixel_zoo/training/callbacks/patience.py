@@ -16,11 +16,11 @@ class Patience(keras.callbacks.EarlyStopping):
     3
     """
 
-    def __init__(self, epochs, history):
+    def __init__(self, epochs: int, history: list[dict[str, float]]) -> None:
         super().__init__(monitor="val_nats", mode="min", patience=epochs)
         self.history = list(history)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         super().on_train_begin(logs)
         for epoch, epoch_logs in enumerate(self.history):
             self.on_epoch_end(epoch, epoch_logs)

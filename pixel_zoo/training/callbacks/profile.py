@@ -1,5 +1,7 @@
 """A trace of some training steps."""
 
+import os
+
 import keras
 
 from pixel_zoo import backend
@@ -18,24 +20,24 @@ class Profile(keras.callbacks.Callback):
     >>> callbacks = [Profile("runs/mine/profile")]
     """
 
-    def __init__(self, directory, first=3, last=12):
+    def __init__(self, directory: str | os.PathLike[str], first: int = 3, last: int = 12) -> None:
         super().__init__()
         self.directory, self.first, self.last = directory, first, last
         self.tracing = self.done = False
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
         if batch == self.first and not self.done:
             backend.start_trace(self.directory)
             self.tracing = self.done = True
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         if batch == self.last:
             self._stop()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self._stop()
 
-    def _stop(self):
+    def _stop(self) -> None:
         if self.tracing:
             backend.stop_trace()
         self.tracing = False

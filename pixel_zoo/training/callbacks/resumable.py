@@ -1,10 +1,14 @@
 """Saving a run while it trains, and resuming it."""
 
 import contextlib
+import os
 import pathlib
 import signal
 import threading
 import time
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 
@@ -49,7 +53,16 @@ class Resumable(keras.callbacks.Callback):
     (0, (0, 0))
     """
 
-    def __init__(self, path, steps_per_epoch, *, steps_per_call=1, every_steps=None, every_minutes=10.0, writes=True):
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        steps_per_epoch: int,
+        *,
+        steps_per_call: int = 1,
+        every_steps: int | None = None,
+        every_minutes: float = 10.0,
+        writes: bool = True,
+    ) -> None:
         super().__init__()
         path = pathlib.Path(path)
         self.path, self.steps_per_epoch, self.steps_per_call = path, steps_per_epoch, steps_per_call
@@ -61,29 +74,29 @@ class Resumable(keras.callbacks.Callback):
             self.epoch, self.history = progress["epoch"], progress["history"]
             self._skipped_calls = self._calls(progress["steps"])
             self.stopwatch = Stopwatch(progress["seconds"])
-        self._signal = None
+        self._signal: int | None = None
         self._saved_all = False
         self._pace = Pace()
         self.before_saving = lambda: None
 
-    def _calls(self, steps):
+    def _calls(self, steps: int) -> int:
         """How many calls take so many steps of an epoch."""
         if steps % self.steps_per_call and steps != self.steps_per_epoch:
             raise ValueError(f"resume: the state is after {steps} steps, no multiple of {self.steps_per_call} a call")
         return -(-steps // self.steps_per_call)
 
-    def set_model(self, model):
+    def set_model(self, model: keras.Model) -> None:
         super().set_model(model)
         self._unsynced_model = model  # `self.model` first updates JAX's variables, which takes time
 
-    def position(self):
+    def position(self) -> tuple[int, int]:
         """Return (epoch, completed calls of it): the feed of images begins each epoch there."""
         return self.epoch, self._skipped_calls
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         self._saved = time.monotonic()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.epoch = epoch
         if self._arrays is None:
             self._skipped_calls = 0
@@ -93,12 +106,12 @@ class Resumable(keras.callbacks.Callback):
         self._train_function = self.model.train_function
         self.model.train_function = _no_step(self.model.get_metrics_result())
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self._saved_all = False
         if batch == self._skipped_calls:
             self._take_steps()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         calls = batch + 1
         if calls <= self._skipped_calls:
             return
@@ -109,7 +122,7 @@ class Resumable(keras.callbacks.Callback):
         self._obey()
         self._saved_all = last
 
-    def _save(self, steps):
+    def _save(self, steps: int) -> None:
         seconds = self.stopwatch.seconds
         progress = {"epoch": self.epoch, "steps": steps, "history": self.history, "seconds": seconds}
         with self._pace.saving():
@@ -117,11 +130,11 @@ class Resumable(keras.callbacks.Callback):
             save_state(self.path if self.writes else None, self.model, progress)
         self._saved = time.monotonic()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         self._take_steps()
         self.history.append({name: float(value) for name, value in logs.items()})
 
-    def _due(self, steps):
+    def _due(self, steps: int) -> bool:
         """Whether it is time to save after so many steps of the epoch."""
         if steps == self.steps_per_epoch:
             return self._pace.due() or self.epoch + 1 == self.params["epochs"]
@@ -130,13 +143,13 @@ class Resumable(keras.callbacks.Callback):
         minutes = (time.monotonic() - self._saved) / 60
         return minutes >= self.every_minutes or (self.every_steps is not None and done % self.every_steps < calls_ago)
 
-    def _take_steps(self):
+    def _take_steps(self) -> None:
         """Use the real train function again."""
         if self._train_function is not None:
             self.model.train_function, self._train_function = self._train_function, None
 
     @contextlib.contextmanager
-    def obeying_signals(self):
+    def obeying_signals(self) -> Iterator[None]:
         """Inside, SIGTERM and SIGINT (Ctrl-C) save the state before they do what they would have done anyway.
 
         They wait for the end of a step, but not during validation: all steps before it are saved then, or are repeated
@@ -151,22 +164,22 @@ class Resumable(keras.callbacks.Callback):
         finally:
             self._restore_handlers()
 
-    def _note(self, number, frame):
+    def _note(self, number: int, frame: types.FrameType | None) -> None:
         again, self._signal = self._signal is not None, number
         if again or self._saved_all:
             self._obey()
 
-    def _obey(self):
+    def _obey(self) -> None:
         if self._signal is not None:
             self._restore_handlers()
             signal.raise_signal(self._signal)
 
-    def _restore_handlers(self):
+    def _restore_handlers(self) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
 
-def _no_step(logs):
+def _no_step(logs: dict[str, Any]) -> Callable:
     """Return a no-op train function for either backend: it leaves the iterator and the state as they are."""
     if keras.backend.backend() == "jax":
         return lambda state, iterator: (logs, state)

@@ -23,13 +23,13 @@ class StopAfter(keras.callbacks.Callback):
     1200
     """
 
-    def __init__(self, minutes):
+    def __init__(self, minutes: float) -> None:
         super().__init__()
         if not minutes > 0:
             raise ValueError(f"minutes must be above 0, got {minutes!r}")
         self.seconds = 60 * minutes
         self.end = time.monotonic() + self.seconds
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         if time.monotonic() >= self.end:
             self.model.stop_training = True

@@ -19,17 +19,18 @@ class Stopwatch(keras.callbacks.Callback):
     60.0
     """
 
-    def __init__(self, seconds=0.0):
+    def __init__(self, seconds: float = 0.0) -> None:
         super().__init__()
-        self._before, self._started = seconds, None
+        self._before = seconds
+        self._started: float | None = None
 
     @property
-    def seconds(self):
+    def seconds(self) -> float:
         """Float, the time that the run has taken until now."""
         return self._before if self._started is None else self._before + time.monotonic() - self._started
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         self._started = time.monotonic()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         logs["seconds"] = self.seconds
