@@ -5,6 +5,7 @@ import errno
 import itertools
 import json
 import os
+import shutil
 import signal
 import types
 
@@ -14,6 +15,7 @@ import pytest
 from interrupted_runs import RECIPE, STEPS_PER_EPOCH, Killed, assert_same_run, kill, train_until
 
 from pixel_zoo import models
+from pixel_zoo.files import sole_writer
 from pixel_zoo.training import train
 from pixel_zoo.training.callbacks.patience import Patience
 from pixel_zoo.training.callbacks.resumable import Resumable
@@ -134,6 +136,30 @@ def test_a_state_of_bfloat16_is_given_back(tmp_path):
 def test_another_recipe_does_not_go_on_with_a_run(change, message, undisturbed):
     with pytest.raises(ValueError, match=message):
         train(dataclasses.replace(RECIPE, **change), undisturbed, resume=True, samples=False, verbose=0)
+
+
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        ("config.json", "{}", "resume: .*config.json' is not the configuration of a run; name another output"),
+        ("config.json", '{"recipe": 3}', "resume: .*config.json' is not the configuration of a run"),
+        ("config.json", "[", "resume: .*config.json' is not the configuration of a run"),
+        ("state.npz", "", "resume: .*state.npz' is not a whole state of a run .*; train into a new directory"),
+        ("state.npz", "PK half", "resume: .*state.npz' is not a whole state of a run"),
+    ],
+)
+def test_damaged_files_are_named_in_one_line(name, content, message, undisturbed, tmp_path):
+    for file in ("config.json", "state.npz"):
+        shutil.copy(undisturbed / file, tmp_path)
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=message):
+        train(RECIPE, tmp_path, resume=True, samples=False, verbose=0)
+    assert (tmp_path / name).read_text() == content
+
+
+def test_a_second_process_does_not_write_into_a_run(undisturbed):
+    with sole_writer(undisturbed), pytest.raises(BlockingIOError, match="is being written by process"):
+        train(RECIPE, undisturbed, resume=True, samples=False, verbose=0)
 
 
 def test_other_images_do_not_go_on_with_a_run(undisturbed, tmp_path):

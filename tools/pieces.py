@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import tempfile
 
 
 def split(path, folder, size):
@@ -61,8 +62,9 @@ def join(folder, path):
     missing = [name for name in wanted if name not in there]
     if missing or not there:
         raise FileNotFoundError(f"pieces: {str(folder)!r} lacks {', '.join(missing) or 'all, such as 1-of-1'}")
-    temporary = path.with_name(f".unfinished-{path.name}")
-    with open(temporary, "wb") as file:
-        for name in wanted:
-            file.write((folder / name).read_bytes())
-    os.replace(temporary, path)
+    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=path.absolute().parent) as directory:
+        whole = pathlib.Path(directory, path.name)
+        with open(whole, "wb") as file:
+            for name in wanted:
+                file.write((folder / name).read_bytes())
+        os.replace(whole, path)

@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import logging
-import os
 import pathlib
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from pixel_zoo.data.data_set import DataSet
 from pixel_zoo.data.readers import tfds_reader
 from pixel_zoo.data.stored import load_arrays
+from pixel_zoo.files import replacing
 from pixel_zoo.progress import progress_bar
 
 TRAINING_IMAGES = 1_281_149
@@ -133,22 +133,18 @@ def _left_on_disk(file, side):
 
 def _decode(pictures, file, side):
     """Write pictures to a .npy file, which appears only when it is complete."""
-    temporary = file.with_name(f".unfinished-{os.getpid()}-{file.name}")
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(pictures), side, side, 3)}
-    try:
-        with (
-            open(temporary, "wb") as output,
-            concurrent.futures.ThreadPoolExecutor() as pool,
-            progress_bar(f"Writing {file}", len(pictures), wanted=None) as one_more,
-        ):
-            np.lib.format.write_array_header_1_0(output, header)
-            for start in range(0, len(pictures), _DECODED_AT_ONCE):
-                for pixels in pool.map(lambda picture: _rgb(picture, side), pictures[start : start + _DECODED_AT_ONCE]):
-                    output.write(pixels)
-                    one_more()
-        os.replace(temporary, file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with (
+        replacing(file) as temporary,
+        open(temporary, "wb") as output,
+        concurrent.futures.ThreadPoolExecutor() as pool,
+        progress_bar(f"Writing {file}", len(pictures), wanted=None) as one_more,
+    ):
+        np.lib.format.write_array_header_1_0(output, header)
+        for start in range(0, len(pictures), _DECODED_AT_ONCE):
+            for pixels in pool.map(lambda picture: _rgb(picture, side), pictures[start : start + _DECODED_AT_ONCE]):
+                output.write(pixels)
+                one_more()
 
 
 def _rgb(file, side):

@@ -3,14 +3,13 @@
 import functools
 import os
 import pathlib
-import shutil
-import tempfile
 
 import keras
 from keras import ops
 
 from pixel_zoo import backend
 from pixel_zoo.checks import positive_integer
+from pixel_zoo.files import replacing
 from pixel_zoo.inputs import condition_values, image_shape_of, logits_of, other_inputs, stages_of
 from pixel_zoo.likelihoods import bits_per_dim, likelihood_of_logits, log_likelihood, log_probabilities
 from pixel_zoo.sampler import Sampler
@@ -71,17 +70,12 @@ def export(model: keras.Model, path: str | os.PathLike, version: int = 1, jit_co
         raise FileExistsError(f"version: {str(target)!r} exists already; choose another version")
     signatures = _signatures(model, jit_compile)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent)
-    try:
+    with replacing(target, new=True) as temporary:
         module = tf.Module()
         module.weights = [variable.value for variable in model.variables]
-        tf.saved_model.save(module, temporary, signatures={**signatures, "serving_default": signatures["score"]})
+        signatures["serving_default"] = signatures["score"]
+        tf.saved_model.save(module, str(temporary), signatures=signatures)
         write_warm_up(temporary, BATCH_SIZES if jit_compile else BATCH_SIZES[:1])
-        os.chmod(temporary, 0o755)
-        os.replace(temporary, target)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
     return target
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import keras
 
 from pixel_zoo import backend, data
-from pixel_zoo.files import replacing, writable_directory
+from pixel_zoo.files import holds_files, replacing, sole_writer, writable_directory
 from pixel_zoo.training.distribution import OneDevice
 from pixel_zoo.training.recipe import Recipe
 from pixel_zoo.version import VERSION
@@ -27,10 +27,13 @@ PACKAGES = ("keras", "tensorflow", "jax", "numpy")
 def run_directory(output: str | os.PathLike[str], resume: bool, spread: OneDevice) -> Iterator[pathlib.Path]:
     """Yield `output` in the first of several processes, and a temporary directory in the others.
 
-    All of them run the same callbacks, since reading a weight takes every process, but only the first one writes.
+    All of them run the same callbacks, since reading a weight takes every process, but only the first one writes. No
+    other run can write into the directory until the block has ended.
     """
     if spread.is_first:
-        yield _directory(output, resume)
+        directory = _directory(output, resume)
+        with sole_writer(directory):
+            yield directory
     else:
         with tempfile.TemporaryDirectory() as temporary:
             yield pathlib.Path(temporary)
@@ -40,7 +43,7 @@ def _directory(path: str | os.PathLike[str], resume: bool) -> pathlib.Path:
     """Create the directory `path`, unless it holds files other than a run to resume."""
     path = pathlib.Path(path)
     resumed = resume and (path / "config.json").exists()
-    if path.is_dir() and any(path.iterdir()) and not resumed:
+    if path.is_dir() and holds_files(path) and not resumed:
         choice = "resume that run (--resume), or " if (path / "config.json").exists() else ""
         raise FileExistsError(f"output: {str(path)!r} already holds files; {choice}name a new or empty directory")
     return writable_directory(path)
@@ -59,7 +62,12 @@ def record_configuration(path: pathlib.Path, recipe: Recipe, model: keras.Model,
         ValueError: the run in this folder has another recipe, other images, another backend or engine.
     """
     if path.exists():
-        _check_same_run(json.loads(path.read_text()), recipe, steps_per_call)
+        try:
+            configuration = json.loads(path.read_text())
+            before = configuration | configuration["recipe"]
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(f"resume: {str(path)!r} is not the configuration of a run; name another output") from error
+        _check_same_run(before, recipe, steps_per_call)
         return
     configuration = {
         "recipe": recipe.to_dict(),
@@ -75,8 +83,8 @@ def record_configuration(path: pathlib.Path, recipe: Recipe, model: keras.Model,
         temporary.write_text(json.dumps(configuration, indent=2) + "\n")
 
 
-def _check_same_run(configuration: dict[str, Any], recipe: Recipe, steps_per_call: int) -> None:
-    """Raise unless a run with this config.json would continue with this recipe, these images and this engine."""
+def _check_same_run(before: dict[str, Any], recipe: Recipe, steps_per_call: int) -> None:
+    """Raise unless a run that was started as `before` says continues with this recipe, these images and this engine."""
     now = {
         "backend": keras.backend.backend(),
         "steps_per_call": steps_per_call,
@@ -85,10 +93,9 @@ def _check_same_run(configuration: dict[str, Any], recipe: Recipe, steps_per_cal
     }
     # What older versions did not record had the default's meaning.
     defaults = {field.name: field.default for field in dataclasses.fields(recipe)} | {"steps_per_call": 1}
-    before = defaults | configuration | configuration["recipe"]
     for name, value in now.items():
-        if before[name] != value:
-            raise ValueError(f"resume: the run was started with {name}={before[name]!r}, got {value!r}")
+        if (started := before.get(name, defaults.get(name))) != value:
+            raise ValueError(f"resume: the run was started with {name}={started!r}, got {value!r}")
 
 
 def rewrite_log(path: pathlib.Path, history: list[dict[str, float]]) -> None:

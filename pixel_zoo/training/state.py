@@ -56,10 +56,19 @@ def save_state(path: str | os.PathLike[str] | None, model: keras.Model, progress
 
 
 def load_state(path: str | os.PathLike[str]) -> tuple[dict[str, Any], list[np.ndarray]]:
-    """Read what `save_state` wrote: (progress, list of arrays)."""
-    with np.load(path, allow_pickle=False) as file:
-        progress = json.loads(file["progress"].item())
-        return progress, [file[name] for name in sorted(file.files) if name != "progress"]
+    """Read what `save_state` wrote: (progress, list of arrays).
+
+    Raises:
+        ValueError: the file is damaged, or another program's.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            progress = json.loads(file["progress"].item())
+            return progress, [file[name] for name in sorted(file.files) if name != "progress"]
+    except Exception as error:  # a damaged archive fails in many ways, deep in zip and zlib
+        raise ValueError(
+            f"resume: {str(path)!r} is not a whole state of a run ({error}); train into a new directory"
+        ) from error
 
 
 def restore(model: keras.Model, arrays: list[np.ndarray]) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import math
 import os
 import pathlib
+import tempfile
 from typing import Any
 
 import keras
@@ -29,15 +30,17 @@ class Checkpoint(keras.callbacks.ModelCheckpoint):
 
     def __init__(self, path: str | os.PathLike[str], pace: Pace | None = None, **options: Any) -> None:
         self.path, self.pace = pathlib.Path(path), pace
-        self.unfinished = self.path.with_name(f".unfinished-{self.path.name}")
-        super().__init__(self.unfinished, **options)
+        super().__init__(self.path, **options)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         last = self.model.stop_training or epoch + 1 == (self.params or {}).get("epochs")
         if not all(map(math.isfinite, logs.values())) or not (last or self.pace is None or self.pace.due()):
             return
-        with contextlib.nullcontext() if self.pace is None else self.pace.saving():
-            self.unfinished.unlink(missing_ok=True)  # left by a process that was killed while it wrote
+        with (
+            contextlib.nullcontext() if self.pace is None else self.pace.saving(),
+            tempfile.TemporaryDirectory(prefix=".unfinished-", dir=self.path.parent) as directory,
+        ):
+            self.filepath = str(pathlib.Path(directory, self.path.name))
             super().on_epoch_end(epoch, logs)
-            if self.unfinished.exists():  # not if only better models are saved, and this is not one
-                os.replace(self.unfinished, self.path)
+            if os.path.exists(self.filepath):  # not if only better models are saved, and this is not one
+                os.replace(self.filepath, self.path)
