@@ -1,4 +1,4 @@
-"""Commands that draw images, and show what a model does with some."""
+"""Commands that draw images, and show how a model predicts them."""
 
 import pathlib
 from typing import Annotated
@@ -11,6 +11,7 @@ from pixel_zoo_cli.options import (
     DataOption,
     Known,
     Label,
+    MinP,
     Model,
     Picture,
     Seed,
@@ -38,17 +39,19 @@ def sample(
     temperature: Temperature = 1.0,
     top_k: TopK = None,
     top_p: TopP = None,
+    min_p: MinP = None,
     label: Label = None,
     server: Server = None,
 ):
     """Draw images from a model, as one picture."""
     check_new_picture(output)
-    if server is not None and (top_k, top_p) != (None, None):
-        raise ValueError("top_k, top_p: a served model draws from all values; leave them out, or --server")
-    options = {"seed": seed, "temperature": temperature, "labels": labels_of(label)}
+    from pixel_zoo.sampler import Sampler
+
+    sampler = Sampler(temperature, top_k, top_p, min_p)
+    options = {"seed": seed, "sampler": sampler, "labels": labels_of(label)}
     if server is None:
         loaded = load(model)
-        images, levels = loaded.generate(num_images, **options, top_k=top_k, top_p=top_p), loaded.levels
+        images, levels = loaded.generate(num_images, **options), loaded.levels
     else:
         images, levels = _sample_served(server, model, num_images, **options)
     from pixel_zoo import pictures
@@ -70,10 +73,19 @@ def complete(
     temperature: Temperature = 1.0,
     top_k: TopK = None,
     top_p: TopP = None,
+    min_p: MinP = None,
     label: Label = None,
 ):
-    """Complete occluded images of a data set: each original, its known part, its completions. Labels are the set's."""
+    """Complete partly hidden images of a data set, as one picture.
+
+    Each row shows an original, its known part and its completions. A class-conditional model gets the labels of the
+    data set. Completion keeps all known pixels, but a known pixel that comes after an unknown one in raster order has
+    no influence on it.
+    """
     check_new_picture(output)
+    from pixel_zoo.sampler import Sampler
+
+    sampler = Sampler(temperature, top_k, top_p, min_p)
     loaded = load(model)
     import numpy as np
 
@@ -87,9 +99,7 @@ def complete(
         images.repeat(num_completions, axis=0),
         mask,
         seed=seed,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
+        sampler=sampler,
         labels=labels if np.ndim(labels) == 0 else np.repeat(labels, num_completions),
     )
     completed = completed.reshape(len(images), num_completions, *images.shape[1:])
@@ -108,12 +118,12 @@ def inspect(
     ] = None,
     pixel: Annotated[
         str | None,
-        typer.Option(help="ROW,COLUMN or ROW,COLUMN,COLOUR of the first image; else one with a telling prediction."),
+        typer.Option(help="ROW,COLUMN or ROW,COLUMN,COLOUR of the first image; default: an uncertain one."),
     ] = None,
     label: Label = None,
     seed: Seed = 0,
 ):
-    """See what a model does: its surprise, a prediction, its receptive field, images being drawn."""
+    """Show how a model predicts images: its surprise, one prediction, its receptive field, images being drawn."""
     chosen = None if pixel is None else integers("pixel", pixel)
     of_file = image is not None and not image.isdecimal()
     if not of_file and data is None:

@@ -48,6 +48,10 @@ Temperature = Annotated[
 ]
 TopK = Annotated[int | None, typer.Option(help="Draw from the k most probable values only.")]
 TopP = Annotated[float | None, typer.Option(help="Draw from the most probable values that have this much probability.")]
+MinP = Annotated[
+    float | None,
+    typer.Option(help="Draw from the values that are at least this fraction as probable as the most probable one."),
+]
 Label = Annotated[
     list[int] | None,
     typer.Option(help="For a class-conditional model: one label for all images, or repeated, one for each."),

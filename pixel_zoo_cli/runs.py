@@ -24,13 +24,19 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Resume the run in --output, if there is one.")] = False,
     distribute: Annotated[str | None, typer.Option(help="mirrored, multiworker or data_parallel.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Stop training after this many minutes.")] = None,
-    checkpoint_steps: Annotated[int | None, typer.Option(help="Save what --resume needs every so many steps.")] = None,
+    checkpoint_steps: Annotated[
+        int | None, typer.Option(help="Save the state for --resume every so many steps.")
+    ] = None,
     checkpoint_minutes: Annotated[
-        float, typer.Option(help="Save it every so many minutes, and after each epoch.")
+        float, typer.Option(help="Save the state every so many minutes, and after each epoch.")
     ] = 10.0,
+    steps_per_call: Annotated[
+        int | None, typer.Option(help="Training steps in one call of the device, JAX only [default: by the device]")
+    ] = None,
+    no_samples: Annotated[bool, typer.Option("--no-samples", help="Draw no sample images during the run.")] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Trace ten steps, for TensorBoard.")] = False,
 ):
-    """Train a model by a recipe."""
+    """Train the model of a recipe."""
     import_keras()
     from pixel_zoo import training
 
@@ -51,6 +57,8 @@ def train(
             minutes=minutes,
             checkpoint_steps=checkpoint_steps,
             checkpoint_minutes=checkpoint_minutes,
+            steps_per_call=steps_per_call,
+            samples=not no_samples,
             profile=profile,
             verbose=bar_or_lines,
         )

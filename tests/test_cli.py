@@ -41,14 +41,11 @@ other = tiny
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder with recipes.py, and run/ as `pixel-zoo train` leaves it."""
-    blank = np.zeros((16, 8, 8, 1), "uint8")
     folder = tmp_path_factory.mktemp("cli")
     (folder / "recipes.py").write_text(RECIPE)
     (folder / "exits.py").write_text("import sys\nsys.exit()\n")
-    changes = ["--epochs", 1, "--set", "model_options.filters=3", "--set", "learning_rate=1e-2"]
-    with pytest.MonkeyPatch.context() as patch:  # compiling the sampling takes longer than training
-        patch.setattr(models.PixelModel, "generate", lambda self, num_images, seed, labels: blank)
-        assert call("train", folder / "recipes.py", "--model", "tiny", *changes, "--output", folder / "run") == 0
+    changes = ["--epochs", 1, "--set", "model_options.filters=3", "--set", "learning_rate=1e-2", "--no-samples"]
+    assert call("train", folder / "recipes.py", "--model", "tiny", *changes, "--output", folder / "run") == 0
     return folder
 
 
@@ -57,6 +54,22 @@ def test_train_runs_the_recipe_with_its_changes(folder):
     assert (type(model).__name__, model.get_config()["filters"]) == ("PixelCNN", 3)
     assert len((folder / "run" / "log.csv").read_text().splitlines()) == 2
     assert json.loads((folder / "run" / "config.json").read_text())["recipe"]["learning_rate"] == 1e-2
+    assert not list((folder / "run").glob("samples*"))
+
+
+@pytest.mark.parametrize(
+    ("options", "asked_for"),
+    [
+        ([], {"steps_per_call": None, "samples": True, "resume": False, "profile": False}),
+        (["--steps-per-call", 7, "--no-samples"], {"steps_per_call": 7, "samples": False}),
+        (["--resume", "--profile", "--minutes", 3], {"resume": True, "profile": True, "minutes": 3}),
+    ],
+)
+def test_options_of_train_reach_it(folder, tmp_path, monkeypatch, options, asked_for):
+    asked = {}
+    monkeypatch.setattr(training, "train", lambda recipe, output, **given: asked.update(given))
+    assert call("train", folder / "recipes.py", "--model", "tiny", "--output", tmp_path / "new", *options) == 0
+    assert {name: asked[name] for name in asked_for} == asked_for
 
 
 def test_evaluate_prints_figures(folder, capsys):
@@ -64,11 +77,17 @@ def test_evaluate_prints_figures(folder, capsys):
     assert "bits/dim" in capsys.readouterr().out
 
 
+RULES = ["--temperature", 0.8, "--top-k", 5, "--top-p", 0.9, "--min-p", 0.05]
+SAMPLER = pz.sampling.Sampler(temperature=0.8, top_k=5, top_p=0.9, min_p=0.05)
+
+
 def test_sample_draws_a_picture(folder, tmp_path):
-    options = ["--num-images", 4, "--seed", 3, "--top-k", 5, "--top-p", 0.9, "--temperature", 0.8]
+    options = ["--num-images", 4, "--seed", 3, *RULES]
     assert call("sample", folder / "run" / "best.keras", "--output", tmp_path / "a.png", *options) == 0
+    images = keras.models.load_model(folder / "run" / "best.keras").generate(4, seed=3, sampler=SAMPLER)
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.size == (134, 134)
+        assert (np.asarray(picture) == pz.pictures.grid(images, 2, 17)).all()
 
 
 def test_complete_shows_the_known_half_to_the_model(folder, tmp_path, monkeypatch):
@@ -78,9 +97,9 @@ def test_complete_shows_the_known_half_to_the_model(folder, tmp_path, monkeypatc
 
     asked = {}
     monkeypatch.setattr(models.PixelModel, "complete", complete)
-    options = ["--data", "digits", "--known", "left", "--num-completions", 2, "--temperature", 0.5, "--seed", 9]
+    options = ["--data", "digits", "--known", "left", "--num-completions", 2, *RULES, "--seed", 9]
     assert call("complete", folder / "run" / "best.keras", "--output", tmp_path / "a.png", *options) == 0
-    assert (asked["count"], asked["temperature"], asked["seed"]) == (12, 0.5, 9)
+    assert (asked["count"], asked["sampler"], asked["seed"]) == (12, SAMPLER, 9)
     assert (asked["known"] == known_pixels(Known.left, 8, 8)).all()
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.size == (4 * 66 + 2, 6 * 66 + 2)
@@ -202,6 +221,7 @@ INSPECT = "inspect {model} --data digits --output {new} "
         (TRAIN + "--model tiny --set data=digitz", "digitz"),
         (TRAIN + "--model tiny --set model_options.filters=0", "filters"),
         (TRAIN + "--model tiny --minutes 0", "minutes"),
+        (TRAIN + "--model tiny --steps-per-call 0", "steps_per_call must be an integer of at least 1, got 0"),
         ("train {folder}/exits.py --output {new}", "SystemExit"),
         ("train {folder}/recipes.py --model tiny --output {folder}/run", "already holds files"),
         ("sample {new}.keras --output {new}.png", "no file"),
@@ -209,6 +229,9 @@ INSPECT = "inspect {model} --data digits --output {new} "
         ("sample digits_gate --output {new}.png", "did you mean 'digits_gated'?"),
         (SAMPLE + "--temperature -1", "temperature"),
         (SAMPLE + "--top-p 2", "top_p"),
+        (SAMPLE + "--min-p -1", "min_p must lie in [0, 1], got -1.0"),
+        (SAMPLE + "--server host:1 --top-k 0", "top_k must be an integer of at least 1, got 0"),
+        ("complete {model} --data digits --output {new}.png --min-p 2", "min_p must lie in [0, 1], got 2.0"),
         (SAMPLE + "--num-images 0", "num_images"),
         (SAMPLE + f"--num-images 2 --seed {2**63 - 1}", "seeds of all 2 images must lie in"),
         ("sample {model} --output {new}.gif", "must end in .png"),
@@ -353,6 +376,7 @@ def test_bad_input_is_one_line_of_a_fresh_process_too():
         (["--version"], 0, f"pixel-zoo {pz.__version__}\n"),
         (["--show-completion", "bash"], 0, "complete -o default"),
         (["evaluate", "--help"], 0, "--split"),
+        (["complete", "--help"], 0, "Completion keeps all known pixels, but a known pixel"),
         (["evaluate", "--modle"], 2, "No such option: --modle"),
         (["evaluate", "none.keras", "--data", "digits"], 2, "there is no file 'none.keras'"),
         (["sample", "no_such_name", "--output", "a.gif"], 2, "must end in .png"),

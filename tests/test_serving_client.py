@@ -1,5 +1,6 @@
 """The client over real sockets, against a server of TensorFlow Serving's APIs that C-API sessions answer."""
 
+import dataclasses
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from PIL import Image
 from test_models import random_images, scrambled
 
 import pixel_zoo as pz
+from pixel_zoo.sampling import Sampler
 from pixel_zoo.serving import Client, client, messages, rest_transport
 
 pytestmark = pytest.mark.skipif(
@@ -29,20 +31,29 @@ def small_model(image_shape, levels):
 
 
 def export_doubling(path):
-    """A stand-in for models that are not in hand: doubles small images, and adds their labels."""
+    """A model that doubles small images, adds their labels, and answers with its options as log-likelihood."""
     import tensorflow as tf
 
     small = tf.TensorSpec((None, 2, 2, 1), tf.uint8, name="small")
     seed, label = (tf.TensorSpec((None,), tf.int64, name=name) for name in ("seed", "label"))
-    temperature = tf.TensorSpec((None,), tf.float32, name="temperature")
+    temperature, top_p = (tf.TensorSpec((None,), tf.float32, name=name) for name in ("temperature", "top_p"))
+    top_k = tf.TensorSpec((None,), tf.int32, name="top_k")
 
     def upscale(small, seed, temperature, label):
         large = tf.repeat(tf.repeat(small, 2, axis=1), 2, axis=2)
         image = large + tf.cast(label, tf.uint8)[:, None, None, None]
         return {"image": image, "log_likelihood": -temperature - tf.cast(seed, tf.float32)}
 
-    concrete = tf.function(upscale).get_concrete_function(small, seed, temperature, label)
-    tf.saved_model.save(tf.Module(), str(path), signatures={"upscale": concrete})
+    def with_options(small, seed, temperature, label, top_k, top_p):
+        answer = upscale(small, seed, temperature, label)
+        return answer | {"log_likelihood": answer["log_likelihood"] - 100 * tf.cast(top_k, tf.float32) - 1000 * top_p}
+
+    plain = [small, seed, temperature, label]
+    signatures = {
+        "upscale": tf.function(upscale).get_concrete_function(*plain),
+        "upscale_with_options": tf.function(with_options).get_concrete_function(*plain, top_k, top_p),
+    }
+    tf.saved_model.save(tf.Module(), str(path), signatures=signatures)
     return path
 
 
@@ -114,6 +125,41 @@ def test_small_images_are_upscaled_with_labels(server, api):
         assert (doubling.upscale(small, labels=10) == large - np.array([0, 10])[:, None, None, None]).all()
         _, nats = doubling.upscale(small, seed=5, temperature=2, labels=0, return_log_likelihood=True)
         assert nats.tolist() == [-7, -8]
+        _, nats = doubling.upscale(small, seed=5, labels=0, top_k=3, top_p=0.5, return_log_likelihood=True)
+        assert nats.tolist() == [-806, -807]
+
+
+# Options of sampling
+
+
+def test_options_of_the_sampler_are_those_of_the_model(tiny, server, model):
+    image, known = random_images(model, 4), np.arange(12).reshape(3, 4) < 6
+    for options in ({"sampler": Sampler(0.8, min_p=0.6)}, {"temperature": 2, "top_k": 2}, {"top_p": 0.4}):
+        drawn = tiny.sample(4, seed=7, **options)
+        assert (drawn == model.generate(4, seed=7, **options)).all()
+        assert (drawn != tiny.sample(4, seed=7)).any()
+        assert (tiny.complete(image, known, **options) == model.complete(image, known, **options)).all()
+
+
+def test_a_model_without_signatures_with_options_takes_a_temperature(tiny, server, model, monkeypatch):
+    for name in ("sample_with_options", "complete_with_options"):
+        monkeypatch.delitem(server.find("tiny", 1).signatures, name)
+    assert (tiny.sample(3, sampler=Sampler(0.5)) == model.generate(3, temperature=0.5)).all()
+    image, known = random_images(model, 2), np.ones((3, 4), bool)
+    assert (tiny.complete(image, known, temperature=0) == image).all()
+    server.requests.clear()
+    with pytest.raises(
+        ValueError, match=r"^top_k, min_p: the served model .* no signature 'sample_with_options'; give a"
+    ):
+        tiny.sample(3, sampler=Sampler(top_k=2, min_p=0.1))
+    with pytest.raises(ValueError, match=r"^top_p: the served model .* no signature 'complete_with_options'"):
+        tiny.complete(image, known, top_p=0.5)
+    assert server.requests == []
+
+
+@dataclasses.dataclass(frozen=True)
+class UsersSampler(Sampler):
+    """A sampler whose rules no server has."""
 
 
 def test_a_busy_server_is_asked_again(tiny, server):
@@ -320,10 +366,11 @@ def test_grpc_tensors_are_tensorflows():
 def test_the_client_imports_neither_keras_nor_tensorflow(server):
     program = f"""
 import asyncio, sys
+from pixel_zoo.sampler import Sampler
 from pixel_zoo.serving import Client
 
 async def sample_in_a_loop(client):
-    return client.sample(2, seed=7)
+    return client.sample(2, seed=7, sampler=Sampler(min_p=0.1))
 
 for address in ({server.grpc!r}, {server.rest!r}):
     with Client(address, "tiny") as client:
@@ -349,6 +396,11 @@ def test_nothing_wrong_is_sent(tiny, server, api, model):
         (ValueError, "the number of images must be", lambda: tiny.score(image[:0])),
         (ValueError, "num_images must be an integer of at least 1, got 0", lambda: tiny.sample(0)),
         (ValueError, "temperature must be a finite number", lambda: tiny.sample(temperature=-1)),
+        (ValueError, r"top_p must lie in \(0, 1\], got 2", lambda: tiny.complete(image, known, top_p=2)),
+        (TypeError, "sampler must be a .*Sampler, got 0.5", lambda: tiny.sample(sampler=0.5)),
+        (ValueError, "top_k: give options .* not both", lambda: tiny.sample(sampler=Sampler(), top_k=2)),
+        (ValueError, "rules of Sampler alone, got a UsersSampler", lambda: tiny.sample(sampler=UsersSampler())),
+        (ValueError, "no signature 'upscale'; it has", lambda: tiny.upscale(image, top_k=2)),
         (ValueError, r"seed must be an integer or an array of shape \(3,\)", lambda: tiny.sample(3, seed=[1, 2])),
         (ValueError, r"known must have shape", lambda: tiny.complete(image, known[:, 1:])),
         (TypeError, "known must be a mask of bool", lambda: tiny.complete(image, known * 1)),
@@ -356,7 +408,7 @@ def test_nothing_wrong_is_sent(tiny, server, api, model):
         (ValueError, "'sample' takes seed, temperature, got label, seed, temp", lambda: tiny.sample(labels=3)),
         (
             ValueError,
-            "no signature 'upscale'; it has complete, log_prob.*, sample",
+            "no signature 'upscale'; it has complete, .*, log_prob.*, sample, ",
             lambda: tiny.upscale(image),
         ),
     ]:
@@ -371,6 +423,8 @@ def test_nothing_wrong_is_sent(tiny, server, api, model):
         ]:
             with pytest.raises(error, match=said):
                 doubling.upscale(small, labels=labels)
+        with pytest.raises(ValueError, match=r"'upscale_with_options' takes label, .* got label, min_p, seed"):
+            doubling.upscale(small, labels=0, sampler=Sampler(min_p=0.1))  # a rule that the model does not have
     assert server.requests == []
 
 
@@ -409,11 +463,11 @@ def test_only_a_client_needs_what_it_is_made_of(monkeypatch):
 
 def test_the_command_line_samples_from_a_server(server, api, tmp_path, capsys):
     how = ["--server", getattr(server, api), "--output", tmp_path / "a.png"]
-    assert "leave them out, or --server" in refused(capsys, "sample", "tiny", *how, "--top-k", 3)
     assert "Servable not found" in refused(capsys, "sample", "none", *how)
-    assert call("sample", "tiny", *how, "--num-images", 4, "--seed", 7) == 0
+    rules = ["--top-k", 4, "--top-p", 0.9, "--min-p", 0.1]
+    assert call("sample", "tiny", *how, "--num-images", 4, "--seed", 7, *rules) == 0
     with Client(getattr(server, api), "tiny") as client, Image.open(tmp_path / "a.png") as picture:
         from pixel_zoo import pictures
 
-        images = client.sample(4, seed=7)
+        images = client.sample(4, seed=7, sampler=Sampler(top_k=4, top_p=0.9, min_p=0.1))
         assert (np.asarray(picture) == pictures.grid(images, 2, images.max() + 1)).all()

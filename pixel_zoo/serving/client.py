@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from pixel_zoo.arguments import check_images, check_partly_known, check_seeds
 from pixel_zoo.checks import positive_integer
-from pixel_zoo.sampler import Sampler
+from pixel_zoo.sampler import Sampler, sampler_of
 from pixel_zoo.serving.answer import check_answer
 from pixel_zoo.serving.grpc_transport import GrpcTransport
 from pixel_zoo.serving.rest_transport import RestTransport
@@ -23,12 +23,16 @@ from pixel_zoo.serving.signature import Signature
 _RETRIES = 5
 _FIRST_PAUSE = 0.1  # seconds; each next one is twice as long
 # The inputs and outputs without which a signature is not one of pixel_zoo's.
+_DRAWING = {
+    name: (inputs | {"seed", "temperature"}, {"image", "log_likelihood"})
+    for name, inputs in {"sample": set(), "complete": {"image", "known"}, "upscale": {"small"}}.items()
+}
 _TENSORS = {
     "score": ({"image"}, {"log_likelihood", "bits_per_dim"}),
     "log_probabilities": ({"image"}, {"log_probability"}),
-    "sample": ({"seed", "temperature"}, {"image", "log_likelihood"}),
-    "complete": ({"image", "known", "seed", "temperature"}, {"image", "log_likelihood"}),
-    "upscale": ({"small", "seed", "temperature"}, {"image", "log_likelihood"}),
+    **_DRAWING,
+    # Which rules there are depends on the version that exported the model: a request is compared with its signature.
+    **{f"{name}_with_options": tensors for name, tensors in _DRAWING.items()},
 }
 
 
@@ -148,19 +152,29 @@ class Client:
         self,
         num_images: int = 16,
         seed: ArrayLike = 0,
-        temperature: float = 1.0,
+        temperature: float | None = None,
         labels: ArrayLike | None = None,
         vectors: ArrayLike | None = None,
         return_log_likelihood: bool = False,
+        *,
+        sampler: Sampler | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
     ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Draw images.
 
         Args:
             num_images: int, the number of images.
             seed: int, for images with seeds seed, seed + 1, ...; or one integer per image.
-            temperature: float >= 0 that logits are divided by; 0 takes the most likely value.
+            temperature: float >= 0 that logits are divided by; 0 takes the most likely value. None is 1.
             labels, vectors: as of `score`.
             return_log_likelihood: bool, whether to return the log-likelihood too.
+            sampler: `pixel_zoo.sampling.Sampler`, how values are drawn. `from pixel_zoo.sampler import Sampler` imports
+                it without Keras.
+            top_k, top_p: with `temperature`, shorthand for a `Sampler` of these.
+
+        A temperature alone works with every served model. The other options need a model that was exported with the
+        signature `sample_with_options` (`complete_with_options`, `upscale_with_options`).
 
         Returns:
             NumPy array (num_images, height, width, colours): uint8, or int32 for a model of more than 256 levels. With
@@ -169,17 +183,22 @@ class Client:
         Raises: as `score`.
         """
         positive_integer("num_images", num_images)
-        return self._draw("sample", {}, num_images, seed, temperature, labels, vectors, return_log_likelihood)
+        sampler = sampler_of(sampler, temperature, top_k, top_p)
+        return self._draw("sample", {}, num_images, seed, sampler, labels, vectors, return_log_likelihood)
 
     def complete(
         self,
         images: ArrayLike,
         known: ArrayLike,
         seed: ArrayLike = 0,
-        temperature: float = 1.0,
+        temperature: float | None = None,
         labels: ArrayLike | None = None,
         vectors: ArrayLike | None = None,
         return_log_likelihood: bool = False,
+        *,
+        sampler: Sampler | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
     ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Draw the unknown pixels of images, given the known pixels before them in raster order.
 
@@ -188,50 +207,78 @@ class Client:
         Args:
             images: integers (n, height, width, colours); values where `known` is False are ignored.
             known: bool (n, height, width) or (height, width), True where a pixel is known.
-            seed, temperature, labels, vectors, return_log_likelihood: as of `sample`.
+            seed, temperature, labels, vectors, return_log_likelihood, sampler, top_k, top_p: as of `sample`.
 
         Returns:
             As `sample`; known pixels are unchanged.
 
         Raises: as `score`.
         """
+        sampler = sampler_of(sampler, temperature, top_k, top_p)
         tensor = self._signature("complete").inputs["image"]
         array, mask = check_partly_known(images, known, tensor.shape[1:], _levels(tensor))
         given = {"image": array.astype(tensor.dtype), "known": mask}
-        return self._draw("complete", given, len(array), seed, temperature, labels, vectors, return_log_likelihood)
+        return self._draw("complete", given, len(array), seed, sampler, labels, vectors, return_log_likelihood)
 
     def upscale(
         self,
         small: ArrayLike,
         seed: ArrayLike = 0,
-        temperature: float = 1.0,
+        temperature: float | None = None,
         labels: ArrayLike | None = None,
         vectors: ArrayLike | None = None,
         return_log_likelihood: bool = False,
+        *,
+        sampler: Sampler | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
     ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Draw large images from small ones, with a multi-scale model.
 
         Args:
             small: integers (n, height, width, colours).
-            seed, temperature, labels, vectors, return_log_likelihood: as of `sample`.
+            seed, temperature, labels, vectors, return_log_likelihood, sampler, top_k, top_p: as of `sample`.
 
         Returns:
             As `sample`.
 
         Raises: as `score`.
         """
+        sampler = sampler_of(sampler, temperature, top_k, top_p)
         given = {"small": _images(small, self._signature("upscale").inputs["small"], "small")}
         count = len(given["small"])
-        return self._draw("upscale", given, count, seed, temperature, labels, vectors, return_log_likelihood)
+        return self._draw("upscale", given, count, seed, sampler, labels, vectors, return_log_likelihood)
 
-    def _draw(self, name, given, num_images, seed, temperature, labels, vectors, return_log_likelihood):
+    def _draw(self, name, given, num_images, seed, sampler, labels, vectors, return_log_likelihood):
         """Call a signature that draws: the images, or a pair of them and their log-likelihood."""
-        Sampler(temperature)
-        noise = {"seed": check_seeds(seed, num_images), "temperature": np.full(num_images, temperature, "float32")}
-        drawn = self._call(name, given | noise, labels, vectors)
+        seeds = {"seed": check_seeds(seed, num_images)}
+        name, options = self._options(name, sampler, num_images)
+        drawn = self._call(name, given | seeds | options, labels, vectors)
         if "known" in given and (drawn["image"] != given["image"])[given["known"]].any():
             raise self._wrong(name, ValueError("output 'image' must hold the known pixels unchanged"))
         return (drawn["image"], drawn["log_likelihood"]) if return_log_likelihood else drawn["image"]
+
+    def _options(self, name, sampler, num_images):
+        """The signature that draws with a sampler, and the options that it is sent.
+
+        That is the plain one if only the temperature is set, so that models exported before there was another go on
+        working. A rule that is off is sent only if the signature has it: a later version may have more rules.
+        """
+        if type(sampler) is not Sampler:
+            raise ValueError(f"sampler: a served model has the rules of Sampler alone, got a {type(sampler).__name__}")
+        options = sampler.options(num_images)
+        used = [rule for rule in sampler.rules() if getattr(sampler, rule) is not None]
+        if not used:
+            return name, {"temperature": options["temperature"]}
+        self._signature(name)  # if this one is missing too, name it
+        name = f"{name}_with_options"
+        if name not in self._signatures:
+            raise ValueError(
+                f"{', '.join(used)}: the served model draws from all values, as it has no signature {name!r}; give a "
+                "temperature alone, or export the model again with this version of pixel_zoo"
+            )
+        inputs = self._signature(name).inputs
+        return name, {key: options[key] for key in ("temperature", *sampler.rules()) if key in inputs or key in used}
 
     def _call(self, name, inputs, labels, vectors):
         """Call a signature, in as many requests as `batch_size` demands."""
