@@ -31,7 +31,10 @@ def train(
         float, typer.Option(help="Save the state every so many minutes, and after each epoch.")
     ] = 10.0,
     steps_per_call: Annotated[
-        int | None, typer.Option(help="Training steps in one call of the device, JAX only [default: by the device]")
+        int | None,
+        typer.Option(
+            help="Training steps per device call; above 1: JAX only. Default: 100 on an accelerator under JAX, else 1."
+        ),
     ] = None,
     no_samples: Annotated[bool, typer.Option("--no-samples", help="Draw no sample images during the run.")] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Trace ten steps, for TensorBoard.")] = False,

@@ -105,6 +105,12 @@ def test_complete_shows_the_known_half_to_the_model(folder, tmp_path, monkeypatc
         assert picture.size == (4 * 66 + 2, 6 * 66 + 2)
 
 
+def test_the_help_of_complete_names_its_limit(capsys):
+    assert call("complete", "--help") == 0
+    limit = "a known pixel that comes after an unknown one in raster order has no influence on it."
+    assert limit in " ".join(capsys.readouterr().out.split())
+
+
 def test_inspect_shows_the_pixel_asked_for(folder, tmp_path, capsys, monkeypatch):
     def inspect(model, images, output, pixel, seed, labels):
         asked.append((images, pixel, seed, labels))
@@ -376,7 +382,6 @@ def test_bad_input_is_one_line_of_a_fresh_process_too():
         (["--version"], 0, f"pixel-zoo {pz.__version__}\n"),
         (["--show-completion", "bash"], 0, "complete -o default"),
         (["evaluate", "--help"], 0, "--split"),
-        (["complete", "--help"], 0, "Completion keeps all known pixels, but a known pixel"),
         (["evaluate", "--modle"], 2, "No such option: --modle"),
         (["evaluate", "none.keras", "--data", "digits"], 2, "there is no file 'none.keras'"),
         (["sample", "no_such_name", "--output", "a.gif"], 2, "must end in .png"),
