@@ -5,9 +5,33 @@ import os
 # Small models run once: without optimisations JAX compiles them in a third of the time. It reads this when imported.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
+import keras
 import pytest
 
 from pixel_zoo import backend
+
+# What computes nothing, or only by way of what other tests run on both backends, runs on the default one alone.
+ON_TENSORFLOW_ALONE = (
+    "arguments",
+    "claims",
+    "dependencies",
+    "deployment",
+    "documentation",
+    "download",
+    "files",
+    "imports",
+    "inspect",
+    "playground",
+    "public_api",
+    "release_mixture",
+    "serving",
+    "serving_c_api",
+    "serving_client",
+    "serving_layout",
+    "user_data",
+)
+if keras.backend.backend() != "tensorflow":
+    collect_ignore = [f"test_{name}.py" for name in ON_TENSORFLOW_ALONE]
 
 
 @pytest.fixture(autouse=True)
