@@ -74,7 +74,7 @@ def test_half_precision_samples_what_it_scores():
 
 def test_an_unsupported_backend_is_named_at_import():
     done = subprocess.run(
-        [sys.executable, "-c", "import pixel_zoo"],
+        [sys.executable, "-c", "import pixel_zoo, keras"],
         env={**os.environ, "KERAS_BACKEND": "numpy"},
         capture_output=True,
         text=True,

@@ -235,7 +235,7 @@ def test_tensorboard_shows_the_nats_of_each_epoch(run):
 
 
 def test_a_batch_larger_than_the_training_split_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="batch_size must be at most 1297, the training images there are, got 1298"):
+    with pytest.raises(ValueError, match="batch_size must be at most 1297, the number of training images, got 1298"):
         train(dataclasses.replace(TINY, batch_size=1298), tmp_path / "run", verbose=0)
 
 
@@ -334,7 +334,7 @@ def test_a_directory_with_files_is_left_as_it_is(tmp_path):
 
 def test_an_output_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("no directory")
-    with pytest.raises(OSError, match=r"output: .* can't be written"):
+    with pytest.raises(OSError, match=r"output: .* cannot be written"):
         train(TINY, tmp_path / "file" / "run", verbose=0)
 
 

@@ -65,7 +65,7 @@ class Page:
         recipe = read_index().get(name, {}).get("recipe")
         if recipe is None or not data.info(recipe["data"], **recipe["data_options"]).is_here():
             return model.generate(1, seed=index, **_given(model, 0))[0], 0
-        test = {"name": recipe["data"], "split": "test", **recipe["data_options"]}
+        test = {"data": recipe["data"], "split": "test", **recipe["data_options"]}
         label = 0 if model.num_classes is None else data.labels(**test)[index]
         return data.arrays(**test)[index], int(label)
 

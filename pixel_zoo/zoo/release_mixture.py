@@ -5,13 +5,14 @@ import importlib.metadata
 import pathlib
 import platform
 import shlex
+import types
 
 import keras
 
 from pixel_zoo import data, pictures
 from pixel_zoo.files import replacing
 from pixel_zoo.models import Mixture
-from pixel_zoo.training import Recipe, evaluate
+from pixel_zoo.training import evaluate
 from pixel_zoo.version import VERSION
 from pixel_zoo.zoo import index
 from pixel_zoo.zoo.card import architecture
@@ -111,11 +112,11 @@ def save_members(name, entry, path):
 
 
 def _recipe_of_data(members, entries):
-    """A recipe with the data set that all members were trained on, as far as pictures and figures need one."""
+    """What pictures and figures need of a recipe: the data set that all members were trained on, and a seed."""
     used = [(entry["recipe"]["data"], entry["recipe"]["data_options"]) for entry in entries]
     if any(one != used[0] for one in used):
         sets = ", ".join(f"{member}: {name}" for member, (name, _) in zip(members, used, strict=True))
         raise ValueError(f"members must be of one data set, got {sets}")
     name, options = used[0]
     data.info(name, **options)
-    return Recipe(data=name, data_options=options, model="Mixture")
+    return types.SimpleNamespace(data=name, data_options=options, seed=0)

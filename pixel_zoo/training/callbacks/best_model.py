@@ -41,7 +41,7 @@ class BestModel(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         if logs["val_nats"] < self.fewest_nats and all(map(math.isfinite, logs.values())):
             self.fewest_nats = logs["val_nats"]
-            self._weights = [np.array(weight) for weight in self.model.weights]
+            self._weights = [keras.ops.convert_to_numpy(weight).copy() for weight in self.model.weights]
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         self.write()
