@@ -22,7 +22,7 @@ class CausalityError(ValueError):
         input: (row, column, colour) of the first input that it must not see, and sees.
     """
 
-    def __init__(self, name, output, seen):
+    def __init__(self, name: str, output: tuple[int, ...], seen: tuple[int, ...]) -> None:
         super().__init__(
             f"{name}: output {output} sees input {seen}, as (row, column, colour); it may see only what is before it"
         )

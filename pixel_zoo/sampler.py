@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pixel_zoo.checks import positive_integer
+from pixel_zoo.types import Tensor
 
 
 class Ranking(NamedTuple):
@@ -122,7 +123,7 @@ class Sampler:
             if getattr(self, name) is not None:
                 rule.check(name, getattr(self, name))
 
-    def __call__(self, logits, uniform):
+    def __call__(self, logits: Tensor, uniform: Tensor) -> Tensor:
         """Draw a value for each row of logits.
 
         Args:
@@ -148,7 +149,7 @@ class Sampler:
         return options | {"restricts": np.array(any(getattr(self, name) is not None for name in self.rules()))}
 
     @classmethod
-    def draw(cls, logits, uniform, options):
+    def draw(cls, logits: Tensor, uniform: Tensor, options: dict[str, Tensor]) -> Tensor:
         """Draw a value for each row of logits, in a compiled graph.
 
         Args:

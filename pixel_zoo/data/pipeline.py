@@ -6,6 +6,8 @@ import itertools
 import math
 import mmap
 import numbers
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,8 +17,11 @@ from pixel_zoo.data.permutation import permutation
 from pixel_zoo.data.registry import info, names
 from pixel_zoo.data.registry import options as data_options
 
+if TYPE_CHECKING:
+    import tensorflow as tf
 
-def arrays(data: DataLike, split: str, **options) -> np.ndarray:
+
+def arrays(data: DataLike, split: str, **options: Any) -> np.ndarray:
     """All images of a split, as one NumPy array.
 
     The split is read once in a process and kept, so the array is read-only: copy it to change it.
@@ -46,7 +51,7 @@ def arrays(data: DataLike, split: str, **options) -> np.ndarray:
     return _read(data_set, split)
 
 
-def labels(data: DataLike, split: str, **options) -> np.ndarray:
+def labels(data: DataLike, split: str, **options: Any) -> np.ndarray:
     """The label of each image of a split.
 
     Args:
@@ -120,7 +125,7 @@ def _read_labels(data_set, split):
     return _read_only(np.ascontiguousarray(labels, dtype=np.int64))
 
 
-def content_hash(data: DataLike, split: str, **options) -> str:
+def content_hash(data: DataLike, split: str, **options: Any) -> str:
     """SHA-256 of the bytes of a split, image after image: equal hashes mean that two runs saw the same data.
 
     Args and Raises: as of `arrays`.
@@ -140,16 +145,16 @@ def content_hash(data: DataLike, split: str, **options) -> str:
 
 def pipeline(
     data: DataLike,
-    split,
-    batch_size,
-    seed=None,
-    labels=False,
-    drop_remainder=False,
-    position=None,
-    multiple_of=1,
-    share=(0, 1),
-    **options,
-):
+    split: str,
+    batch_size: int,
+    seed: int | None = None,
+    labels: bool = False,
+    drop_remainder: bool = False,
+    position: Callable[[], tuple[int, int]] | None = None,
+    multiple_of: int = 1,
+    share: tuple[int, int] = (0, 1),
+    **options: Any,
+) -> "tf.data.Dataset":
     """A split as a tf.data pipeline: one pass over all its images, in batches, prefetched.
 
     With a seed each pass has another order, and the order of the n-th pass depends on the seed and n alone: the same

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from pixel_zoo.layers.logits import Logits
+from pixel_zoo.types import Shape, Structure, Tensor
 
 # Added to logits this leaves no doubt; times any temperature or divided by it, it stays finite in float32.
 CERTAIN = 2.0**66
@@ -39,10 +40,10 @@ class CopyingLogits(Logits):
 
     map_argument = "known"
 
-    def compute_output_shape(self, x_shape, known_shape=None):
+    def compute_output_shape(self, x_shape: Shape, known_shape: Shape | None = None) -> Shape:
         return super().compute_output_shape(x_shape)
 
-    def call(self, x, known=None):
+    def call(self, x: Tensor, known: Tensor | None = None) -> Tensor:
         return super().call(x, bias=None if known is None else self._certainty(known))
 
     def _certainty(self, known):
@@ -55,5 +56,5 @@ class CopyingLogits(Logits):
         certainty = CERTAIN * (ops.cast(possible, self.compute_dtype) - 1.0)
         return ops.reshape(certainty, (*ops.shape(known)[:-2], self.filters))
 
-    def prepare_bias(self, known):
+    def prepare_bias(self, known: Tensor) -> Structure:
         return super().prepare_bias(self._certainty(known))

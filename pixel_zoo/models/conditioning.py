@@ -96,7 +96,7 @@ def scaled(image, levels, dtype, name):
     return keras.layers.Rescaling(2 / (levels - 1), offset=-1.0, dtype=at_least_float32(dtype), name=name)(image)
 
 
-def at_least_float32(dtype):
+def at_least_float32(dtype: str | keras.DTypePolicy) -> str | keras.DTypePolicy:
     """The dtype policy of layers that read the image's values: half precision would merge neighbouring levels."""
     return dtype if keras.dtype_policies.get(dtype).compute_dtype == "float64" else "float32"
 

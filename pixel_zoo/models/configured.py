@@ -1,19 +1,27 @@
 """Models that are saved as the arguments of their constructor."""
 
+from typing import TYPE_CHECKING, Any, Self
 
-class Configured:
+# Type checkers should know the attributes of the model that comes after this class among the bases.
+if TYPE_CHECKING:
+    from keras import Model as _Model
+else:
+    _Model = object
+
+
+class Configured(_Model):
     """Makes a model's configuration of its constructor's few arguments, `_config`, not of the graph that they made.
 
     Which layers are frozen, with those inside of them, is part of it, as in Keras. Stands before the model among the
     bases.
     """
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         frozen = [path for path, layer in _sublayers(self) if not layer.trainable]
         return {"name": self.name, "trainable": self.trainable, **self._config} | ({"frozen": frozen} if frozen else {})
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
         arguments = {name: value for name, value in config.items() if name != "frozen"}
         model = cls(**arguments)
         if "frozen" in config:

@@ -1,5 +1,7 @@
 """Gated PixelCNN."""
 
+from typing import Any
+
 import keras
 
 from pixel_zoo.checks import positive_integer
@@ -110,8 +112,8 @@ class GatedPixelCNN(ConfiguredModel):
         position_embedding: bool = False,
         dtype: str | None = None,
         name: str | None = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         config = constructor_arguments(locals())
         positive_integer("filters", filters)
         network = Network(config, width=filters, upsampled=filters)

@@ -14,6 +14,7 @@ from pixel_zoo.likelihoods import bits_per_dim, log_likelihood, log_probabilitie
 from pixel_zoo.models.likelihood_training import LikelihoodTraining
 from pixel_zoo.sampling import Drawing, DrawingOptions
 from pixel_zoo.stages import draw_stages, scales, subsample
+from pixel_zoo.types import Tensor
 
 
 class ImageModel(LikelihoodTraining):
@@ -96,7 +97,7 @@ class ImageModel(LikelihoodTraining):
         expected = self._score(_log_probabilities, images, labels, vectors, conditioning, batch_size)
         return ops.convert_to_numpy(self.merge(list(expected)))
 
-    def merge(self, expected):
+    def merge(self, expected: Sequence[Tensor]) -> Tensor:
         """The log-probabilities of the model's images, from a list of those of each stage's."""
         (only,) = expected
         return only

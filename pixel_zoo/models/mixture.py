@@ -1,5 +1,7 @@
 """Mixture of models."""
 
+from typing import Any, Self
+
 import keras
 
 from pixel_zoo.inputs import join_inputs, other_inputs
@@ -46,8 +48,8 @@ class Mixture(PixelModel):
     """
 
     def __init__(
-        self, members: list[PixelModel], weights: list[float] | None = None, name: str | None = None, **kwargs
-    ):
+        self, members: list[PixelModel], weights: list[float] | None = None, name: str | None = None, **kwargs: Any
+    ) -> None:
         _check(members, weights)
         first = members[0]
         image = keras.Input(first.image_shape, dtype="int32", name="image")
@@ -75,7 +77,7 @@ class Mixture(PixelModel):
     def conditioning_dim(self) -> int | None:
         return self.members[0].conditioning_dim
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "trainable": self.trainable,
@@ -84,7 +86,7 @@ class Mixture(PixelModel):
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
         members = [keras.saving.deserialize_keras_object(member, custom_objects) for member in config["members"]]
         return cls(**config | {"members": members})
 

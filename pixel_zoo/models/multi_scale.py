@@ -1,7 +1,7 @@
 """Multi-Scale PixelRNN."""
 
-from collections.abc import Sequence
-from typing import Unpack
+from collections.abc import Callable, Sequence
+from typing import Any, Unpack
 
 import keras
 import numpy as np
@@ -20,6 +20,7 @@ from pixel_zoo.models.pixel_cnn import PixelCNN
 from pixel_zoo.models.pixel_rnn import PixelRNN
 from pixel_zoo.sampling import Drawing, DrawingOptions
 from pixel_zoo.stages import scale_factors, scales
+from pixel_zoo.types import Structure, Tensor
 
 BASES = {"GatedPixelCNN": GatedPixelCNN, "PixelCNN": PixelCNN, "PixelRNN": PixelRNN}
 
@@ -80,8 +81,8 @@ class MultiScalePixelRNN(Configured, ImageModel, keras.Model):
         conditioning_dim: int | None = None,
         dtype: str | None = None,
         name: str | None = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         config = constructor_arguments(locals())
         super().__init__(name=name, dtype=config["dtype"], **kwargs)
         self._config, self.image_shape, self.levels = config, config["image_shape"], config["levels"]
@@ -102,10 +103,10 @@ class MultiScalePixelRNN(Configured, ImageModel, keras.Model):
 
     # Training
 
-    def default_loss(self):
+    def default_loss(self) -> Callable[[Tensor, Tensor], Tensor]:
         return negative_log_likelihood
 
-    def default_metrics(self):
+    def default_metrics(self) -> list[keras.metrics.Metric]:
         return [
             keras.metrics.MeanMetricWrapper(negative_log_likelihood, name="nats"),
             keras.metrics.MeanMetricWrapper(negative_bits_per_dim, name="bits_per_dim"),
@@ -114,7 +115,7 @@ class MultiScalePixelRNN(Configured, ImageModel, keras.Model):
     def _target(self, x):
         return _named(x)["image"]
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Structure, training: bool = False) -> Tensor:
         """log p(x) of each image: the sum over stages, float32 tensor (batch,)."""
         conditions = _named(inputs)
         total = 0.0
@@ -122,7 +123,9 @@ class MultiScalePixelRNN(Configured, ImageModel, keras.Model):
             total = total + log_likelihood(images, logits_of(stage, images, given, training))
         return total
 
-    def stage_inputs(self, stage, images, labels=None, vectors=None):
+    def stage_inputs(
+        self, stage: int, images: ArrayLike, labels: ArrayLike | None = None, vectors: ArrayLike | None = None
+    ) -> Structure:
         """What `stages[stage]` is fed to be trained alone: `model.stages[1].fit(model.stage_inputs(1, images))`.
 
         Args:
@@ -145,7 +148,7 @@ class MultiScalePixelRNN(Configured, ImageModel, keras.Model):
 
     # Likelihood
 
-    def merge(self, expected):
+    def merge(self, expected: Sequence[Tensor]) -> Tensor:
         """Put together what the stages expect: a pixel that is copied was expected by the stage that predicted it.
 
         Args:

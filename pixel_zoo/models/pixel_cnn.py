@@ -1,5 +1,7 @@
 """PixelCNN."""
 
+from typing import Any
+
 import keras
 
 from pixel_zoo.checks import positive_integer
@@ -77,8 +79,8 @@ class PixelCNN(ConfiguredModel):
         position_embedding: bool = False,
         dtype: str | None = None,
         name: str | None = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         config = constructor_arguments(locals())
         positive_integer("filters", filters)
         network = Network(config, width=2 * filters, upsampled=filters)

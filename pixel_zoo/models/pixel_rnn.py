@@ -1,5 +1,7 @@
 """PixelRNN: Row LSTM and Diagonal BiLSTM."""
 
+from typing import Any
+
 import keras
 
 from pixel_zoo.checks import positive_integer
@@ -79,8 +81,8 @@ class PixelRNN(ConfiguredModel):
         position_embedding: bool = False,
         dtype: str | None = None,
         name: str | None = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         config = constructor_arguments(locals())
         positive_integer("units", units)
         if recurrence not in RECURRENCES:

@@ -6,6 +6,8 @@ import inspect
 import math
 import os
 import time
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -104,7 +106,7 @@ class Page:
         return f"<p>{title}</p>{drawing.bars(log_probabilities[row, column], values)}"
 
 
-def build(models, listeners=None):
+def build(models: Mapping[str, Callable[[], Any]], listeners: Listeners | None = None) -> gr.Blocks:
     """The page, as Gradio's Blocks.
 
     Args:
@@ -158,7 +160,7 @@ def build(models, listeners=None):
     return page.queue(max_size=QUEUE)
 
 
-def launch(models, port, **options):
+def launch(models: Mapping[str, Callable[[], Any]], port: int | None, **options: Any) -> tuple:
     """Serve the page, to this machine alone, until the process is interrupted.
 
     Args:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TypedDict, Unpack
+from typing import Self, TypedDict, Unpack
 
 import keras
 import numpy as np
@@ -48,7 +48,7 @@ class Drawing:
             raise ValueError(f"progress must be True, False or None, got {self.progress!r}")
 
     @classmethod
-    def of(cls, **options: Unpack[DrawingOptions]):
+    def of(cls, **options: Unpack[DrawingOptions]) -> Self:
         """The drawing that keyword arguments describe; a TypeError for any other name."""
         known = DrawingOptions.__annotations__
         for name in options:
@@ -59,7 +59,15 @@ class Drawing:
         }
         return cls(sampler_of(**of_sampler), **options)
 
-    def __call__(self, model, seeds, conditions, images=None, known=None, stream=0):
+    def __call__(
+        self,
+        model: keras.Model,
+        seeds: np.ndarray,
+        conditions: dict[str, np.ndarray],
+        images: np.ndarray | None = None,
+        known: np.ndarray | None = None,
+        stream: int = 0,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Draw images, or their unknown pixels, from arguments that are known to be right.
 
         Args:

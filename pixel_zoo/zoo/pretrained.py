@@ -12,7 +12,7 @@ from pixel_zoo.zoo.whole import is_whole
 CHECKOUT = pathlib.Path(__file__).parents[2] / "exported"
 
 
-def load(name):
+def load(name: str) -> keras.Model:
     """Load a pretrained model by its name.
 
     Its file is that of a checkout (`exported/NAME.keras`), or is fetched once from `PIXEL_ZOO_URL/NAME.keras` into the
