@@ -14,11 +14,11 @@ from pixel_zoo.training.feed import RowBlocks
 STEPS_PER_CALL = 100
 
 
-def default_steps_per_call(spread: OneDevice) -> int:
+def default_steps_per_call(devices: OneDevice) -> int:
     """Return how many steps a run should take at a time: 100 on one accelerator under JAX, otherwise 1.
 
     Args:
-        spread: how the run is distributed, as of `pixel_zoo.training.distribution`.
+        devices: how the run is distributed, as of `pixel_zoo.training.distribution`.
 
     Example:
 
@@ -26,15 +26,15 @@ def default_steps_per_call(spread: OneDevice) -> int:
     >>> default_steps_per_call(distribution(None)) in (1, 100)
     True
     """
-    looped = keras.backend.backend() == "jax" and spread.replicas == 1 and backend.on_accelerator()
+    looped = keras.backend.backend() == "jax" and devices.replicas == 1 and backend.on_accelerator()
     return STEPS_PER_CALL if looped else 1
 
 
-def check_steps_per_call(steps_per_call: int, spread: OneDevice) -> None:
+def check_steps_per_call(steps_per_call: int, devices: OneDevice) -> None:
     """Raise a ValueError unless the engine can take so many steps at a time."""
     if steps_per_call > 1 and keras.backend.backend() != "jax":
         raise ValueError(f"steps_per_call must be 1 on {keras.backend.backend()}, got {steps_per_call}: use JAX")
-    if steps_per_call > 1 and spread.replicas > 1:
+    if steps_per_call > 1 and devices.replicas > 1:
         raise ValueError(f"steps_per_call must be 1 in a distributed run, got {steps_per_call}")
 
 
