@@ -11,7 +11,7 @@ from pixel_zoo.inputs import image_shape_of, logits_of, other_inputs, stages_of
 from pixel_zoo.layers import RasterLayer
 from pixel_zoo.likelihoods import likelihood_of_logits
 
-_TOLERANCE = 1e-5  # relative; what rounding may do when the same image stands elsewhere in a batch
+_TOLERANCE = 1e-5  # relative; rounding may differ this much between positions in a batch
 
 
 class CausalityError(ValueError):
@@ -77,12 +77,12 @@ def _check(model, outputs, probe, batch_size):
 
 
 class _Probe:
-    """Two unlike inputs, and the order in which their values come.
+    """Two inputs that differ in every value, and the order of their values.
 
     Attributes:
         first, second: inputs (height, width, features) that differ in every value.
-        rank: int array of the inputs' shape, place of each value in the order pixel by pixel, colour by colour.
-        output_ranks: maps the number of output features to an array like `rank`: the first place that an output must
+        rank: int array of the inputs' shape, position of each value in the order pixel by pixel, colour by colour.
+        output_ranks: maps the number of output features to an array like `rank`: the first position that an output must
             not see.
     """
 
@@ -96,7 +96,7 @@ class _Probe:
         return pixels * self.colours + np.arange(features) % self.colours
 
     def hidden_from(self, outputs):
-        """The first place hidden from each output (height, width, features) of an array (batch, height, width, ...)."""
+        """The first position that each output (height, width, features) of an array (batch, ...) must not see."""
         features = outputs.shape[3]
         return self._ranks(features) + (1 if self.sees_itself else 0)
 

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one; directories that hold nothing else and have one writer."""
+"""Atomic writing of files, and directories that are new or have a single writer."""
 
 import contextlib
 import datetime
@@ -23,7 +23,7 @@ def replacing(path, *, new=False):
     before it is renamed. That directory is removed in any case: after an error, Ctrl-C or SIGTERM too.
 
     Args:
-        path: the file or directory to be written; what it held stays until the block has ended.
+        path: the file or directory to be written; its old content stays until the block has ended.
         new: bool, whether to refuse to replace an existing file, even one that appeared while the block ran.
 
     Raises:
@@ -52,7 +52,7 @@ def replacing(path, *, new=False):
 def sole_writer(directory):
     """Be the only process that writes into a directory, or raise an error that says which one is.
 
-    The lock ends with the process, whatever ends it. It does not stop processes that do not ask for it.
+    The lock ends with the process, however that ends. It does not stop processes that do not ask for it.
 
     Args:
         directory: an existing directory. The lock leaves two hidden files in it, which `holds_files` ignores.
@@ -70,7 +70,7 @@ def sole_writer(directory):
     ...
     BlockingIOError: output: '...' is being written by process ... on ... since ...; wait for it, or name another ...
     """
-    import filelock  # here: a machine that only loads and samples may lack it
+    import filelock  # imported here: a machine that only loads and samples may lack it
 
     directory = pathlib.Path(directory)
     try:
@@ -138,12 +138,12 @@ def writable_directory(path):
 
 @contextlib.contextmanager
 def _unwinding_on_sigterm():
-    """Let SIGTERM raise inside the block, so that it cleans up, before the signal does what it did before.
+    """Let SIGTERM raise inside the block, so that it cleans up before the signal takes its usual effect.
 
-    Where a handler is set already, the signal waits for the end of the block and then goes to that handler.
+    If a handler is already set, the signal waits for the end of the block and then goes to that handler.
     """
     before = signal.getsignal(signal.SIGTERM)
-    if before is None or threading.current_thread() is not threading.main_thread():  # only there can handlers be set
+    if before is None or threading.current_thread() is not threading.main_thread():  # handlers can be set only there
         yield
         return
     received = []
@@ -198,5 +198,5 @@ def _holder(directory):
     try:
         holder = json.loads((directory / _HOLDER).read_text())
         return f"process {holder['process']} on {holder['host']} since {holder['since']}"
-    except (OSError, ValueError, KeyError):  # it has only just got the lock
+    except (OSError, ValueError, KeyError):  # it has only just acquired the lock
         return "another process"

@@ -16,7 +16,7 @@ from pixel_zoo.layers.raster_layer import RasterLayer
 from pixel_zoo.types import Shape, Structure, Tensor
 
 RIGHT, LEFT = 0, 1
-# The smallest step (rows x images of a group) and the largest number of groups that were measured to be worth it.
+# The smallest step (rows x images of a group) and the largest number of groups that were measured to be faster.
 POSITIONS_OF_A_STEP = 112
 MOST_GROUPS = 8
 

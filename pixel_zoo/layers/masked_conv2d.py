@@ -164,7 +164,7 @@ class MaskedConv2D(RasterLayer):
         return ops.zeros((width, batch, self.filters), self.compute_dtype)
 
     def enter_row(self, weights: Structure, state: Structure, bias: Tensor | None = None) -> Structure:
-        """The sum of all that the row takes from elsewhere, a list of one tensor; [] if there is nothing."""
+        """The sum of all terms from outside the row, a list of one tensor; [] if there is nothing."""
         terms = []
         if self.rows_above:
             taps = [tap for row in state for tap in self._taps(row, self.kernel_size[1])]

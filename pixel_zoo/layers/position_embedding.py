@@ -14,7 +14,7 @@ class PositionEmbedding(keras.layers.Layer):
     """A learned vector for each position of a map (Gehring et al. 2017, 1705.03122, section 3.1).
 
     Given to a raster layer as `bias`, it tells a convolution where in the image it is. A convolution whose receptive
-    field lies inside the image cannot know that by itself.
+    field lies inside the image cannot infer that.
 
     Args:
         features: int, length of the vectors.

@@ -22,10 +22,10 @@ class RasterLayer(keras.layers.Layer):
 
       ```
       weights = layer.prepare()                                       # once
-      state = layer.initial_state(weights, batch, width)              # what row 0 takes from the rows above
+      state = layer.initial_state(weights, batch, width)              # the state above row 0
       for each row:
           context = layer.enter_row(weights, state, bias)             # all that the rows above add, all columns at once
-          memory = layer.initial_memory(weights, batch)               # what column 0 takes from the pixels to the left
+          memory = layer.initial_memory(weights, batch)               # the memory to the left of column 0
           for each pixel:
               base = layer.enter_pixel(weights, context[column], memory)   # what the colours of a pixel share
               for each colour:

@@ -40,7 +40,7 @@ class DataCheck:
 
     @contextlib.contextmanager
     def errors(self):
-        """Raise the check's own error in place of what the engine makes of it in a pipeline."""
+        """Raise the check's own error instead of the one that the engine derives from it in a pipeline."""
         try:
             yield
         except Exception as error:
@@ -80,7 +80,7 @@ class DataCheck:
         return batch
 
     def arrays(self, x, y=None):
-        """Raise what is wrong with arrays.
+        """Raise an error that says what is wrong with arrays.
 
         Raises:
             TypeError, ValueError: naming the argument that is wrong or missing.

@@ -134,7 +134,7 @@ class ImageModel(LikelihoodTraining):
         Args:
             num_images: int, how many.
             seed: int, for images of seeds seed, seed + 1, ...; or one integer per image.
-            labels, vectors, conditioning: as of `log_likelihood`: what the images are given with.
+            labels, vectors, conditioning: as of `log_likelihood`: the conditions of the images.
             return_log_likelihood: bool, whether to return the log-likelihood too.
             sampler: `pixel_zoo.sampling.Sampler`, how values are drawn.
             temperature, top_k, top_p: shorthand for a `Sampler` of these.

@@ -18,7 +18,7 @@ else:
 
 
 class LikelihoodTraining(_Model):
-    """Makes `model.compile(); model.fit(images)` maximise the likelihood; stands before `keras.Model` among the bases.
+    """Makes `model.compile(); model.fit(images)` maximise the likelihood; a base before `keras.Model`.
 
     The images are their own targets: `_target(x)` finds them among the inputs of a step.
 
@@ -34,7 +34,7 @@ class LikelihoodTraining(_Model):
         metrics: Any = "default",
         **kwargs: Any,
     ) -> None:
-        """As in Keras, with defaults that train: loss -log p(x) in nats per image, metrics nats and bits/dim."""
+        """As in Keras, with defaults for training: loss -log p(x) in nats per image, metrics nats and bits/dim."""
         loss = self.default_loss() if loss == "nats" else loss
         metrics = self.default_metrics() if metrics == "default" else metrics
         for metric in keras.tree.flatten(metrics):
@@ -43,7 +43,7 @@ class LikelihoodTraining(_Model):
         super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        """What `load_model` calls: Keras leaves models with a `compile` of their own to do this themselves."""
+        """Called by `load_model`: Keras leaves this to models that override `compile`."""
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
@@ -91,7 +91,7 @@ class LikelihoodTraining(_Model):
         return self._with_checked_data(super().predict_on_batch, args, kwargs)
 
     def _with_checked_data(self, method, args, kwargs):
-        """Call a method of `keras.Model`, with what it is given as `x`, `y` and `validation_data` checked."""
+        """Call a method of `keras.Model` with checked arguments `x`, `y` and `validation_data`."""
         backend.ignore_retracing_of_fit()
         signature = inspect.signature(method)
         bound = signature.bind(*args, **kwargs)

@@ -98,7 +98,7 @@ def _described(member):
 
 
 def _copy(member, name):
-    """A model with the same weights and frozen layers, named after its place in the mixture, as its weights are."""
+    """A model with the same weights and frozen layers, named, like its weights, after its position in the mixture."""
     described = _described(member)
     described["config"] = described["config"] | {"name": name}
     with keras.name_scope(name):

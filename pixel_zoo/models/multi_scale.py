@@ -36,9 +36,9 @@ class MultiScalePixelRNN(Configured, ImageModel, keras.Model):
     The first stage is an unconditional model of the smallest image; each further stage a model of a larger image given
     the one before, which a deconvolution upsamples and a 1x1 convolution in every block adds to the input-to-state map.
 
-    The small image's pixels are pixels of the large one. With `copy_known` they are copied into it, not predicted: what
-    is left out of p(x | small) is known, so the sum above is log p(x) exactly. The paper predicts them a second time;
-    then the sum is a lower bound of log p(x). `likelihood_kind` says which.
+    The small image's pixels are pixels of the large one. With `copy_known` they are copied into it, not predicted, so
+    the sum above is exactly log p(x). The paper predicts them a second time; then the sum is a lower bound of log p(x).
+    `likelihood_kind` says which.
 
     Args:
         image_shape: (height, width, colours).
@@ -126,14 +126,14 @@ class MultiScalePixelRNN(Configured, ImageModel, keras.Model):
     def stage_inputs(
         self, stage: int, images: ArrayLike, labels: ArrayLike | None = None, vectors: ArrayLike | None = None
     ) -> Structure:
-        """What `stages[stage]` is fed to be trained alone: `model.stages[1].fit(model.stage_inputs(1, images))`.
+        """The inputs for training `stages[stage]` alone: `model.stages[1].fit(model.stage_inputs(1, images))`.
 
         Args:
             stage: int, index of the stage.
             images, labels, vectors: as of `log_likelihood`.
 
         Returns:
-            The stage's images, or a dictionary of them and of what they are given with.
+            The stage's images, or a dictionary of them and their conditions.
 
         Example:
         >>> model = MultiScalePixelRNN((4, 4, 1), small_shapes=((2, 2),), options={"units": 2, "num_blocks": 1})
@@ -242,7 +242,7 @@ def negative_bits_per_dim(images, log_likelihoods):
 
 
 def _with_copied(large, small):
-    """Values (batch, height, width, ...) of a large image, those of a small one in its place."""
+    """Values (batch, height, width, ...) of a large image, with those of a small one at their positions."""
     rows, columns = scale_factors(tuple(large.shape[1:]), tuple(small.shape[1:3]))
     repeated = ops.repeat(ops.repeat(small, rows, axis=1), columns, axis=2)
     copied = np.zeros((*large.shape[1:3], 1, 1), bool)

@@ -28,7 +28,7 @@ class PixelModel(ImageModel, keras.Model):
 
     Args:
         inputs: symbolic integer images (height, width, colours); or a list or dictionary of them, then named "image",
-            and of what they are given with: p(x | the other inputs).
+            and of their conditions: p(x | the other inputs).
         outputs: symbolic logits (height, width, colours, levels), or (height, width, colours) for binary images.
 
     Raises:
@@ -74,7 +74,7 @@ class PixelModel(ImageModel, keras.Model):
     @property
     def stages(self) -> Sequence["PixelModel"]:
         """The functional models that draw an image, one after the other: a list of the model itself."""
-        return collections.UserList([self])  # in a plain list, `load_model` would search for weights without end
+        return collections.UserList([self])  # in a plain list, `load_model` would search for weights for ever
 
     # Training
 
@@ -126,7 +126,7 @@ class PixelModel(ImageModel, keras.Model):
 
 
 def _of_batch(function, *values):
-    """A compiled function of arrays; it sees a power of two of images, so that there are few sizes to compile for."""
+    """A compiled function of arrays; it gets a power of two of images, so that few sizes are compiled."""
     count = len(values[0])
     size = 1 << (count - 1).bit_length()
     padded = [np.resize(value, (size, *value.shape[1:])) for value in values]
@@ -134,7 +134,7 @@ def _of_batch(function, *values):
 
 
 class ConfiguredModel(Configured, PixelModel):
-    """A `PixelModel` that is rebuilt from its own few arguments, `config`, not from the graph they made."""
+    """A `PixelModel` that is saved as the arguments of its constructor, `config`, not as a graph."""
 
     def __init__(
         self, inputs: Structure, outputs: Tensor, config: dict[str, Any], name: str | None = None, **kwargs: Any

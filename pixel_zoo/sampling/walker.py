@@ -31,8 +31,8 @@ class Walker:
     parallel. What depends on the rows above alone runs at the start of a row (`RowsAbove`); what does not depend on the
     image at all is computed once, in full, before.
 
-    Called, it does whole images in one graph, as a server wants it. Whoever wants a say between rows calls `start`,
-    then for each row, from the top, `sample_row` or `known_row`.
+    A call processes whole images in one graph, as a server needs it. To regain control between rows, call `start`, then
+    `sample_row` or `known_row` for each row, from the top.
 
     A row of images is a tensor (width, batch, colours).
 
@@ -92,7 +92,7 @@ class Walker:
         )
 
     def start(self, batch: int | Tensor, conditioning: Sequence[Tensor] = ()) -> tuple[Structure, Structure, Structure]:
-        """All that is done before the first row.
+        """The work before the first row.
 
         Args:
             batch: int or scalar tensor, how many images.
@@ -198,7 +198,7 @@ class Walker:
         values = {id(tensor): ops.cast(value, tensor.dtype) for tensor, value in zip(others, inputs, strict=True)}
         for node in self.graph.conditioning:
             if isinstance(node.operation, PositionEmbedding):
-                (x,) = node.input_tensors  # the image may be in it, which is not there yet: its shape is all it takes
+                (x,) = node.input_tensors  # perhaps the image, unknown yet: only its shape matters
                 values.setdefault(id(x), ops.zeros((batch, *x.shape[1:]), x.dtype))
             args, kwargs = node.arguments.fill_in(values)
             outputs = keras.tree.flatten(node.operation(*args, **kwargs))
