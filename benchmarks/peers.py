@@ -1,4 +1,4 @@
-"""Training beside what one would use instead: the same layers in plain PyTorch and in plain JAX, and TFP's PixelCNN.
+"""Training speed compared with the alternatives: the same layers in plain PyTorch and in plain JAX, and TFP's PixelCNN.
 
     python benchmarks/peers.py                # makes .peers/, installs PyTorch and TensorFlow Probability there
     python benchmarks/peers.py --peers jax    # needs nothing more than the development environment
@@ -41,7 +41,7 @@ NAMES = {
 
 
 def interpreter(peer):
-    """A Python that has the packages of a peer, made where there is none."""
+    """A Python environment with the packages of a peer, created if missing."""
     if peer not in PACKAGES:
         return sys.executable
     folder = HERE.parent / ".peers" / peer

@@ -134,11 +134,11 @@ def _probe_layer(layer, input_shape, seed):
 
 def _first_leak(run, probe, batch_size):
     """The first (output, input) pair that leaks, or None."""
-    places = probe.rank.max() + 1
+    positions = probe.rank.max() + 1
     reference = run(np.repeat(probe.first[None], batch_size, axis=0))[:1]
     hidden = probe.hidden_from(reference)
-    for start in range(0, places, batch_size):
-        cuts = np.minimum(np.arange(start, start + batch_size), places)
+    for start in range(0, positions, batch_size):
+        cuts = np.minimum(np.arange(start, start + batch_size), positions)
         changed = _changed(run, probe, probe.rank >= cuts[:, None, None, None], reference)
         leaks = changed & (hidden <= cuts[:, None, None, None])
         if leaks.any():

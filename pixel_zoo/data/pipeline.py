@@ -89,7 +89,7 @@ def _read(data_set, split):
     images = np.require(data_set.read(split), requirements="C")
     shape, dtype = (data_set.splits[split], *data_set.image_shape), data_set.dtype
     fits = images.shape == shape and images.dtype == dtype
-    # If the type allows no other values, an array on disk is not read through to look for them.
+    # If the dtype allows no other values, an array on disk is not read just to check them.
     if not fits or (np.iinfo(dtype).max >= data_set.levels and not _within(images, data_set.levels)):
         raise ValueError(
             f"what is stored as {data_set.name} is not that data set: its {split} split must be {dtype} {shape} of "
@@ -107,7 +107,7 @@ def _range(values):
 
 
 def _read_only(array):
-    """A view that can't be written; the array itself may be a user's, who may go on writing to it."""
+    """A read-only view. The array itself stays writable, because it may belong to the user."""
     view = array.view()
     view.flags.writeable = False
     return view
@@ -157,8 +157,8 @@ def pipeline(
 ) -> "tf.data.Dataset":
     """A split as a tf.data pipeline: one pass over all its images, in batches, prefetched.
 
-    With a seed each pass has another order, and the order of the n-th pass depends on the seed and n alone: the same
-    pipeline made again, on any machine, repeats it. Without a seed, images come in the order of `arrays`.
+    With a seed, each pass has a different order, and the order of the n-th pass depends on the seed and n alone: the
+    same pipeline made again, on any machine, repeats it. Without a seed, images come in the order of `arrays`.
 
     Args:
         data: as of `arrays`.
@@ -215,7 +215,7 @@ def pipeline(
         .prefetch(2)
         .apply(tf.data.experimental.assert_cardinality(batches_of(count, batch_size, drop_remainder)))
     )
-    # Nothing here is worth tuning, and with the tuner's thread an iterator ends only at its next tick, seconds later.
+    # Tuning gains nothing here, and its thread delays the end of an iterator by up to some seconds.
     tf_options = tf.data.Options()
     tf_options.autotune.enabled = False
     return batches.with_options(tf_options)

@@ -77,7 +77,7 @@ def completions(originals: ArrayLike, known: np.ndarray, completed: np.ndarray, 
 
 
 def rows_appearing(images: ArrayLike, columns: int, levels: int, known: np.ndarray | bool = False) -> np.ndarray:
-    """Pictures of images while they are drawn, from nothing to the last row; what is not drawn yet is tinted.
+    """Pictures of images while they are drawn, row by row from the empty image on; pixels not drawn yet are tinted.
 
     Args:
         images, columns, levels: as of `grid`.

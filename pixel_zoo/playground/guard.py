@@ -19,7 +19,7 @@ class Listeners:
     """Which sessions listen for the answers to their requests.
 
     A page posts a request and opens a stream on which the answer comes. A session without a stream has gone away, or
-    never meant to listen.
+    never listened.
     """
 
     def __init__(self):

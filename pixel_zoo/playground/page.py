@@ -154,7 +154,7 @@ def build(models: Mapping[str, Callable[[], Any]], listeners: Listeners | None =
             complete(button.click(None, [canvas], [canvas], js=script, api_visibility="private").success)
         for event in (canvas.stroke, temperature.change, seed.change, label.input):
             complete(event)
-        # "always_last" would resend the event data of the trigger before it: the place of the pointer then.
+        # "always_last" would resend the event data of an earlier trigger: an old position of the pointer.
         options = {"trigger_mode": "multiple", "concurrency_id": "point"}
         listen(handlers.point, surprise.point, inputs=[expected], outputs=[chart], **options)
     return page.queue(max_size=QUEUE)

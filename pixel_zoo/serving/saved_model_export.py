@@ -31,7 +31,7 @@ def export(model: keras.Model, path: str | os.PathLike, version: int = 1, jit_co
     | `sample_with_options`, `complete_with_options`, `upscale_with_options` | those of `sample` ..., and `top_k` \
       int32 [n], `top_p` float32 [n], `min_p` float32 [n] | as `sample` |
 
-    Each takes what the model is given beside the image too: `label` int64 [n], `vector` float32 [n,d], or whatever the
+    Each also takes the other inputs of the model: `label` int64 [n], `vector` float32 [n,d], or whatever the
     inputs of a model composed by hand are called (int64 or float32). `top_k` 0, `top_p` 1 and `min_p` 0 keep all
     values: with these, a signature with options answers as the one without.
 
@@ -93,7 +93,7 @@ def _signatures(model, jit_compile):
     temperature = tf.TensorSpec((None,), tf.float32, name="temperature")
     rules = [tf.TensorSpec((None,), rule.dtype, name=name) for name, rule in Sampler.rules().items()]
     others = [_spec_of_other(tensor) for tensor in other_inputs(stages[0])]  # every stage has them
-    # What checks a request stays outside of these: XLA would leave it out.
+    # The checks of a request stay outside of these, because XLA would drop them.
     walks = [backend.compiled(Walker(stage), stage.variables, xla=jit_compile) for stage in stages]
 
     def conditions_of(inputs):
@@ -166,7 +166,7 @@ def _of_one_length(specs, tensors):
         length = tf.shape(inputs[name])[0]
         message = [f"{name}: must have as many entries as {first},", count, "got", length]
         checks.append(tf.debugging.Assert(tf.equal(length, count), message))
-    with tf.control_dependencies(checks):  # what reads them might fail first, and would not name them
+    with tf.control_dependencies(checks):  # else an operation might fail first, without naming the input
         return {name: tf.identity(x) for name, x in inputs.items()}
 
 
@@ -197,12 +197,12 @@ def _spec_of_other(tensor):
 
 def _checked_condition(model, name, value):
     """The value of an input beside the image, checked if it is a label."""
-    num_classes = getattr(model, "num_classes", None)  # of a bare functional model nothing is known
+    num_classes = getattr(model, "num_classes", None)  # a plain functional model does not tell
     return _checked_labels(value, num_classes) if name == "label" and num_classes is not None else value
 
 
 def _checked_labels(label, num_classes):
-    """The labels, cut to the classes: what reads them might fail first, and would not name them."""
+    """The labels, clipped to the classes: else an operation might fail before the check does, without naming them."""
     import tensorflow as tf
 
     inside = tf.reduce_all((label >= 0) & (label < num_classes))
@@ -211,7 +211,7 @@ def _checked_labels(label, num_classes):
 
 
 def _checked_images(name, images, levels):
-    """The images as int32, cut to the levels: what reads them might fail first, and would not name them."""
+    """The images as int32, clipped to the levels: else an operation might fail first, without naming them."""
     import tensorflow as tf
 
     images = tf.cast(images, tf.int32)

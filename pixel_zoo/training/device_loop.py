@@ -10,7 +10,7 @@ from pixel_zoo import backend
 from pixel_zoo.training.distribution import OneDevice
 from pixel_zoo.training.feed import RowBlocks
 
-#: Steps of a call: long enough that the host's part of a call does not count, short enough to react to a signal.
+#: Steps of a call: enough to make the host's share of a call negligible, few enough to react to a signal.
 STEPS_PER_CALL = 100
 
 
@@ -83,7 +83,7 @@ def _run_block(model: keras.Model, state: tuple, columns: Any, rows: Any) -> tup
 
 
 def _check_memory(columns: np.ndarray | dict[str, np.ndarray]) -> None:
-    """Raise a MemoryError if the images do not fit beside what the device holds already."""
+    """Raise a MemoryError if the images do not fit into the free memory of the device."""
     import jax
 
     memory = jax.devices()[0].memory_stats()  # None on a CPU

@@ -80,7 +80,7 @@ def train(
         checkpoint_minutes: float, save it after every so many minutes. It is also saved at the end of an epoch, unless
             saving so often would take more than two percent of the time.
         steps_per_call: int, training steps that run on the device in one call, with the training images in its memory;
-            JAX only. None takes 100 on an accelerator under JAX, otherwise 1. Logs, signals and `minutes` are looked at
+            JAX only. None takes 100 on an accelerator under JAX, otherwise 1. Logs, signals and `minutes` are handled
             between calls.
         samples: whether to draw samples after each epoch and at the end.
         profile: whether to write a trace of ten steps of the first epoch.
@@ -110,7 +110,7 @@ def train(
     if not checkpoint_minutes > 0:
         raise ValueError(f"checkpoint_minutes must be above 0, got {checkpoint_minutes!r}")
     stop = [] if minutes is None else [StopAfter(minutes)]
-    devices = distribution(distribute)  # first of all: it configures the engine
+    devices = distribution(distribute)  # before anything else, because it configures the engine
     if minutes is not None and devices.several_processes:
         raise ValueError(f"minutes: several processes must end at the same step, and clocks differ; got {minutes!r}")
     if recipe.batch_size % devices.replicas:
@@ -207,8 +207,8 @@ def _callbacks(
 def _with_best_weights(model: keras.Model, recipe: Recipe, path: pathlib.Path, devices: OneDevice) -> keras.Model:
     """The model with its best weights.
 
-    It is a new one in mixed precision, since `best.keras` computes in float32, and with several processes, since all of
-    them would have to take part in whatever is done with the trained one.
+    It is a new model in mixed precision, because `best.keras` computes in float32, and with several processes, because
+    all of them would have to take part in any use of the trained one.
     """
     if devices.several_processes or recipe.mixed_precision:
         return keras.models.load_model(path)
@@ -217,7 +217,7 @@ def _with_best_weights(model: keras.Model, recipe: Recipe, path: pathlib.Path, d
 
 
 def _conclude(output: pathlib.Path, recipe: Recipe, model: keras.Model, samples: bool) -> None:
-    """Write what shows the best model of a run."""
+    """Write the pictures and the report of the best model of a run."""
     if samples:
         save_samples(model, recipe.seed, output / "samples.png")
     if pictures.can_draw():

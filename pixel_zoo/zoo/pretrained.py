@@ -1,4 +1,4 @@
-"""Pretrained models by name: where their files are, or where they are fetched from."""
+"""Pretrained models by name: local files, or downloads."""
 
 import os
 import pathlib
@@ -42,7 +42,7 @@ def load(name: str) -> keras.Model:
 
 def find(name):
     """The path of a pretrained model's `.keras` file, which is fetched if it is not there yet; see `load`."""
-    import platformdirs  # here: a machine that only trains may lack it, and what `download` needs
+    import platformdirs  # imported here: a machine that only trains may lack it and the packages of `download`
 
     entry = entry_of(name)
     cache = pathlib.Path(os.environ.get("PIXEL_ZOO_CACHE") or platformdirs.user_cache_path("pixel_zoo")).expanduser()

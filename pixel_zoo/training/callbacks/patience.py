@@ -1,4 +1,4 @@
-"""Early stopping that knows the epochs before a run was taken up again."""
+"""Early stopping that counts the epochs before a run was resumed."""
 
 import keras
 

@@ -150,7 +150,7 @@ class Resumable(keras.callbacks.Callback):
 
     @contextlib.contextmanager
     def obeying_signals(self) -> Iterator[None]:
-        """Inside, SIGTERM and SIGINT (Ctrl-C) save the state before they do what they would have done anyway.
+        """Inside, SIGTERM and SIGINT (Ctrl-C) save the state before they take their usual effect.
 
         They wait for the end of a step, but not during validation: all steps before it are saved then, or are repeated
         by `resume`. A second signal does not wait.
