@@ -3,7 +3,7 @@
     python benchmarks/peers.py                # makes .peers/, installs PyTorch and TensorFlow Probability there
     python benchmarks/peers.py --peers jax    # needs nothing more than the development environment
 
-Batches of 32 binary images 28x28. Every line is a process of its own; warm, each peer and our models in the lines
+Batches of 32 binary images 28x28. Every line is a separate process; warm, each peer and our models in the lines
 below it take turns, and medians are printed. The first two peers compute what our first model there does: their layers
 are written out in `peer_torch.py` and `peer_jax.py`. TFP's is another network, with the sizes of its own documentation.
 """

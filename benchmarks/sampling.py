@@ -3,7 +3,7 @@
     python benchmarks/sampling.py                                   # everything: hours on two cores
     python benchmarks/sampling.py --models pixel_cnn --batches 64   # two minutes
 
-Every model and batch runs in a process of its own. After a first run that compiles, the candidates take turns in it,
+Every model and batch runs in a separate process. After a first run that compiles, the candidates take turns in it,
 and medians are printed. The forward pass is the faster of those with and without XLA. The slow way, a forward pass for
 each value, is timed on a few values and scaled.
 """

@@ -3,7 +3,7 @@
     python benchmarks/training.py                    # all tables: an hour or more on two cores
     python benchmarks/training.py --tables speed     # one of: speed, size, depth, head, input, steady
 
-Every row is a process of its own, which trains inside `fit` on a constant batch; warm, they take turns, and medians
+Every row is a separate process, which trains inside `fit` on a constant batch; warm, they take turns, and medians
 are printed. FLOP/s count the operations that the model needs, forwards and backwards (without masked weights and
 recomputation); the peak is that of a 2048 x 2048 float32 product of the same backend, measured in the same process.
 """
@@ -23,13 +23,13 @@ MODELS = {
 }
 ENGINES = {"TensorFlow": ("tensorflow", False), "TensorFlow, XLA": ("tensorflow", True), "JAX": ("jax", True)}
 SIZES = (16, 32, 64)
-PIXELS = 32 * 32 * 32  # of a batch, whatever its images' size
+PIXELS = 32 * 32 * 32  # of a batch, for all image sizes
 DEPTHS = (2, 7, 15)
 BATCHES = (16, 64)
 
 
 def worker(name, engine, batch, task=None, **options):
-    """Start training a model on an engine; `options` replace the model's own, `task` adds keys for `train_worker.py`."""
+    """Start training a model on an engine; `options` replace the model's, `task` adds keys for `train_worker.py`."""
     model, defaults = MODELS[name]
     backend, xla = ENGINES[engine]
     task = {"model": model, "options": defaults | options, "batch": batch, "xla": xla} | (task or {})

@@ -1,4 +1,4 @@
-"""Timing things side by side: each in a process of its own, all warm, taking turns in one run.
+"""Timing things side by side: each in a separate process, all warm, taking turns in one run.
 
 The speed of a machine drifts by more than the differences to measure, so figures of different runs are not comparable.
 A worker is a script that ends in `serve(run)`; the benchmark starts workers, lets them take turns, and compares
@@ -33,7 +33,7 @@ def serve(run, **facts):
 
 
 class Worker:
-    """A script that calls `serve`, in a process of its own.
+    """A script that calls `serve`, in a separate process.
 
     Args:
         *command: interpreter, script and arguments.

@@ -138,10 +138,10 @@ def _needless(name):
 
 
 def check_conditioning(conditioning, inputs, num_images):
-    """Raise unless there is an array for each of the symbolic inputs beside the image, with an entry per image."""
+    """Raise unless there is an array for each of the symbolic inputs other than the image, with an entry per image."""
     if len(conditioning) != len(inputs):
         raise ValueError(
-            f"conditioning must hold the model's {len(inputs)} inputs beside the image, got {len(conditioning)}"
+            f"conditioning must hold the model's {len(inputs)} inputs other than the image, got {len(conditioning)}"
         )
     for index, value in enumerate(conditioning):
         if np.shape(value)[:1] != (num_images,):

@@ -113,7 +113,7 @@ def _probe_model(model, seed):
 
 
 def _constant_conditions(model, batch_size, seed):
-    """Values of a model's inputs beside the image, the same for all images: 0 for integers, such as a label."""
+    """Values of a model's inputs other than the image, the same for all images: 0 for integers, such as a label."""
     draw = np.random.default_rng(seed)
 
     def value(tensor):

@@ -18,7 +18,7 @@ _HOLDER = ".writer.json"
 def replacing(path, *, new=False):
     """Yield a temporary path, which is renamed to `path` when the block ends without an error.
 
-    The temporary path has the name of `path` and lies in a directory beside it that nobody else has or can write to.
+    The temporary path has the name of `path` and lies in a new directory beside it that only this user can write to.
     So no file of that name is touched, and no link can lead the writing elsewhere. What was written is on the disk
     before it is renamed. That directory is removed in any case: after an error, Ctrl-C or SIGTERM too.
 
@@ -125,7 +125,7 @@ def new_directory(path):
 
 
 def writable_directory(path):
-    """Make the directory `path` if there is none, and raise an OSError unless files can be written into it."""
+    """Make the directory `path` if it does not exist, and raise an OSError unless files can be written into it."""
     path = pathlib.Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)

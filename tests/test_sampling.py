@@ -177,7 +177,7 @@ def test_conditioned_models_too():
     nothing = np.zeros((3, 3, 4), bool)
     expected = slowly(model, np.zeros((3, 3, 4, 2), int), nothing, np.arange(3), conditioning=conditioning)
     assert (pz.sampling.generate(model, 3, conditioning=conditioning, batch_size=2) == expected).all()
-    with pytest.raises(ValueError, match="conditioning must hold the model's 2 inputs beside the image, got 0"):
+    with pytest.raises(ValueError, match="conditioning must hold the model's 2 inputs other than the image, got 0"):
         pz.sampling.generate(model, 3)
     with pytest.raises(
         ValueError, match=r"conditioning\[0\] must have an entry for each of 4 images, got shape \(3, 3"
@@ -486,7 +486,7 @@ SHAPE = (4, 4, 1)
         ({"batch_size": 0}, "batch_size must be an integer of at least 1, got 0"),
         ({"jit_compile": "yes"}, "jit_compile must be True, False or 'auto', got 'yes'"),
         ({"progress": 1}, "progress must be True, False or None, got 1"),
-        ({"conditioning": [0]}, "conditioning must hold the model's 0 inputs beside the image, got 1"),
+        ({"conditioning": [0]}, "conditioning must hold the model's 0 inputs other than the image, got 1"),
     ],
     ids=str,
 )

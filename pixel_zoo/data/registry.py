@@ -127,7 +127,7 @@ def name_of(data: DataLike) -> str:
         data: as of `info`.
 
     Returns:
-        Text stays as it is. A `DataSet` has its `name`, a function "package.module:name".
+        Text is returned unchanged, a `DataSet` as its `name`, a function "package.module:name".
 
     Example:
 
@@ -183,7 +183,7 @@ def check_options(data: DataLike, given: Iterable[str]) -> None:
 
 
 def info(data: DataLike, /, **given: Any) -> DataSet:
-    """The `DataSet` that a name stands for: image shape, levels, splits, description, source.
+    """The `DataSet` of a name: image shape, levels, splits, description, source.
 
     Reads no image of a fixed data set. A data set with options is read once in a process and kept.
 

@@ -53,9 +53,9 @@ class DataCheck:
         raise mine from None
 
     def data(self, x, y=None):
-        """Check arrays, or return a pipeline that checks its batches; what is neither is returned as it is.
+        """Check arrays, or return a pipeline that checks its batches; anything else is returned unchanged.
 
-        A `PyDataset` with a true attribute `is_checked` is returned as it is, too.
+        A `PyDataset` with a true attribute `is_checked` is returned unchanged, too.
         """
         if getattr(x, "is_checked", False):
             return x

@@ -46,7 +46,7 @@ class ImageModel(LikelihoodTraining):
             images: integers 0..levels-1 (batch, height, width, colours).
             labels: integer, or one per image, for a model with `num_classes`.
             vectors: array (conditioning_dim,), or one per image, for a model with `conditioning_dim`.
-            conditioning: the model's inputs beside these, in their order, one array each with an entry per image.
+            conditioning: the model's remaining inputs, in their order, one array each with an entry per image.
             batch_size: int, how many at a time.
 
         Returns:

@@ -34,7 +34,7 @@ class Mixture(PixelModel):
 
     Raises:
         TypeError, ValueError: a member is not a model in raster order, or the members do not agree in image shape,
-            levels, number of classes, or in what they are given beside the image.
+            levels, number of classes, or in their inputs other than the image.
 
     Example:
     >>> import numpy as np
@@ -143,11 +143,11 @@ def _check_agreement(first, member, index):
     ours, theirs = _given(first), _given(member)
     if ours != theirs:
         raise ValueError(
-            f"members must have the same inputs beside the image, by name, shape and dtype, got {ours} of members[0], "
-            f"{theirs} of members[{index}]"
+            f"members must have the same inputs other than the image, by name, shape and dtype, got {ours} of "
+            f"members[0], {theirs} of members[{index}]"
         )
 
 
 def _given(model):
-    """Name -> (shape, dtype) of a model's inputs beside the image."""
+    """Name -> (shape, dtype) of a model's inputs other than the image."""
     return {tensor.name: (tuple(tensor.shape[1:]), tensor.dtype) for tensor in other_inputs(model)}

@@ -111,7 +111,8 @@ def build(models: Mapping[str, Callable[[], Any]], listeners: Listeners | None =
 
     Args:
         models: as of `Page`.
-        listeners: the `Listeners` that a `Guard` keeps up to date; None computes answers nobody waits for, too.
+        listeners: the `Listeners` that a `Guard` keeps up to date; None also computes answers that no session waits
+        for.
 
     Returns:
         gradio.Blocks.
@@ -215,7 +216,7 @@ def _listen(function, event, inputs, outputs, trigger_mode="always_last", concur
 def _handler(function, listeners):
     """The function as Gradio calls it: with the request before its own arguments.
 
-    Errors of bad input are shown with their message. Requests that nobody waits for are not answered.
+    Errors of bad input are shown with their message. Requests of sessions that do not wait for the answer are dropped.
     """
 
     @contextlib.contextmanager

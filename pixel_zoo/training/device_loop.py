@@ -31,7 +31,7 @@ def default_steps_per_call(devices: OneDevice) -> int:
 
 
 def check_steps_per_call(steps_per_call: int, devices: OneDevice) -> None:
-    """Raise a ValueError unless the engine can take so many steps at a time."""
+    """Raise a ValueError unless the engine can take this many steps per call."""
     if steps_per_call > 1 and keras.backend.backend() != "jax":
         raise ValueError(f"steps_per_call must be 1 on {keras.backend.backend()}, got {steps_per_call}: use JAX")
     if steps_per_call > 1 and devices.replicas > 1:

@@ -69,15 +69,15 @@ def train(
     Args:
         recipe: a `Recipe`.
         output: directory that does not exist yet, or is empty, or, with `resume`, holds a run of this recipe.
-        resume: whether to continue the run in `output`; if there is none, one is started.
+        resume: whether to continue the run in `output`, or to start one if there is none.
         distribute: how to distribute the run over devices or machines, see `pixel_zoo.training.distribution`:
             "mirrored", "multiworker" or "data_parallel"; None trains on one device. `batch_size` is the total over all
             devices, and the weights equal those of one device up to rounding. All processes share `output`; the first
             one writes to it. With several processes, the state is saved by steps and epochs only, and a signal ends
             them at once.
-        minutes: stop after so many minutes, in one process; None trains all epochs of the recipe.
-        checkpoint_steps: int, save the state after every so many steps, or None.
-        checkpoint_minutes: float, save it after every so many minutes. It is also saved at the end of an epoch, unless
+        minutes: stop after this many minutes, in one process; None trains all epochs of the recipe.
+        checkpoint_steps: int, save the state every this many steps, or None.
+        checkpoint_minutes: float, save it every this many minutes. It is also saved at the end of an epoch, unless
             saving so often would take more than two percent of the time.
         steps_per_call: int, training steps that run on the device in one call, with the training images in its memory;
             JAX only. None takes 100 on an accelerator under JAX, otherwise 1. Logs, signals and `minutes` are handled

@@ -23,7 +23,7 @@ CHUNK = 8192  # bytes; the part of a chunk that has arrived when a connection br
 def download(url, path, size, sha256):
     """Fetch a file, and resume an interrupted download.
 
-    What has arrived is kept beside `path`, as `NAME.part`; `path` itself is only ever the whole file with the right
+    The bytes received are kept beside `path`, as `NAME.part`; `path` itself is only ever the whole file with the right
     hash. An attempt that is interrupted is followed by another one as long as each attempt receives something. No more
     than `size` bytes are accepted. One process downloads at a time; the others wait for it (`NAME.lock`) and use its
     file.

@@ -4,7 +4,7 @@ import keras
 
 
 class Patience(keras.callbacks.EarlyStopping):
-    """Stops training after so many epochs without fewer validation nats.
+    """Stops training after a number of epochs without fewer validation nats.
 
     Args:
         epochs: int, how many.
