@@ -112,8 +112,8 @@ class ImageModel(LikelihoodTraining):
 
     def _score_checked(self, function, images, conditions, batch_size):
         return (
-            stage.in_batches(function, of_stage, given, batch_size)
-            for stage, of_stage, given in scales(self, images, conditions)
+            stage.in_batches(function, of_stage, own_conditions, batch_size)
+            for stage, of_stage, own_conditions in scales(self, images, conditions)
         )
 
     # Sampling

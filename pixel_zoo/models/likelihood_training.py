@@ -95,16 +95,16 @@ class LikelihoodTraining(_Model):
         backend.ignore_retracing_of_fit()
         signature = inspect.signature(method)
         bound = signature.bind(*args, **kwargs)
-        given, check = bound.arguments, self._data_check()
-        if "shuffle" in signature.parameters and is_endless(given.get("x")):
-            given.setdefault("shuffle", False)  # Keras's default, True, warns
+        arguments, check = bound.arguments, self._data_check()
+        if "shuffle" in signature.parameters and is_endless(arguments.get("x")):
+            arguments.setdefault("shuffle", False)  # Keras's default, True, warns
         with check.errors(), backend.keep_values(self._state()):
-            if given.get("x") is not None:
-                given["x"] = check.data(given["x"], given.get("y"))
-            if given.get("validation_data") is not None:
-                x, y, _ = keras.utils.unpack_x_y_sample_weight(given["validation_data"])
+            if arguments.get("x") is not None:
+                arguments["x"] = check.data(arguments["x"], arguments.get("y"))
+            if arguments.get("validation_data") is not None:
+                x, y, _ = keras.utils.unpack_x_y_sample_weight(arguments["validation_data"])
                 checked = check.data(x, y)
-                given["validation_data"] = given["validation_data"] if checked is x else checked
+                arguments["validation_data"] = arguments["validation_data"] if checked is x else checked
             return method(*bound.args, **bound.kwargs)
 
     def _state(self):

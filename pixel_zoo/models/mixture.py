@@ -57,12 +57,12 @@ class Mixture(PixelModel):
             keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
             for tensor in other_inputs(first)
         ]
-        given = {tensor.name: tensor for tensor in others}
+        conditions = {tensor.name: tensor for tensor in others}
         copies = [_copy(member, f"member{index}") for index, member in enumerate(members)]
-        logits = [copy(join_inputs(copy, image, [given[t.name] for t in other_inputs(copy)])) for copy in copies]
+        logits = [copy(join_inputs(copy, image, [conditions[t.name] for t in other_inputs(copy)])) for copy in copies]
         dtype = keras.backend.result_type("float32", *(tensor.dtype for tensor in logits))
         outputs = MixtureLogits(first.levels, weights, dtype=dtype, name="mixture_logits")(logits)
-        super().__init__({"image": image, **given} if given else image, outputs, name=name, **kwargs)
+        super().__init__({"image": image, **conditions} if conditions else image, outputs, name=name, **kwargs)
 
     @property
     def members(self) -> list[PixelModel]:
@@ -140,7 +140,7 @@ def _check_agreement(first, member, index):
             raise ValueError(
                 f"members must have the same {name}, got {ours} of members[0], {theirs} of members[{index}]"
             )
-    ours, theirs = _given(first), _given(member)
+    ours, theirs = _conditions(first), _conditions(member)
     if ours != theirs:
         raise ValueError(
             f"members must have the same inputs other than the image, by name, shape and dtype, got {ours} of "
@@ -148,6 +148,6 @@ def _check_agreement(first, member, index):
         )
 
 
-def _given(model):
+def _conditions(model):
     """Name -> (shape, dtype) of a model's inputs other than the image."""
     return {tensor.name: (tuple(tensor.shape[1:]), tensor.dtype) for tensor in other_inputs(model)}

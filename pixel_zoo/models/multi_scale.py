@@ -119,8 +119,8 @@ class MultiScalePixelRNN(Configured, ImageModel, keras.Model):
         """log p(x) of each image: the sum over stages, float32 tensor (batch,)."""
         conditions = _named(inputs)
         total = 0.0
-        for stage, images, given in scales(self, conditions["image"], conditions):
-            total = total + log_likelihood(images, logits_of(stage, images, given, training))
+        for stage, images, own_conditions in scales(self, conditions["image"], conditions):
+            total = total + log_likelihood(images, logits_of(stage, images, own_conditions, training))
         return total
 
     def stage_inputs(
@@ -143,8 +143,8 @@ class MultiScalePixelRNN(Configured, ImageModel, keras.Model):
         """
         images = check_images(images, self.image_shape, self.levels)
         conditions = check_conditions(self, len(images), labels, vectors)
-        model, own, given = list(scales(self, images, conditions))[stage]
-        return join_inputs(model, own, condition_values(model, given))
+        model, own, own_conditions = list(scales(self, images, conditions))[stage]
+        return join_inputs(model, own, condition_values(model, own_conditions))
 
     # Likelihood
 

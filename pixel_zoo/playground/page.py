@@ -66,7 +66,7 @@ class Page:
         model = self.model(name)
         recipe = read_index().get(name, {}).get("recipe")
         if recipe is None or not data.info(recipe["data"], **recipe["data_options"]).is_here():
-            return model.generate(1, seed=index, **_given(model, 0))[0], 0
+            return model.generate(1, seed=index, **_conditions(model, 0))[0], 0
         test = {"name": recipe["data"], "split": "test", **recipe["data_options"]}
         label = 0 if model.num_classes is None else data.labels(**test)[index]
         return data.arrays(**test)[index], int(label)
@@ -78,12 +78,12 @@ class Page:
             (pictures, value of the surprise map, its caption, image and log-probabilities, chart).
         """
         model = self.model(name)
-        given = _given(model, label)
+        conditions = _conditions(model, label)
         image, known = partly_known(value, model.image_shape)
         images = image.repeat(COMPLETIONS, axis=0)
-        completed = model.complete(images, known[0], seed=int(seed), temperature=temperature, **given)
+        completed = model.complete(images, known[0], seed=int(seed), temperature=temperature, **conditions)
         first = completed[:1]
-        expected = model.log_probabilities(first, **given)
+        expected = model.log_probabilities(first, **conditions)
         pictures = drawing.filling_in(completed, known[0], model.levels)
         for picture in pictures[:-1]:
             yield _image(picture, "filling"), gr.skip(), gr.skip(), gr.skip(), gr.skip()
@@ -247,7 +247,7 @@ def _handler(function, listeners):
     return handler
 
 
-def _given(model, label):
+def _conditions(model, label):
     """The label, as the model's methods take it."""
     return {} if model.num_classes is None else {"labels": int(label or 0)}
 
