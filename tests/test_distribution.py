@@ -1,4 +1,4 @@
-"""Runs spread over devices and processes end in the weights of one."""
+"""Runs on several devices and processes end with the weights of a run on one device."""
 
 import csv
 import importlib
