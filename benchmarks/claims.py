@@ -103,7 +103,7 @@ CLAIMS = {claim.__name__: claim for claim in (architecture, residual, depth, hea
 
 
 def show(claim, seeds):
-    """Train the nets of a claim and print a table, the net that should be best first."""
+    """Train the nets of a claim and print a table, starting with the net that should be best."""
     print(f"{claim.__name__}: {claim.__doc__}\n")
     table = Table("net", "parameters", "test nats", "of each seed", "above the row before", "shows", "CPU s a run")
     before = None
@@ -132,7 +132,7 @@ def above(before, nats):
 
 
 def result_of(recipe):
-    """The figures of a recipe, which is trained unless it has been before."""
+    """The figures of a recipe, which is trained unless a finished run exists."""
     output = directory(recipe)
     path = output / "result.json"
     if not path.exists():

@@ -26,15 +26,15 @@ SMALL = (7, 7)
 
 def runs(model_class, options, batch, jit_compile):
     """Functions that draw a batch: alone, with a label, given a small image."""
-    how = {"batch_size": batch, "jit_compile": jit_compile, "progress": False}
+    drawing = {"batch_size": batch, "jit_compile": jit_compile, "progress": False}
     alone = model_class(**options)
     labelled = model_class(**options, num_classes=10)
     stage = model_class(**options, small_shape=SMALL, copy_known=True)
     small = np.random.default_rng(0).integers(0, 2, (batch, *SMALL, 1)).astype("uint8")
     return (
-        lambda: alone.generate(batch, **how),
-        lambda: labelled.generate(batch, labels=3, **how),
-        lambda: stage.generate(batch, conditioning=[small], **how),
+        lambda: alone.generate(batch, **drawing),
+        lambda: labelled.generate(batch, labels=3, **drawing),
+        lambda: stage.generate(batch, conditioning=[small], **drawing),
     )
 
 

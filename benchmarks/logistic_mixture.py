@@ -1,4 +1,4 @@
-"""The head that the softmax is compared with: a mixture of discretised logistics, few numbers for all levels."""
+"""The head to compare the softmax with: a mixture of discretised logistics, few numbers for all levels."""
 
 import keras
 import numpy as np
@@ -20,7 +20,7 @@ class LogisticMixture(MaskedConv2D):
     ```
 
     The lowest level takes all that lies below it, the highest all above. A value costs 3 numbers a component, whatever
-    the number of levels. What comes out are the logarithms of p, which are logits as `Logits` makes them.
+    the number of levels. The outputs are the logarithms of p, which are valid logits.
 
     Args:
         levels: int, number of values that a colour of a pixel takes, above 2.

@@ -1,4 +1,4 @@
-"""A worker of `turns`: Diagonal BiLSTM 7x16 in JAX, as the equations read: skew, `jax.lax.scan`, `jax.grad`."""
+"""A worker of `turns`: Diagonal BiLSTM 7x16 in JAX, straight from the equations: skew, `jax.lax.scan`, `jax.grad`."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""A worker of `turns`: PixelCNN 7x32 in PyTorch, as it is usually written, each kernel multiplied by its mask."""
+"""A worker of `turns`: PixelCNN 7x32 in PyTorch, in the usual form, with each kernel multiplied by its mask."""
 
 import itertools
 import sys

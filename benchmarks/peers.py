@@ -1,9 +1,9 @@
-"""Training beside what one would use instead: the same layers in plain PyTorch and in plain JAX, and TFP's PixelCNN.
+"""Training speed compared with the alternatives: the same layers in plain PyTorch and in plain JAX, and TFP's PixelCNN.
 
     python benchmarks/peers.py                # makes .peers/, installs PyTorch and TensorFlow Probability there
     python benchmarks/peers.py --peers jax    # needs nothing more than the development environment
 
-Batches of 32 binary images 28x28. Every line is a process of its own; warm, each peer and our models in the lines
+Batches of 32 binary images 28x28. Every line is a separate process; warm, each peer and our models in the lines
 below it take turns, and medians are printed. The first two peers compute what our first model there does: their layers
 are written out in `peer_torch.py` and `peer_jax.py`. TFP's is another network, with the sizes of its own documentation.
 """
@@ -41,7 +41,7 @@ NAMES = {
 
 
 def interpreter(peer):
-    """A Python that has the packages of a peer, made where there is none."""
+    """A Python environment with the packages of a peer, created if missing."""
     if peer not in PACKAGES:
         return sys.executable
     folder = HERE.parent / ".peers" / peer

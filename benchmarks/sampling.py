@@ -3,9 +3,9 @@
     python benchmarks/sampling.py                                   # everything: hours on two cores
     python benchmarks/sampling.py --models pixel_cnn --batches 64   # two minutes
 
-Every model and batch runs in a process of its own. There, after a first run that compiles, all that is to be timed
-takes turns, and medians are printed. The forward pass is the faster of those with and without XLA. The slow way, a
-forward pass for each value, is timed on a few values and scaled.
+Every model and batch runs in a separate process. After a first run that compiles, the candidates take turns in it,
+and medians are printed. The forward pass is the faster of those with and without XLA. The slow way, a forward pass for
+each value, is timed on a few values and scaled.
 """
 
 import argparse
@@ -88,7 +88,7 @@ def slow_steps(model, forward):
 
 
 def measure(name, batch, modes, repeats):
-    """One row of the table: seconds of everything, and the memory that each mode took at most, in MiB."""
+    """One row of the table: seconds of everything, and the peak memory of each mode, in MiB."""
     model = make(name)
     runs, memory = {}, {}
     for mode in sorted(modes, key=["plain", "served", "xla"].index):  # what takes most memory, the compiler, is last

@@ -3,9 +3,9 @@
     python benchmarks/serving.py                                # a PixelCNN 7x16 of 28x28 binary images; minutes
     python benchmarks/serving.py --model run/best.keras --signature complete
 
-Every request is for one image. It goes the way that it goes in TensorFlow Serving, through the C++ session of a
-SavedModel (`tests/c_session.py`); sockets are left out. Merging is done as `exported/batching.config` has it done: what
-arrives within a few milliseconds, or while all threads are busy, runs as one batch.
+Every request is for one image. As in TensorFlow Serving, it runs in the C++ session of a SavedModel
+(`tests/c_session.py`); sockets are left out. Requests are merged as `exported/batching.config` configures it: those
+that arrive within a few milliseconds, or while all threads are busy, run as one batch.
 """
 
 import argparse
@@ -79,7 +79,7 @@ def load(requests, call, concurrent):
 
 
 def make_requests(signature, model, count):
-    """So many requests of one image; those of `complete` know the upper half of a blank one."""
+    """Requests of one image each; those of `complete` know the upper half of a blank image."""
     height, width, colours = model.image_shape
     requests = [{"seed": np.array([seed]), "temperature": np.ones(1, "float32")} for seed in range(count)]
     if signature == "complete":

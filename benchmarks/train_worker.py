@@ -35,7 +35,7 @@ class ConstantBatch(keras.utils.PyDataset):
 
 
 def feed(source, images, steps):
-    """What `fit` takes for some steps: one batch again and again, our pipeline of a data set, or an array."""
+    """The data of some steps of `fit`: one batch again and again, our pipeline of a data set, or an array."""
     if source == "constant":
         return {"x": ConstantBatch(images, steps), "shuffle": False}
     if source == "array":
@@ -59,7 +59,7 @@ class Clock(keras.callbacks.Callback):
 
 
 def products_of_a_pixel(model):
-    """Multiply-adds of a forward pass for one pixel: the weights that no mask closes, biases left out."""
+    """Multiply-adds of a forward pass for one pixel: the unmasked weights, without biases."""
     total = 0
     for layer in model.layers:
         if isinstance(layer, MaskedConv2D):

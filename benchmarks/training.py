@@ -3,9 +3,9 @@
     python benchmarks/training.py                    # all tables: an hour or more on two cores
     python benchmarks/training.py --tables speed     # one of: speed, size, depth, head, input, steady
 
-Every row is a process of its own, which trains inside `fit` on a constant batch; warm, they take turns, and medians
-are printed. FLOP/s are those that the model needs, forwards and backwards (what a mask closes and what is recomputed
-don't count); the peak is that of a 2048 x 2048 float32 product of the same backend, measured in the same process.
+Every row is a separate process, which trains inside `fit` on a constant batch; warm, they take turns, and medians
+are printed. FLOP/s count the operations that the model needs, forwards and backwards (without masked weights and
+recomputation); the peak is that of a 2048 x 2048 float32 product of the same backend, measured in the same process.
 """
 
 import argparse
@@ -23,13 +23,13 @@ MODELS = {
 }
 ENGINES = {"TensorFlow": ("tensorflow", False), "TensorFlow, XLA": ("tensorflow", True), "JAX": ("jax", True)}
 SIZES = (16, 32, 64)
-PIXELS = 32 * 32 * 32  # of a batch, whatever its images' size
+PIXELS = 32 * 32 * 32  # of a batch, for all image sizes
 DEPTHS = (2, 7, 15)
 BATCHES = (16, 64)
 
 
 def worker(name, engine, batch, task=None, **options):
-    """Start training a model on an engine; `options` replace the model's own, `task` says more to `train_worker.py`."""
+    """Start training a model on an engine; `options` replace the model's, `task` adds keys for `train_worker.py`."""
     model, defaults = MODELS[name]
     backend, xla = ENGINES[engine]
     task = {"model": model, "options": defaults | options, "batch": batch, "xla": xla} | (task or {})
@@ -78,7 +78,7 @@ def depth(engines):
 
 
 def head(engines):
-    """What the 256-way likelihood costs: against a loss that only adds the logits up."""
+    """The cost of the 256-way likelihood, compared with a loss that only sums the logits."""
     shape = {"image_shape": (32, 32, 3), "levels": 256, "head_filters": 192}
     batch = 16
     logits = batch * 32 * 32 * 3 * 256 * 4 / 2**20

@@ -1,9 +1,10 @@
-"""Timing things side by side: each in a process of its own, all warm, taking turns in one run.
+"""Timing things side by side: each in a separate process, all warm, taking turns in one run.
 
-A machine's speed drifts by more than what is to be told apart, so figures of different runs don't compare. A worker is
-a script that ends in `serve(run)`; the benchmark starts workers, lets them take turns, and compares medians.
+The speed of a machine drifts by more than the differences to measure, so figures of different runs are not comparable.
+A worker is a script that ends in `serve(run)`; the benchmark starts workers, lets them take turns, and compares
+medians.
 
-This file needs nothing but Python: workers run in whatever environment their packages are installed in.
+This file needs only Python: workers run in whatever environment their packages are installed in.
 """
 
 import json
@@ -22,7 +23,7 @@ def serve(run, **facts):
         **facts: what else the benchmark should know, such as the operations of a step.
     """
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever a library prints must not be taken for an answer
+    os.dup2(2, 1)  # the output of libraries must not be mistaken for an answer
     run(2)
     print(json.dumps(facts), file=answers, flush=True)
     for line in sys.stdin:
@@ -32,7 +33,7 @@ def serve(run, **facts):
 
 
 class Worker:
-    """A script that calls `serve`, in a process of its own.
+    """A script that calls `serve`, in a separate process.
 
     Args:
         *command: interpreter, script and arguments.
@@ -42,7 +43,7 @@ class Worker:
     def __init__(self, *command, **environment):
         self.command = [str(part) for part in command]
         self.seconds, self.peak = [], 0
-        # Notes on the machine, of which there are many, are dropped; an error is shown.
+        # The many log messages about the machine are dropped; an error is shown.
         quiet = {"TF_CPP_MIN_LOG_LEVEL": "3"}
         self.process = subprocess.Popen(
             self.command, env=os.environ | quiet | environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -82,7 +83,7 @@ def take_turns(workers, rounds=6, steps=5):
 
 
 class Table:
-    """A Markdown table whose rows are printed as they come: a run that is cut short leaves those it has measured.
+    """A Markdown table whose rows are printed as they come: an interrupted run leaves those measured so far.
 
     Args:
         *headings: of the columns.

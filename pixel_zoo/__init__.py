@@ -1,7 +1,7 @@
 """pixel_zoo: a model zoo of the PixelRNN family, exact-likelihood generative models of images.
 
 Names are imported when they are first used, and Keras with them: `from pixel_zoo.serving import Client` needs neither
-Keras nor TensorFlow. As soon as Keras is imported, by whomever, the layers and models are too, so that
+Keras nor TensorFlow. When Keras is imported, by any module, the layers and models are imported too, so that
 `keras.models.load_model` knows them.
 """
 
@@ -38,7 +38,7 @@ __all__ = [
     "sampling",
 ]
 
-# The modules of those names that are not modules themselves.
+# The modules that define the names which are not modules themselves.
 _HOMES = {
     "CausalityError": "causality",
     "check_causality": "causality",
@@ -65,10 +65,10 @@ _CHILDREN = [f"{__name__}.{child.name}" for child in pkgutil.iter_modules(__path
 
 
 def _register_classes(imported: types.ModuleType) -> None:
-    """Import every class that Keras saves and loads, once Keras is there.
+    """Import every class that Keras saves and loads, once Keras has been imported.
 
-    Keras may be imported by a module of this package that is itself being imported. Then it is left to that module's
-    own hook: what it defines is not there yet.
+    If a module of this package that is itself being imported imports Keras, this is left to the hook of that module,
+    because its names are not defined yet.
     """
     children = [sys.modules[name] for name in _CHILDREN if name in sys.modules]
     busy = any(getattr(child.__spec__, "_initializing", False) for child in children if child is not imported)

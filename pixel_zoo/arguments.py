@@ -6,7 +6,7 @@ from pixel_zoo.checks import positive_integer
 
 
 def check_images(images, image_shape, levels, name="images"):
-    """Return images as a NumPy array, or raise what is wrong with them.
+    """Return images as a NumPy array, or raise an error that says what is wrong.
 
     Args:
         images: array of integers (batch, height, width, colours) with values 0..levels-1, or of bool for 0 and 1.
@@ -36,7 +36,7 @@ def check_images(images, image_shape, levels, name="images"):
 
 
 def check_partly_known(images, known, image_shape, levels):
-    """Return images, with zeros where nothing is known, and the mask, or raise what is wrong with them.
+    """Return images, with zeros where nothing is known, and the mask, or raise an error that says what is wrong.
 
     Args:
         images: array of integers (batch, height, width, colours), with values 0..levels-1 where they are known.
@@ -52,7 +52,7 @@ def check_partly_known(images, known, image_shape, levels):
     """
     images = np.asarray(images)
     if images.ndim == 4 and np.shape(known) in (images.shape[:3], images.shape[1:3]):
-        # Unknown values may be anything: whoever marks them by 255 or -1 need not clean up first.
+        # Unknown values may be anything, for example a marker such as 255 or -1.
         shown = np.broadcast_to(known, images.shape[:3])[..., None].astype(bool)
         images = np.where(shown, images, np.zeros_like(images))
     images = check_images(images, image_shape, levels)
@@ -61,7 +61,7 @@ def check_partly_known(images, known, image_shape, levels):
 
 
 def _check_known(known, images):
-    """Return the mask of known pixels as a bool array (batch, height, width), or raise what is wrong with it."""
+    """Return the mask of known pixels as a bool array (batch, height, width), or raise an error."""
     known = np.asarray(known)
     if known.dtype != bool:
         raise TypeError(f"known must be a mask of bool, True where a pixel is known, got dtype {known.dtype}")
@@ -71,7 +71,7 @@ def _check_known(known, images):
 
 
 def check_seeds(seed, num_images):
-    """One 64-bit seed per image: an integer stands for seed, seed + 1, ...; an array is taken as it is."""
+    """One 64-bit seed per image: an integer means seed, seed + 1, ...; an array is used as it is."""
     seeds = np.asarray(seed)
     if not np.issubdtype(seeds.dtype, np.integer):
         seeds = np.asarray(seed, dtype=object)  # integers of more than 64 bits, which NumPy turns into floats
@@ -88,7 +88,7 @@ def check_seeds(seed, num_images):
 
 
 def check_labels(labels, num_classes, num_images):
-    """One label per image, an int32 array (num_images,): an integer stands for all of them.
+    """One label per image, an int32 array (num_images,): an integer applies to all of them.
 
     Args:
         labels: integer, or array of integers (num_images,), 0..num_classes-1; None for a model that takes no labels.
@@ -111,7 +111,7 @@ def check_labels(labels, num_classes, num_images):
 
 
 def check_vectors(vectors, length, num_images):
-    """One vector per image, a float32 array (num_images, length): a single one stands for all of them.
+    """One vector per image, a float32 array (num_images, length): a single one applies to all of them.
 
     Args:
         vectors: array of numbers (length,) or (num_images, length); None for a model that takes no vectors.
@@ -138,10 +138,10 @@ def _needless(name):
 
 
 def check_conditioning(conditioning, inputs, num_images):
-    """Raise unless there is an array for each of the symbolic inputs beside the image, with an entry per image."""
+    """Raise unless there is an array for each of the symbolic inputs other than the image, with an entry per image."""
     if len(conditioning) != len(inputs):
         raise ValueError(
-            f"conditioning must hold the model's {len(inputs)} inputs beside the image, got {len(conditioning)}"
+            f"conditioning must hold the model's {len(inputs)} inputs other than the image, got {len(conditioning)}"
         )
     for index, value in enumerate(conditioning):
         if np.shape(value)[:1] != (num_images,):

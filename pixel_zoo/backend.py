@@ -75,8 +75,8 @@ def _tensorflow_scan(function, init, xs, reverse):
 def slice_update(x, start, update):
     """`keras.ops.slice_update` for a static start, by an operation that every server supports.
 
-    On TensorFlow, Keras uses an operation of XLA. In a graph that XLA does not compile, that operation starts a
-    compiler for each new shape, which servers may not have.
+    On TensorFlow, Keras uses an operation of XLA. In a graph that XLA does not compile, that operation is compiled for
+    each new shape, and servers may not have the compiler.
 
     Args:
         x: tensor.
@@ -102,9 +102,9 @@ def slice_update(x, start, update):
 
 @contextlib.contextmanager
 def keep_values(variables):
-    """Give Keras variables their values back if Keras loses them.
+    """Restore the values of Keras variables if Keras loses them.
 
-    On JAX, `fit` and `evaluate` move the values of all variables into a state of their own and lose them if the first
+    On JAX, `fit` and `evaluate` move the values of all variables into a separate state and lose them if the first
     step fails, for example because of its data.
 
     Args:

@@ -11,7 +11,7 @@ from pixel_zoo.inputs import image_shape_of, logits_of, other_inputs, stages_of
 from pixel_zoo.layers import RasterLayer
 from pixel_zoo.likelihoods import likelihood_of_logits
 
-_TOLERANCE = 1e-5  # relative; what rounding may do when the same image stands elsewhere in a batch
+_TOLERANCE = 1e-5  # relative; rounding may differ this much between positions in a batch
 
 
 class CausalityError(ValueError):
@@ -22,7 +22,7 @@ class CausalityError(ValueError):
         input: (row, column, colour) of the first input that it must not see, and sees.
     """
 
-    def __init__(self, name, output, seen):
+    def __init__(self, name: str, output: tuple[int, ...], seen: tuple[int, ...]) -> None:
         super().__init__(
             f"{name}: output {output} sees input {seen}, as (row, column, colour); it may see only what is before it"
         )
@@ -77,12 +77,12 @@ def _check(model, outputs, probe, batch_size):
 
 
 class _Probe:
-    """Two unlike inputs, and the order in which their values come.
+    """Two inputs that differ in every value, and the order of their values.
 
     Attributes:
         first, second: inputs (height, width, features) that differ in every value.
-        rank: int array of the inputs' shape, place of each value in the order pixel by pixel, colour by colour.
-        output_ranks: maps the number of output features to an array like `rank`: the first place that an output must
+        rank: int array of the inputs' shape, position of each value in the order pixel by pixel, colour by colour.
+        output_ranks: maps the number of output features to an array like `rank`: the first position that an output must
             not see.
     """
 
@@ -96,7 +96,7 @@ class _Probe:
         return pixels * self.colours + np.arange(features) % self.colours
 
     def hidden_from(self, outputs):
-        """The first place hidden from each output (height, width, features) of an array (batch, height, width, ...)."""
+        """The first position that each output (height, width, features) of an array (batch, ...) must not see."""
         features = outputs.shape[3]
         return self._ranks(features) + (1 if self.sees_itself else 0)
 
@@ -113,7 +113,7 @@ def _probe_model(model, seed):
 
 
 def _constant_conditions(model, batch_size, seed):
-    """Values of a model's inputs beside the image, the same for all images: 0 for integers, such as a label."""
+    """Values of a model's inputs other than the image, the same for all images: 0 for integers, such as a label."""
     draw = np.random.default_rng(seed)
 
     def value(tensor):
@@ -134,11 +134,11 @@ def _probe_layer(layer, input_shape, seed):
 
 def _first_leak(run, probe, batch_size):
     """The first (output, input) pair that leaks, or None."""
-    places = probe.rank.max() + 1
+    positions = probe.rank.max() + 1
     reference = run(np.repeat(probe.first[None], batch_size, axis=0))[:1]
     hidden = probe.hidden_from(reference)
-    for start in range(0, places, batch_size):
-        cuts = np.minimum(np.arange(start, start + batch_size), places)
+    for start in range(0, positions, batch_size):
+        cuts = np.minimum(np.arange(start, start + batch_size), positions)
         changed = _changed(run, probe, probe.rank >= cuts[:, None, None, None], reference)
         leaks = changed & (hidden <= cuts[:, None, None, None])
         if leaks.any():

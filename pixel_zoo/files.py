@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one; directories that hold nothing else and have one writer."""
+"""Atomic writing of files, and directories that are new or have a single writer."""
 
 import contextlib
 import datetime
@@ -18,12 +18,12 @@ _HOLDER = ".writer.json"
 def replacing(path, *, new=False):
     """Yield a temporary path, which is renamed to `path` when the block ends without an error.
 
-    The temporary path has the name of `path` and lies in a directory beside it that nobody else has or can write to.
+    The temporary path has the name of `path` and lies in a new directory beside it that only this user can write to.
     So no file of that name is touched, and no link can lead the writing elsewhere. What was written is on the disk
     before it is renamed. That directory is removed in any case: after an error, Ctrl-C or SIGTERM too.
 
     Args:
-        path: the file or directory to be written; what it held stays until the block has ended.
+        path: the file or directory to be written; its old content stays until the block has ended.
         new: bool, whether to refuse to replace an existing file, even one that appeared while the block ran.
 
     Raises:
@@ -52,7 +52,7 @@ def replacing(path, *, new=False):
 def sole_writer(directory):
     """Be the only process that writes into a directory, or raise an error that says which one is.
 
-    The lock ends with the process, whatever ends it. It does not stop processes that do not ask for it.
+    The lock ends with the process, however that ends. It does not stop processes that do not ask for it.
 
     Args:
         directory: an existing directory. The lock leaves two hidden files in it, which `holds_files` ignores.
@@ -70,7 +70,7 @@ def sole_writer(directory):
     ...
     BlockingIOError: output: '...' is being written by process ... on ... since ...; wait for it, or name another ...
     """
-    import filelock  # here: a machine that only loads and samples may lack it
+    import filelock  # imported here: a machine that only loads and samples may lack it
 
     directory = pathlib.Path(directory)
     try:
@@ -125,7 +125,7 @@ def new_directory(path):
 
 
 def writable_directory(path):
-    """Make the directory `path` if there is none, and raise an OSError unless files can be written into it."""
+    """Make the directory `path` if it does not exist, and raise an OSError unless files can be written into it."""
     path = pathlib.Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -138,12 +138,12 @@ def writable_directory(path):
 
 @contextlib.contextmanager
 def _unwinding_on_sigterm():
-    """Let SIGTERM raise inside the block, so that it cleans up, before the signal does what it did before.
+    """Let SIGTERM raise inside the block, so that it cleans up before the signal takes its usual effect.
 
-    Where a handler is set already, the signal waits for the end of the block and then goes to that handler.
+    If a handler is already set, the signal waits for the end of the block and then goes to that handler.
     """
     before = signal.getsignal(signal.SIGTERM)
-    if before is None or threading.current_thread() is not threading.main_thread():  # only there can handlers be set
+    if before is None or threading.current_thread() is not threading.main_thread():  # handlers can be set only there
         yield
         return
     received = []
@@ -198,5 +198,5 @@ def _holder(directory):
     try:
         holder = json.loads((directory / _HOLDER).read_text())
         return f"process {holder['process']} on {holder['host']} since {holder['since']}"
-    except (OSError, ValueError, KeyError):  # it has only just got the lock
+    except (OSError, ValueError, KeyError):  # it has only just acquired the lock
         return "another process"

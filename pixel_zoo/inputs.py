@@ -1,4 +1,4 @@
-"""The inputs of a functional model: the image, and the conditions that it is given with, such as a label."""
+"""The inputs of a functional model: the image, and its conditions, such as a label."""
 
 import keras
 import numpy as np
@@ -37,7 +37,7 @@ def image_shape_of(model):
 
 
 def other_inputs(model):
-    """The symbolic inputs beside the image, a list in the model's order."""
+    """The symbolic inputs other than the image, a list in the model's order."""
     image = image_input(model)
     return [tensor for tensor in model.inputs if tensor is not image]
 
@@ -59,14 +59,14 @@ def join_inputs(model, image, others):
 
 
 def check_conditions(model, count, labels=None, vectors=None, conditioning=()):
-    """What images are given with, checked: the value of each of a model's inputs beside the image.
+    """Check the conditions of images: the values of all inputs of a model other than the image.
 
     Args:
         model: functional Keras model, or a multi-scale model, whose first stage has all inputs.
         count: int, number of images.
         labels: integer, or array of integers (count,), for a model with `num_classes`.
         vectors: array (conditioning_dim,) or (count, conditioning_dim), for a model with `conditioning_dim`.
-        conditioning: the values of the inputs beside these, in their order, each with an entry per image.
+        conditioning: the values of the remaining inputs, in their order, each with an entry per image.
 
     Returns:
         Dictionary from the name of an input to a NumPy array with an entry per image.
@@ -87,7 +87,7 @@ def check_conditions(model, count, labels=None, vectors=None, conditioning=()):
 
 
 def condition_values(model, conditions):
-    """The values of a model's inputs beside the image, a list in their order; see `check_conditions`."""
+    """The values of a model's inputs other than the image, a list in their order; see `check_conditions`."""
     return [conditions[tensor.name] for tensor in other_inputs(model)]
 
 

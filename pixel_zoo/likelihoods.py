@@ -1,12 +1,16 @@
 """Likelihoods of discrete values: from logits to log-probabilities, losses, and a value from a uniform number."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
+from pixel_zoo.types import Shape, Tensor
 
-def at_least_float32(logits):
+
+def at_least_float32(logits: Tensor) -> Tensor:
     """Logits as a tensor of float32, or of float64 if they are: half precision is too coarse for likelihoods."""
     logits = ops.convert_to_tensor(logits)
     return logits if keras.backend.standardize_dtype(logits.dtype) == "float64" else ops.cast(logits, "float32")
@@ -25,15 +29,15 @@ class Categorical:
     8.0
     """
 
-    def __init__(self, levels):
+    def __init__(self, levels: int) -> None:
         self.levels = levels
 
-    def log_prob(self, values, logits):
+    def log_prob(self, values: Tensor, logits: Tensor) -> Tensor:
         """Log-probability of each value in nats: values (...) of integers, logits (..., levels)."""
         logits = at_least_float32(logits)
         return -ops.sparse_categorical_crossentropy(ops.cast(values, "int32"), logits, from_logits=True)
 
-    def class_logits(self, logits):
+    def class_logits(self, logits: Tensor) -> Tensor:
         """Logits (..., levels) of all values."""
         return at_least_float32(logits)
 
@@ -49,24 +53,26 @@ class Bernoulli:
 
     levels = 2
 
-    def log_prob(self, values, logits):
+    def log_prob(self, values: Tensor, logits: Tensor) -> Tensor:
         """Log-probability of each value in nats: values (...) of 0 and 1, logits (...)."""
         logits = at_least_float32(logits)
         sign = 2.0 * ops.cast(values, logits.dtype) - 1.0
         return -ops.softplus(-sign * logits)
 
-    def class_logits(self, logits):
+    def class_logits(self, logits: Tensor) -> Tensor:
         """Logits (..., 2) of both values."""
         logits = at_least_float32(logits)
         return ops.stack([ops.zeros_like(logits), logits], axis=-1)
 
 
-def likelihood_of(levels):
+def likelihood_of(levels: int) -> Bernoulli | Categorical:
     """The likelihood of values 0..levels-1: `Bernoulli` for 2 levels, `Categorical` for more."""
     return Bernoulli() if levels == 2 else Categorical(levels)
 
 
-def likelihood_of_logits(logits_shape, images_shape=(None, None, None, None)):
+def likelihood_of_logits(
+    logits_shape: Shape, images_shape: Shape = (None, None, None, None)
+) -> Bernoulli | Categorical:
     """The likelihood of values that a model has these logits for: `Bernoulli` for one logit each, else `Categorical`.
 
     Args:
@@ -90,7 +96,7 @@ def likelihood_of_logits(logits_shape, images_shape=(None, None, None, None)):
     return Categorical(levels[0]) if levels else Bernoulli()
 
 
-def log_likelihood(images, logits):
+def log_likelihood(images: Tensor, logits: Tensor) -> Tensor:
     """log p(x) of each image, the sum over its pixels and colours.
 
     Args:
@@ -110,7 +116,7 @@ def log_likelihood(images, logits):
     return ops.sum(log_probs, axis=(1, 2, 3))
 
 
-def log_probabilities(logits):
+def log_probabilities(logits: Tensor) -> Tensor:
     """Log-probability of every value that a colour may take, given the values before it.
 
     Args:
@@ -127,7 +133,7 @@ def log_probabilities(logits):
     return ops.log_softmax(likelihood_of_logits(logits.shape).class_logits(logits), axis=-1)
 
 
-def bits_per_dim(nats, image_shape):
+def bits_per_dim(nats: Tensor, image_shape: Sequence[int]) -> Tensor:
     """Nats of an image as bits for each of its values: nats / (ln 2 x height x width x colours)."""
     return nats / (math.log(2) * math.prod(image_shape))
 
@@ -143,7 +149,7 @@ class NegativeLogLikelihood(keras.losses.Loss):
     2.773
     """
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return -log_likelihood(y_true, y_pred)
 
 
@@ -151,10 +157,10 @@ class NegativeLogLikelihood(keras.losses.Loss):
 class Nats(keras.metrics.MeanMetricWrapper):
     """Mean of -log p(x) over images, in nats."""
 
-    def __init__(self, name="nats", dtype="float32"):
+    def __init__(self, name: str = "nats", dtype: str = "float32") -> None:
         super().__init__(_negative_log_likelihood, name=name, dtype=dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "dtype": self.dtype}
 
 
@@ -162,10 +168,10 @@ class Nats(keras.metrics.MeanMetricWrapper):
 class BitsPerDim(keras.metrics.MeanMetricWrapper):
     """Mean of -log2 p(x) over images, for each value of an image."""
 
-    def __init__(self, name="bits_per_dim", dtype="float32"):
+    def __init__(self, name: str = "bits_per_dim", dtype: str = "float32") -> None:
         super().__init__(_negative_bits_per_dim, name=name, dtype=dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "dtype": self.dtype}
 
 

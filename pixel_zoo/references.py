@@ -45,7 +45,7 @@ def imported(argument: str, reference: str) -> object:
     importlib.invalidate_caches()  # the file may be newer than Python's listing of its directory
     try:
         found = importlib.import_module(module_name)
-    except Exception as error:  # whatever a user's module raises becomes one line that names it
+    except Exception as error:  # report any error of a user's module in one line that names it
         if isinstance(error, ModuleNotFoundError) and f"{module_name}.".startswith(f"{error.name}."):
             raise ValueError(
                 f"{argument}: there is no module {error.name!r}, installed or in the current directory, "

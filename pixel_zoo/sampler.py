@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pixel_zoo.checks import positive_integer
+from pixel_zoo.types import Tensor
 
 
 class Ranking(NamedTuple):
@@ -31,13 +32,13 @@ class Rule(NamedTuple):
     """A rule that leaves some values out, as a field of `Sampler` declares it.
 
     Attributes:
-        keeps: maps a `Ranking` and the option, a tensor (batch, 1), to bool (batch, levels): which values are kept. One
-            must be that has any probability.
+        keeps: maps a `Ranking` and the option, a tensor (batch, 1), to bool (batch, levels): which values are kept. At
+            least one value with a probability above 0 must be kept.
         dtype: of the option in a compiled graph.
         off: number that switches the rule off in a compiled graph, where `Sampler` has None.
-        check: maps (name, value) to an error unless the value may be given to `Sampler`.
+        check: function of (name, value) that raises an error unless `Sampler` accepts the value.
         allows: maps a tensor of options to a tensor of bool: which of them a served model accepts.
-        allowed: str, which those are.
+        allowed: str, those options in words, for errors.
     """
 
     keeps: Callable
@@ -122,7 +123,7 @@ class Sampler:
             if getattr(self, name) is not None:
                 rule.check(name, getattr(self, name))
 
-    def __call__(self, logits, uniform):
+    def __call__(self, logits: Tensor, uniform: Tensor) -> Tensor:
         """Draw a value for each row of logits.
 
         Args:
@@ -148,7 +149,7 @@ class Sampler:
         return options | {"restricts": np.array(any(getattr(self, name) is not None for name in self.rules()))}
 
     @classmethod
-    def draw(cls, logits, uniform, options):
+    def draw(cls, logits: Tensor, uniform: Tensor, options: dict[str, Tensor]) -> Tensor:
         """Draw a value for each row of logits, in a compiled graph.
 
         Args:
@@ -198,12 +199,12 @@ def inverse_cdf(logits, uniform):
         uniform: float32 tensor (batch,) of numbers above 0 and below 1.
 
     Returns:
-        int32 tensor (batch,). A value of probability 0 never comes out.
+        int32 tensor (batch,). A value of probability 0 is never drawn.
     """
     from keras import ops
 
     cumulative = ops.cumsum(ops.softmax(logits, axis=-1), axis=-1)
-    # Rounding may leave the last sum beside 1: measured against it, a uniform number below 1 always falls inside.
+    # Rounding may make the last sum differ from 1; a threshold relative to it is always below it.
     threshold = ops.expand_dims(uniform, -1) * cumulative[..., -1:]
     return ops.sum(ops.cast(ops.less_equal(cumulative, threshold), "int32"), axis=-1)
 

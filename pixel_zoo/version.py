@@ -1,3 +1,3 @@
-"""The version of the package, which a copy that is not installed knows too."""
+"""The version of the package, also for a copy that is not installed."""
 
 VERSION = "0.1.0"

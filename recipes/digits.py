@@ -33,8 +33,8 @@ row_lstm = replace(
 
 diagonal_bilstm = replace(row_lstm, model_options=row_lstm.model_options | {"recurrence": "diagonal"})
 
-# The model is given the label of each image: log p(image | label). `pixel-zoo sample ... --label 3` draws threes.
-# The difference from the same net without labels is what a label is worth.
+# The model is conditioned on the label of each image: log p(image | label). `pixel-zoo sample ... --label 3` draws
+# threes. The difference from the same net without labels is the value of a label.
 class_conditional = replace(
     pixel_cnn,
     model_options=pixel_cnn.model_options | {"num_classes": 10},

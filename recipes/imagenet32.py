@@ -15,7 +15,7 @@ from pixel_zoo.training import Recipe
 
 PAPER = "van den Oord, Kalchbrenner, Kavukcuoglu, Pixel Recurrent Neural Networks, 2016 (arXiv 1601.06759), table 6"
 
-# 12 layers of 384 units are the paper's. No source at hand confirms its batch of 64.
+# 12 layers of 384 units are the paper's. We found no source for its batch of 64.
 row_lstm = Recipe(
     data="imagenet32",
     model="PixelRNN",

@@ -15,7 +15,7 @@ from pixel_zoo.training import Recipe
 
 PAPER = "van den Oord, Kalchbrenner, Kavukcuoglu, Pixel Recurrent Neural Networks, 2016 (arXiv 1601.06759), table 6"
 
-# 4 layers of 512 units without residual connections are the paper's. No source at hand confirms its batch of 32.
+# 4 layers of 512 units without residual connections are the paper's. We found no source for its batch of 32.
 row_lstm = Recipe(
     data="imagenet64",
     model="PixelRNN",

@@ -1,7 +1,7 @@
 """Binarised MNIST (the fixed binarisation of Larochelle and Murray, 2011): the models of table 4 of the paper,
 and Gated PixelCNN.
 
-Figures are nats per image on the test split. Other binarisations (at a threshold, or drawn anew each epoch) are other
+Figures are nats per image on the test split. Other binarisations (at a threshold, or drawn again each epoch) are other
 benchmarks, whose figures are not comparable.
 """
 
@@ -13,7 +13,7 @@ PAPER = "van den Oord, Kalchbrenner, Kavukcuoglu, Pixel Recurrent Neural Network
 
 # The paper gives no size for this model on MNIST. 15 blocks see 18 rows up, 7 blocks would see 10. LSTMs can count
 # rows, but a convolution does not know how far down it is: a position embedding, which the paper's model does not have,
-# is worth 4 nats to a small net after one epoch; see docs/claims.md.
+# saves a small net 4 nats after one epoch; see docs/claims.md.
 pixel_cnn = Recipe(
     data="binarized_mnist",
     model="PixelCNN",

@@ -19,7 +19,7 @@ _ENUMS = {dtype: enum for enum, dtype in _DTYPES.items()}
 
 
 class Failure(Exception):
-    """What the library answers instead of tensors.
+    """An error status of the library.
 
     Args:
         code: int, the status code; gRPC's numbers.
@@ -177,7 +177,7 @@ _sessions = {}
 
 
 def forbid_imports():
-    """Make sure that nothing but this file can have done what it does."""
+    """Forbid imports of the packages that could do the work of this file."""
     assert not {"tensorflow", "keras", "pixel_zoo"} & set(sys.modules)
     sys.modules.update(tensorflow=None, keras=None, pixel_zoo=None)
 

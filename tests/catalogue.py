@@ -84,7 +84,7 @@ class MixtureEntry(NamedTuple):
 
 
 def given_with(model, count, seed=0):
-    """What `count` images are given with, as the model's methods take it: labels, vectors, or nothing."""
+    """The conditions of `count` images, as arguments of the model's methods: labels, vectors, or nothing."""
     draw = np.random.default_rng(seed)
     given = {}
     if model.num_classes is not None:
@@ -98,7 +98,7 @@ def given_with(model, count, seed=0):
 
 
 def inputs(images, labels=None, vectors=None, conditioning=(None,)):
-    """What a model is called with and `fit` is fed: images, or a dictionary of them and what they are given with."""
+    """The input of a model and of `fit`: images, or a dictionary of images and their conditions."""
     others = {
         name: value
         for name, value in zip(("label", "vector", "small"), (labels, vectors, *conditioning), strict=True)

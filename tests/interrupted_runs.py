@@ -1,4 +1,4 @@
-"""A small run that is interrupted and resumed, and what must come of it."""
+"""A small run that is interrupted and resumed, and its expected result."""
 
 import csv
 import importlib
@@ -42,7 +42,7 @@ class At(keras.callbacks.Callback):
 
 
 class Killed(Exception):
-    """Stands for the end of a process: nothing of the run is done after it."""
+    """Simulates the end of a process: the run does nothing after it."""
 
 
 def kill():

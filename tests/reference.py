@@ -243,13 +243,13 @@ def one_diagonal_lstm(input_to_state, kernel_above, kernel_beside, initial_h, in
         c[i, j] = f . c[i, j - step] + i . g
         h[i, j] = o . tanh(c[i, j])
 
-    In the paper's skewed map both neighbours stand in the column before, the pixel beside in the same row: the cell is
+    In the paper's skewed map both neighbours are in the column before, the pixel beside in the same row: the cell is
     carried along the row.
 
     Args:
         input_to_state: (height, width, 4 * units).
         kernel_above, kernel_beside: the two taps, each (units, 4 * units).
-        initial_h, initial_c: (units,), the state of every neighbour that stands outside the image.
+        initial_h, initial_c: (units,), the state of every neighbour outside the image.
         step: 1 to go right (beside is the left neighbour), -1 to go left (beside is the right neighbour).
 
     Returns:

@@ -99,7 +99,7 @@ class Server:
         return versions[version]
 
     def predict(self, servable, signature, inputs):
-        """Answer a Predict request, after the next fault there is."""
+        """Answer a Predict request, after the next fault, if any."""
         if self.faults:
             self.faults.pop(0)()
         self.requests.append(len(next(iter(inputs.values()), ())))
@@ -244,12 +244,12 @@ def _to_json(array):
 
 
 def unavailable():
-    """As a server answers whose queue is full."""
+    """Answer like a server whose queue is full."""
     raise c_session.Failure(UNAVAILABLE, "The batch scheduling queue to which this task was submitted is full")
 
 
 def slow():
-    """Longer than a client waits that is told to wait half a second."""
+    """Answer later than a client with a timeout of half a second waits."""
     time.sleep(1.0)
 
 

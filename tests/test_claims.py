@@ -24,7 +24,7 @@ def test_probabilities_sum_to_one_however_narrow_or_wide_the_logistics():
 
 def test_is_a_mixture_of_logistics_cut_half_way_between_levels():
     weights, means, log_scales = np.array([[0.5, -0.3], [0.2, -0.4], [-1.5, -2.5]])
-    edges = np.array([-np.inf, -0.75, -0.25, 0.25, 0.75, np.inf])  # five levels stand at -1, -0.5, 0, 0.5, 1
+    edges = np.array([-np.inf, -0.75, -0.25, 0.25, 0.75, np.inf])  # five levels are at -1, -0.5, 0, 0.5, 1
     centres = means + np.array([-0.5, 0.5])  # from where the two components start
     below = 1 / (1 + np.exp((centres - edges[:, None]) / np.exp(log_scales)))
     expected = np.diff(below, axis=0) @ np.exp(weights) / np.exp(weights).sum()

@@ -1,4 +1,4 @@
-"""What a model is given beside the image: labels and vectors reach every pixel, and wrong ones are named."""
+"""The conditions of a model: labels and vectors reach every pixel, and wrong ones are named."""
 
 import keras
 import numpy as np
@@ -76,7 +76,7 @@ def test_a_model_composed_by_hand_is_scored_and_drawn_with_its_conditioning():
     model.compile()
     loss = model.evaluate([depths, images], verbose=0)[0]
     np.testing.assert_allclose(loss, -nats.mean(), rtol=1e-5)
-    with pytest.raises(ValueError, match="conditioning must hold the model's 1 inputs beside the image, got 0"):
+    with pytest.raises(ValueError, match="conditioning must hold the model's 1 inputs other than the image, got 0"):
         model.log_likelihood(images)
 
 
@@ -95,7 +95,7 @@ BOTH = {"labels": 0, "vectors": [0.0, 0.0]}
         ({"vectors": [1.0]}, ValueError, r"vectors must have shape \(2, 2\) or \(2,\), got \(1,\)"),
         ({"vectors": ["a", "b"]}, TypeError, "vectors must be numbers, got dtype <U1"),
         ({"vectors": [0, np.nan]}, ValueError, "vectors must be finite"),
-        ({"conditioning": [0]}, ValueError, "conditioning must hold the model's 0 inputs beside the image, got 1"),
+        ({"conditioning": [0]}, ValueError, "conditioning must hold the model's 0 inputs other than the image, got 1"),
     ],
     ids=str,
 )

@@ -1,4 +1,4 @@
-"""Runs spread over devices and processes end in the weights of one."""
+"""Runs on several devices and processes end with the weights of a run on one device."""
 
 import csv
 import importlib
@@ -148,7 +148,7 @@ def test_what_the_backend_does_not_have_is_refused_with_what_it_has(name, tmp_pa
         pytest.skip("is there")
     message = "distribute must be one of mirrored, multiworker, data_parallel, got 'horovod'"
     if name != "horovod":
-        message = f"distribute='{name}' needs KERAS_BACKEND=.*, got '{BACKEND}', on which there is {', '.join(right)}"
+        message = f"distribute='{name}' needs KERAS_BACKEND=.*, got '{BACKEND}', which has {', '.join(right)}"
     with pytest.raises(ValueError, match=message):
         train(Recipe(data="digits", model="PixelCNN"), tmp_path / "run", distribute=name)
     assert not (tmp_path / "run").exists()

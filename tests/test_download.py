@@ -206,7 +206,7 @@ def test_offline_is_said_so(tmp_path):
 
 
 def endless(handler, content=bytes(2**16), header=("X-None", "")):
-    """Send without end, until nobody listens."""
+    """Send without end, until the client disconnects."""
     handler.send_response(200)
     handler.send_header(*header)
     handler.end_headers()

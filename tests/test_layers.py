@@ -1,7 +1,7 @@
 """The raster layers against the paper: their numbers, what they see, and both ways of computing them.
 
-Three checks say what a layer is held to. Each runs over every layer; at the end, each must catch layers broken on
-purpose.
+Three checks define the requirements of a layer. Each runs over every layer; at the end, each must catch layers broken
+on purpose.
 """
 
 import json
@@ -103,7 +103,7 @@ def output_map(layer, x, bias=None):
 
 
 def output_colour(layer, feature):
-    """The colour of an output feature. Logits stand colour by colour; all other features are dealt out in turn."""
+    """The colour of an output feature. Logits are ordered colour by colour; all other features are assigned in turn."""
     if isinstance(layer, Logits):
         logits_per_value = 1 if layer.levels == 2 else layer.levels
         return feature // logits_per_value
@@ -595,7 +595,7 @@ class SeesItsOwnRow(VerticalConv2D):
 
 
 class NotMovedDown(DiagonalBiLSTM):
-    """Adds the mirrored map where it stands: it has seen the pixels to the right."""
+    """Adds the mirrored map without moving it down: it has seen the pixels to the right."""
 
     def call(self, x, bias=None):
         taller = ops.pad(x, [[0, 0], [0, 1], [0, 0], [0, 0]])

@@ -153,7 +153,7 @@ def test_signatures_answer_as_python_does(tmp_path):
             r"same num_classes, got 3 of members\[0\], None of members\[1",
         ),
         (lambda: [cnn(), rnn(conditioning_dim=2)], ValueError, "same conditioning_dim, got None"),
-        (lambda: [cnn(), cnn(small_shape=(1, 2))], ValueError, "same inputs beside the image.*got {} of.*'small'"),
+        (lambda: [cnn(), cnn(small_shape=(1, 2))], ValueError, "same inputs other than the image.*got {} of.*'small'"),
         (
             lambda: [cnn(), pz.models.MultiScalePixelRNN((3, 4, 1), 4, ((1, 2),), options={"units": 2, **SMALL})],
             TypeError,

@@ -33,7 +33,7 @@ def random_images(model, count, seed=1):
 
 
 def repeated(given, count):
-    """What one image is given with, for `count` images."""
+    """The conditions of one image, repeated for `count` images."""
     return {
         name: [np.repeat(one, count, axis=0) for one in value] if name == "conditioning" else np.repeat(value, count, 0)
         for name, value in given.items()
@@ -142,7 +142,7 @@ def test_each_architecture_sees_what_the_paper_says_it_sees(entry):
 @pytest.mark.parametrize("architecture", [pz.models.PixelCNN, pz.models.GatedPixelCNN])
 @pytest.mark.parametrize("tells", [False, True])
 def test_a_position_embedding_tells_places_apart(architecture, tells):
-    """Of a blank image the same is seen from all places that are 4 and more pixels away from its edges."""
+    """In a blank image, all positions at least 4 pixels away from the edges see the same."""
     model = scrambled(architecture((12, 11, 1), filters=4, num_blocks=1, head_filters=4, position_embedding=tells))
     logits = keras.ops.convert_to_numpy(model(np.zeros((1, 12, 11, 1), "uint8")))[0, 4:, 4:7, 0].flatten()
     different = np.abs(logits[1:] - logits[0]) > 1e-4
@@ -150,7 +150,7 @@ def test_a_position_embedding_tells_places_apart(architecture, tells):
 
 
 def test_round_trip_in_a_fresh_process(tmp_path):
-    """One process loads all models and calls them without compiling: most of what it costs is to start it."""
+    """One process loads all models and calls them without compiling, because most of its time is start-up."""
     models = [scrambled(entry.make(image_shape=(4, 3, 2), levels=3)) for entry in MODELS]
     images = random_images(models[0], 5)
     for index, model in enumerate(models):

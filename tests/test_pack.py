@@ -1,4 +1,4 @@
-"""What tools/pack.py packs can be trained from, and files come back whole."""
+"""A recipe packed by tools/pack.py can be trained, and its files are restored whole."""
 
 import doctest
 import json
@@ -76,7 +76,7 @@ def packed(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def stage(packed, tmp_path_factory):
-    """What a machine has on which all of it has arrived."""
+    """The folder of a machine that has received all transfers."""
     folder = tmp_path_factory.mktemp("there") / "stage"
     for transfer in packed.iterdir():
         shutil.copytree(transfer, folder, dirs_exist_ok=True)

@@ -1,4 +1,4 @@
-"""Released models: what is in exported/, and what makes a released model of a run."""
+"""Released models: the files in exported/, and the release of a run."""
 
 import json
 import pathlib
@@ -56,7 +56,7 @@ other = Recipe(data="digits", model="PixelCNN", model_options={"filters": 4, "dr
 
 @pytest.fixture(scope="module")
 def released(tmp_path_factory):
-    """A run of one epoch, made a pretrained model: (directory of it, its entry, the run's model)."""
+    """A run of one epoch, released as a pretrained model: (directory of it, its entry, the run's model)."""
     folder = tmp_path_factory.mktemp("zoo")
     for name in ("recipes", "exported"):
         (folder / name).mkdir()

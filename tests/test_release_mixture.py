@@ -1,4 +1,4 @@
-"""A mixture of pretrained models becomes a pretrained model, with a card that says what it is made of."""
+"""A mixture of pretrained models becomes a pretrained model, with a card that lists its members."""
 
 import keras
 import numpy as np

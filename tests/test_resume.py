@@ -1,4 +1,4 @@
-"""Runs that end too early, and go on as if they had not."""
+"""Interrupted runs are resumed, with the results of an uninterrupted run."""
 
 import dataclasses
 import errno

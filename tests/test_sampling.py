@@ -28,7 +28,7 @@ THREEFRY = [
 
 
 def slowly(model, images, known, seeds, conditioning=(), sampler=None, **options):
-    """The obvious way: the whole network anew for every value, with the same noise."""
+    """The obvious way: the whole network for every value, with the same noise."""
     shape = images.shape[1:]
     likelihood, sampler = likelihood_of_logits(model.outputs[0].shape), sampler or Sampler(**options)
     noise = keras.ops.convert_to_numpy(backend.uniform_noise(backend.seed_words(np.asarray(seeds)), shape))
@@ -92,7 +92,7 @@ ODD = st.sampled_from([1, 3, 5])
 
 @st.composite
 def descriptions(draw):
-    """What a small functional model is made of: a first layer, one layer of any kind, logits."""
+    """The layers of a small functional model: a first layer, one layer of any kind, logits."""
     return {
         "image_shape": (draw(st.integers(1, 3)), draw(st.integers(1, 4)), draw(st.integers(1, 3))),
         "levels": draw(st.integers(2, 5)),
@@ -135,7 +135,7 @@ def test_fast_equals_slow_for_any_model(description, share, seed):
 
 
 def test_a_label_of_layers_that_see_no_row_above():
-    """Their whole context is the label's bias, which is alike in all columns."""
+    """Their only context is the bias of the label, which is the same in all columns."""
     options = {"filters": 4, "num_blocks": 1, "head_filters": 4, "num_classes": 3}
     model = scrambled(pz.models.GatedPixelCNN((3, 4, 1), levels=3, **options))
     labels, nothing = np.array([2, 0]), np.zeros((2, 3, 4), bool)
@@ -163,7 +163,7 @@ def test_a_position_embedding_may_stand_anywhere():
 
 
 def test_conditioned_models_too():
-    """Other inputs, as biases of raster layers and beside the image, for each image its own."""
+    """Other inputs, different for each image, as biases of raster layers and combined with the image."""
     image = keras.Input((3, 4, 2), dtype="int32", name="image")
     small, label = keras.Input((3, 2, 3), name="small"), keras.Input((5,), name="label")
     wide = keras.layers.UpSampling2D((1, 2))(small)
@@ -177,7 +177,7 @@ def test_conditioned_models_too():
     nothing = np.zeros((3, 3, 4), bool)
     expected = slowly(model, np.zeros((3, 3, 4, 2), int), nothing, np.arange(3), conditioning=conditioning)
     assert (pz.sampling.generate(model, 3, conditioning=conditioning, batch_size=2) == expected).all()
-    with pytest.raises(ValueError, match="conditioning must hold the model's 2 inputs beside the image, got 0"):
+    with pytest.raises(ValueError, match="conditioning must hold the model's 2 inputs other than the image, got 0"):
         pz.sampling.generate(model, 3)
     with pytest.raises(
         ValueError, match=r"conditioning\[0\] must have an entry for each of 4 images, got shape \(3, 3"
@@ -486,7 +486,7 @@ SHAPE = (4, 4, 1)
         ({"batch_size": 0}, "batch_size must be an integer of at least 1, got 0"),
         ({"jit_compile": "yes"}, "jit_compile must be True, False or 'auto', got 'yes'"),
         ({"progress": 1}, "progress must be True, False or None, got 1"),
-        ({"conditioning": [0]}, "conditioning must hold the model's 0 inputs beside the image, got 1"),
+        ({"conditioning": [0]}, "conditioning must hold the model's 0 inputs other than the image, got 1"),
     ],
     ids=str,
 )

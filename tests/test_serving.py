@@ -48,7 +48,7 @@ np.savez(sys.argv[3], **answers)
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """A model, requests, and what its SavedModel answered in a process of its own."""
+    """A model, requests, and the answers of its SavedModel in a separate process."""
     if keras.backend.backend() != "tensorflow":
         pytest.skip("only the TensorFlow backend writes SavedModels")
     folder = tmp_path_factory.mktemp("served")

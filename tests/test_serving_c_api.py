@@ -52,7 +52,7 @@ def served(request, tmp_path_factory, process):
 
 
 def given(model):
-    """What COUNT images are given with, as the model's methods take it."""
+    """The conditions of COUNT images, as arguments of the model's methods."""
     return given_with(model.stages[0], COUNT)
 
 

@@ -316,7 +316,7 @@ print(faults.faults)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such thresholds")
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX on a CPU keeps its memory by itself")
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX on a CPU keeps its memory anyway")
 def test_memory_that_a_step_frees_is_there_for_the_next():
     def page_faults(keep):
         command = [sys.executable, "-c", FREED_MEMORY, keep]

@@ -90,7 +90,7 @@ def test_what_is_not_there_is_not_verified(directory, monkeypatch):
 
 def test_without_the_other_backend_the_rest_is_compared(directory, monkeypatch):
     directory, entries = directory
-    monkeypatch.undo()  # of what stands for the other backend
+    monkeypatch.undo()  # the replacement of the other backend
     monkeypatch.setattr(verify, "read_index", lambda: entries)
     monkeypatch.setattr(verify.importlib.util, "find_spec", lambda name: None)
     verdict, words = finding(directory)

@@ -38,13 +38,13 @@ def histogram_bits(levels):
 
 
 def served(directory, images, known):
-    """Call the signatures `sample` and `complete` as a server does: by TensorFlow, from the SavedModel alone."""
+    """Call the signatures `sample` and `complete` as a server does: with TensorFlow, from the SavedModel alone."""
     signatures = tf.saved_model.load(str(directory)).signatures
     count = len(images)
-    how = {"seed": tf.range(count, dtype=tf.int64), "temperature": tf.ones(count)}
-    what = {"image": tf.constant(images), "known": tf.constant(np.broadcast_to(known, images.shape[:3]))}
-    sampled = signatures["sample"](**how)["image"]
-    completed = signatures["complete"](**what, **how)["image"]
+    options = {"seed": tf.range(count, dtype=tf.int64), "temperature": tf.ones(count)}
+    inputs = {"image": tf.constant(images), "known": tf.constant(np.broadcast_to(known, images.shape[:3]))}
+    sampled = signatures["sample"](**options)["image"]
+    completed = signatures["complete"](**inputs, **options)["image"]
     return sampled.numpy(), completed.numpy()
 
 

@@ -1,12 +1,12 @@
-"""Pack what a machine without TensorFlow, Keras, data sets or a network needs to train a recipe on JAX.
+"""Pack all files that a machine without TensorFlow, Keras, data sets or a network needs to train a recipe on JAX.
 
     python tools/pack.py recipes/cifar10.py --model pixel_cnn packed/
     python tools/pack.py --join OUTPUT/best.keras best.keras
 
 The first command writes folders `packed/1`, `packed/2`, ..., each small enough for one transfer: the package, the
 recipe, wheels of Keras and its requirements, the training and validation images, and `run.py`, which checks them and
-trains. Unite the folders there: `cp -r packed/1/. STAGE`, and so on. The second command joins a file that `run.py` has
-written in pieces. See docs/training-queue.md.
+trains. Merge the folders on that machine: `cp -r packed/1/. STAGE`, and so on. The second command joins a file that
+`run.py` has written in pieces. See docs/training-queue.md.
 """
 
 import argparse
@@ -22,7 +22,7 @@ import packed_images
 import pieces
 
 TOOLS = pathlib.Path(__file__).resolve().parent
-# What does not come with JAX and h5py, in the versions here, so that models load here again.
+# Packages beyond JAX and h5py, in the versions of this environment, so that it can load the models.
 WHEELS = (
     "keras",
     "namex",
@@ -114,7 +114,7 @@ def _size(folder):
 
 
 def _download_wheels(folder, python):
-    """Get the wheels by pip; if that fails, say what to bring."""
+    """Download the wheels with pip; if that fails, list the missing ones."""
     wheels = [f"{name}=={importlib.metadata.version(name)}" for name in WHEELS]
     platforms = [option for platform in PLATFORMS for option in ("--platform", platform)]
     options = ["--quiet", "--no-deps", "--only-binary=:all:", "--python-version", python, *platforms]

@@ -1,4 +1,4 @@
-"""Images in compressed blocks, for small transfers. Needs Python and NumPy alone."""
+"""Images in compressed blocks, for small transfers. Needs only Python and NumPy."""
 
 import concurrent.futures
 import hashlib
@@ -23,7 +23,7 @@ def pack_images(array, folder):
         folder: pathlib.Path, created.
 
     Returns:
-        List of the blocks' paths. `manifest.json`, which also has to travel, holds the shape and a SHA-256 hash.
+        List of the blocks' paths. `manifest.json`, which must be transferred too, holds the shape and a SHA-256 hash.
 
     Example:
 

@@ -3,9 +3,9 @@
     python STAGE/run.py --check
     python STAGE/run.py --minutes 9 --output OUTPUT
 
-The first command checks whatever images have arrived, trains a hundred steps for trial, and prints images per second
-and how many epochs fit into a minute; nothing is kept but what JAX compiled. The second one trains until so long after
-its start. The run lies in `STAGE/run/`, and the next call continues it. Results are written to OUTPUT as folders of
+The first command checks the images that have arrived, trains a hundred steps as a trial, and prints images per second
+and epochs per minute; only the compiled programs are kept. The second command trains until so many minutes after its
+start. The run is stored in `STAGE/run/`, and the next call continues it. Results are written to OUTPUT as folders of
 pieces, `best.keras/1-of-2` and so on. If STAGE was lost, put such folders into `STAGE/before/`.
 """
 
@@ -64,7 +64,7 @@ def say(text):
 
 
 def prepare(on_cpu):
-    """Install the wheels, keep what JAX compiles, and check that there is an accelerator."""
+    """Install the wheels, cache the programs that JAX compiles, and check that there is an accelerator."""
     os.environ.setdefault("KERAS_BACKEND", "jax")
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(HERE / "compiled"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")  # a model has hundreds of small programs
@@ -78,7 +78,7 @@ def prepare(on_cpu):
 
 
 def install_wheels():
-    """Install the carried wheels into a folder of their own, once, and let Python find them first."""
+    """Install the packed wheels into a separate folder, once, and put it first on the path."""
     site = HERE / "site"
     if not site.exists():
         wheels = sorted(str(wheel) for wheel in (HERE / "wheels").glob("*.whl"))
@@ -109,7 +109,7 @@ def unpack(name):
 
 
 def check(recipe, steps):
-    """Train a few steps of the very program that `train` compiles, on blank images, and print the speed."""
+    """Train a few steps of the program that `train` compiles, on blank images, and print the speed."""
     import numpy as np
 
     shapes = {}
@@ -155,7 +155,7 @@ def join_all(folder, into):
 
 
 def give(output, after):
-    """Write the pieces that a call may bring back, and say how to get the others."""
+    """Write the pieces that one call may return, and print how to get the others."""
     shutil.rmtree(HERE / "pieces", ignore_errors=True)
     results = [HERE / "run" / name for name in RESULTS if (HERE / "run" / name).exists()]
     every = [piece for result in results for piece in pieces.split(result, HERE / "pieces" / result.name, PIECE)]

@@ -1,4 +1,4 @@
-"""Files in pieces: for one file a folder, which holds `1-of-3` and so on. Needs Python alone."""
+"""Files in pieces: a folder for each file, with `1-of-3` and so on. Needs only Python."""
 
 import os
 import pathlib
@@ -10,7 +10,7 @@ def split(path, folder, size):
 
     Args:
         path: the file.
-        folder: where the pieces go; made if it is not there.
+        folder: where to write the pieces; created if missing.
         size: int, the bytes of a piece at most.
 
     Returns:
@@ -43,7 +43,7 @@ def names(path, size):
 
 
 def join(folder, path):
-    """Put a file together from its pieces, a whole file or none.
+    """Join a file from its pieces; the file is written whole or not at all.
 
     Args:
         folder: that of `split`.

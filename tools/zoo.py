@@ -36,7 +36,7 @@ def release(
     run: Annotated[pathlib.Path, typer.Argument(help="Directory that `pixel-zoo train` wrote.")],
     name: Annotated[str, typer.Argument(help="Name of the pretrained model.")],
 ):
-    """Make a run a pretrained model."""
+    """Turn a run into a pretrained model."""
     print(name, card.likelihood(release_run(run, name, EXPORTED, ROOT / "recipes")))
 
 
@@ -50,7 +50,7 @@ def mixture(
     target: Annotated[str, typer.Option(help="Figure that the mixture aims at.")] = "",
     source: Annotated[str, typer.Option(help="Where that figure is published.")] = "",
 ):
-    """Make the mixture of pretrained models a pretrained model."""
+    """Turn a mixture of pretrained models into a pretrained model."""
     print(name, card.likelihood(release_mixture(name, members, weight, EXPORTED, target, source)))
 
 

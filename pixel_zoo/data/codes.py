@@ -11,7 +11,7 @@ from pixel_zoo.data.stored import load_arrays
 
 _MOST_LEVELS = 2**20
 _LEVELS_UNASKED = 2**16
-_MOST_COLOURS = 4  # a first axis of so few is rather colours than rows
+_MOST_COLOURS = 4  # a first axis this small is probably colours, not rows
 
 
 def codes(path: str, levels: int | None = None, colours: int | None = None) -> DataSet:

@@ -14,7 +14,7 @@ SPLITS = ("train", "validation", "test")
 class DataSet:
     """A data set of images, its values and its fixed splits.
 
-    One of your own is passed where a name is: `pixel_zoo.data.arrays(data_set, "test")`, `Recipe(data=data_set, ...)`.
+    Pass your own data set in place of a name: `pixel_zoo.data.arrays(data_set, "test")`, `Recipe(data=data_set, ...)`.
 
     Args:
         name: its name in reports and error messages; for the package's sets, in `pixel_zoo.data.arrays` too.

@@ -119,7 +119,7 @@ def _read_path(side, path):
 
 
 def _left_on_disk(file, side):
-    """The array of a .npy file, mapped into memory; if there is none, it is made from the folder of pictures."""
+    """The array of a .npy file, mapped into memory; if it does not exist, it is written from the folder of pictures."""
     folder = file.with_suffix("")
     if not file.is_file():
         pictures = sorted(folder.glob("*.png"))

@@ -24,7 +24,7 @@ def images(path: str, size: int, colours: int = 3, bits: int | None = None) -> D
     The central square of a picture, turned as its EXIF orientation says, is shrunk to `size` with Pillow's LANCZOS
     filter, which keeps the most detail without aliasing. Of an animation the first frame is used; transparency is laid
     on white. Files with the same bytes count once. The hash of a file's bytes decides its split, 80 : 10 : 10, and its
-    place there; its name means nothing. A JPEG much larger than `size` is decoded at a reduced size.
+    position there; its name does not matter. A JPEG much larger than `size` is decoded at a reduced size.
 
     Of values with 16 bits the upper 8 are kept. Files may use fewer of their bits (12 in many X-rays): a line in the
     log says if no file uses the highest ones, and `bits` says how many count. Floating-point values need `bits`.

@@ -57,7 +57,8 @@ def read_file(
         bits: how many bits count in values of more than 8; None for 16.
         budget: the pixels that all threads together may decode at once.
         large: whether to decode a picture of more pixels than the budget has. Do so in one thread alone: the C library
-            keeps what a thread has freed for that thread, so each would go on to hold the memory of a large picture.
+            keeps what a thread has freed for that thread, so each thread would keep holding the memory of a large
+            picture.
 
     Returns:
         The square; or text: why the file can't be used; or None for a large picture that is not decoded.

@@ -6,6 +6,8 @@ import itertools
 import math
 import mmap
 import numbers
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,8 +17,11 @@ from pixel_zoo.data.permutation import permutation
 from pixel_zoo.data.registry import info, names
 from pixel_zoo.data.registry import options as data_options
 
+if TYPE_CHECKING:
+    import tensorflow as tf
 
-def arrays(data: DataLike, split: str, **options) -> np.ndarray:
+
+def arrays(data: DataLike, split: str, **options: Any) -> np.ndarray:
     """All images of a split, as one NumPy array.
 
     The split is read once in a process and kept, so the array is read-only: copy it to change it.
@@ -46,7 +51,7 @@ def arrays(data: DataLike, split: str, **options) -> np.ndarray:
     return _read(data_set, split)
 
 
-def labels(data: DataLike, split: str, **options) -> np.ndarray:
+def labels(data: DataLike, split: str, **options: Any) -> np.ndarray:
     """The label of each image of a split.
 
     Args:
@@ -84,7 +89,7 @@ def _read(data_set, split):
     images = np.require(data_set.read(split), requirements="C")
     shape, dtype = (data_set.splits[split], *data_set.image_shape), data_set.dtype
     fits = images.shape == shape and images.dtype == dtype
-    # If the type allows no other values, an array on disk is not read through to look for them.
+    # If the dtype allows no other values, an array on disk is not read just to check them.
     if not fits or (np.iinfo(dtype).max >= data_set.levels and not _within(images, data_set.levels)):
         raise ValueError(
             f"what is stored as {data_set.name} is not that data set: its {split} split must be {dtype} {shape} of "
@@ -102,7 +107,7 @@ def _range(values):
 
 
 def _read_only(array):
-    """A view that can't be written; the array itself may be a user's, who may go on writing to it."""
+    """A read-only view. The array itself stays writable, because it may belong to the user."""
     view = array.view()
     view.flags.writeable = False
     return view
@@ -120,7 +125,7 @@ def _read_labels(data_set, split):
     return _read_only(np.ascontiguousarray(labels, dtype=np.int64))
 
 
-def content_hash(data: DataLike, split: str, **options) -> str:
+def content_hash(data: DataLike, split: str, **options: Any) -> str:
     """SHA-256 of the bytes of a split, image after image: equal hashes mean that two runs saw the same data.
 
     Args and Raises: as of `arrays`.
@@ -140,20 +145,20 @@ def content_hash(data: DataLike, split: str, **options) -> str:
 
 def pipeline(
     data: DataLike,
-    split,
-    batch_size,
-    seed=None,
-    labels=False,
-    drop_remainder=False,
-    position=None,
-    multiple_of=1,
-    share=(0, 1),
-    **options,
-):
+    split: str,
+    batch_size: int,
+    seed: int | None = None,
+    labels: bool = False,
+    drop_remainder: bool = False,
+    position: Callable[[], tuple[int, int]] | None = None,
+    multiple_of: int = 1,
+    share: tuple[int, int] = (0, 1),
+    **options: Any,
+) -> "tf.data.Dataset":
     """A split as a tf.data pipeline: one pass over all its images, in batches, prefetched.
 
-    With a seed each pass has another order, and the order of the n-th pass depends on the seed and n alone: the same
-    pipeline made again, on any machine, repeats it. Without a seed, images come in the order of `arrays`.
+    With a seed, each pass has a different order, and the order of the n-th pass depends on the seed and n alone: the
+    same pipeline made again, on any machine, repeats it. Without a seed, images come in the order of `arrays`.
 
     Args:
         data: as of `arrays`.
@@ -210,7 +215,7 @@ def pipeline(
         .prefetch(2)
         .apply(tf.data.experimental.assert_cardinality(batches_of(count, batch_size, drop_remainder)))
     )
-    # Nothing here is worth tuning, and with the tuner's thread an iterator ends only at its next tick, seconds later.
+    # Tuning gains nothing here, and its thread delays the end of an iterator by up to some seconds.
     tf_options = tf.data.Options()
     tf_options.autotune.enabled = False
     return batches.with_options(tf_options)

@@ -33,7 +33,7 @@ def _digits_split(rows, split):
 
 
 def tfds_reader(builder: str, feature: str = "image", **slices: str) -> Callable[[str], np.ndarray]:
-    """A function split -> array (N, ...) that reads a set of TensorFlow Datasets, and downloads it if need be.
+    """A function split -> array (N, ...) that reads a set of TensorFlow Datasets, and downloads it if needed.
 
     Args:
         builder: its TFDS name with a version; within a major version the images stay the same.
@@ -65,7 +65,7 @@ def _builder(name):
 
 
 def _prepared(name):
-    """The TFDS builder of a set, which is downloaded if need be."""
+    """The TFDS builder of a set, which is downloaded if needed."""
     import requests
 
     builder = _builder(name)

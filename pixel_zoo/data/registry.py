@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Iterable
+from typing import Any
 
 from pixel_zoo.checks import did_you_mean, one_of
 from pixel_zoo.data.codes import codes
@@ -126,7 +127,7 @@ def name_of(data: DataLike) -> str:
         data: as of `info`.
 
     Returns:
-        Text stays as it is. A `DataSet` has its `name`, a function "package.module:name".
+        Text is returned unchanged, a `DataSet` as its `name`, a function "package.module:name".
 
     Example:
 
@@ -181,8 +182,8 @@ def check_options(data: DataLike, given: Iterable[str]) -> None:
             )
 
 
-def info(data: DataLike, /, **given) -> DataSet:
-    """The `DataSet` that a name stands for: image shape, levels, splits, description, source.
+def info(data: DataLike, /, **given: Any) -> DataSet:
+    """The `DataSet` of a name: image shape, levels, splits, description, source.
 
     Reads no image of a fixed data set. A data set with options is read once in a process and kept.
 

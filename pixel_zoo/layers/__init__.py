@@ -1,4 +1,4 @@
-"""Raster layers: what a model of the PixelRNN family is made of."""
+"""Raster layers, the building blocks of models of the PixelRNN family."""
 
 from pixel_zoo.layers.copying_logits import CopyingLogits
 from pixel_zoo.layers.diagonal_bilstm import DiagonalBiLSTM

@@ -1,4 +1,4 @@
-"""Colour groups: which colour a feature belongs to, and who may see whom inside one pixel."""
+"""Colour groups: which colour a feature belongs to, and which colours it may depend on inside its pixel."""
 
 import numpy as np
 from keras import ops

@@ -1,22 +1,23 @@
-"""Logits that copy what is known already."""
+"""Logits that copy known values."""
 
 import keras
 import numpy as np
 from keras import ops
 
 from pixel_zoo.layers.logits import Logits
+from pixel_zoo.types import Shape, Structure, Tensor
 
-# Added to logits this leaves no doubt; times any temperature or divided by it, it stays finite in float32.
+# Added to a logit, this makes its value certain. Multiplied or divided by any temperature, it stays finite in float32.
 CERTAIN = 2.0**66
 
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
 class CopyingLogits(Logits):
-    """`Logits`, but certain of the values that are known beforehand.
+    """`Logits` that put all probability on the values that are known beforehand.
 
     Some pixels of a large image are those of the small one that a multi-scale model is given (van den Oord et al. 2016,
-    section 3.6). They are not predicted: all probability is on the known value, whose log-likelihood is 0 exactly,
-    which has no gradient, and which is what is drawn.
+    section 3.6). They are not predicted: the known value has probability 1, so it is always drawn, its log-likelihood
+    is exactly 0, and it has no gradient.
 
     Args:
         levels: int, number of values that a colour of a pixel takes.
@@ -39,10 +40,10 @@ class CopyingLogits(Logits):
 
     map_argument = "known"
 
-    def compute_output_shape(self, x_shape, known_shape=None):
+    def compute_output_shape(self, x_shape: Shape, known_shape: Shape | None = None) -> Shape:
         return super().compute_output_shape(x_shape)
 
-    def call(self, x, known=None):
+    def call(self, x: Tensor, known: Tensor | None = None) -> Tensor:
         return super().call(x, bias=None if known is None else self._certainty(known))
 
     def _certainty(self, known):
@@ -55,5 +56,5 @@ class CopyingLogits(Logits):
         certainty = CERTAIN * (ops.cast(possible, self.compute_dtype) - 1.0)
         return ops.reshape(certainty, (*ops.shape(known)[:-2], self.filters))
 
-    def prepare_bias(self, known):
+    def prepare_bias(self, known: Tensor) -> Structure:
         return super().prepare_bias(self._certainty(known))

@@ -1,5 +1,8 @@
 """The Diagonal BiLSTM."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -10,9 +13,10 @@ from pixel_zoo.layers.colours import by_colour, colour_slice, join
 from pixel_zoo.layers.lstm import InputToState, lstm_cell, lstm_cell_by_colour
 from pixel_zoo.layers.lstm_scan import Taps, lstm_scan
 from pixel_zoo.layers.raster_layer import RasterLayer
+from pixel_zoo.types import Shape, Structure, Tensor
 
 RIGHT, LEFT = 0, 1
-# The smallest step (rows x images of a group) and the largest number of groups that were measured to be worth it.
+# The smallest step (rows x images of a group) and the largest number of groups that were measured to be faster.
 POSITIONS_OF_A_STEP = 112
 MOST_GROUPS = 8
 
@@ -55,7 +59,7 @@ class DiagonalBiLSTM(RasterLayer):
     True
     """
 
-    def __init__(self, units, colours=1, **kwargs):
+    def __init__(self, units: int, colours: int = 1, **kwargs: Any) -> None:
         super().__init__(colours=colours, **kwargs)
         self.units = positive_integer("units", units)
         check_groups("units", units, colours)
@@ -63,7 +67,7 @@ class DiagonalBiLSTM(RasterLayer):
             units, lstms=2, kernel_size=1, colours=colours, dtype=self.dtype_policy, name="input_to_state"
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         self.input_to_state.build(input_shape)
         # Axes: direction (rightward, leftward), tap (above, beside), unit, gate.
@@ -73,16 +77,16 @@ class DiagonalBiLSTM(RasterLayer):
         self.initial_h = self.add_weight(shape=(2, self.units), initializer="zeros", name="initial_h")
         self.initial_c = self.add_weight(shape=(2, self.units), initializer="zeros", name="initial_c")
 
-    def compute_output_shape(self, x_shape, bias_shape=None):
+    def compute_output_shape(self, x_shape: Shape, bias_shape: Shape | None = None) -> Shape:
         return (*x_shape[:-1], self.units)
 
-    def call(self, x, bias=None, training=False):
+    def call(self, x: Tensor, bias: Tensor | None = None, training: bool = False) -> Tensor:
         height, width = x.shape[1], x.shape[2]
         groups = _groups(x.shape[0], height, training)
         # The scan's positions are the rows of the skewed map, its steps the columns. Row r starts a sequence at step r,
         # and another with each image that follows.
         steps = groups * width + height - 1
-        h = lstm_scan(
+        h = lstm_scan(  # type: ignore[call-arg, misc]
             _skew(x, groups),
             *self._weights_of_scan(x.dtype),
             Taps(states=(-1, 0), inputs=(0,), learned_edge=True),
@@ -112,7 +116,7 @@ class DiagonalBiLSTM(RasterLayer):
     # Row by row: the terms from the row above once per row, for both directions; the rightward LSTM pixel by pixel; the
     # leftward LSTM from right to left when the row is finished.
 
-    def prepare(self):
+    def prepare(self) -> Structure:
         unit_order, _ = self.input_to_state.unit_groups()
         gate_order, _ = by_colour(self.input_to_state.gate_colours())
 
@@ -133,16 +137,16 @@ class DiagonalBiLSTM(RasterLayer):
             for direction in (RIGHT, LEFT)
         ]
 
-    def prepare_bias(self, bias):
+    def prepare_bias(self, bias: Tensor) -> Structure:
         return self.input_to_state.prepare_bias(bias)
 
-    def initial_state(self, weights, batch, width):
+    def initial_state(self, weights: Structure, batch: int | Tensor, width: int) -> Structure:
         """The row above of each direction, and the leftward row that is added to the output: none at row 0."""
         shape = (width, batch, self.units)
         right, left = (ops.broadcast_to(weights[direction]["h"], shape) for direction in (RIGHT, LEFT))
         return right, left, ops.zeros_like(left)
 
-    def enter_row(self, weights, state, bias=None):
+    def enter_row(self, weights: Structure, state: Structure, bias: Tensor | None = None) -> Structure:
         right, left, moved_down = state
         gates = []
         for direction, above in ((RIGHT, right), (LEFT, left)):
@@ -151,32 +155,34 @@ class DiagonalBiLSTM(RasterLayer):
             gates += self.input_to_state.enter_row(weights[direction]["input_to_state"], [], terms)
         return gates[RIGHT], gates[LEFT], moved_down
 
-    def initial_memory(self, weights, batch):
+    def initial_memory(self, weights: Structure, batch: int | Tensor) -> Structure:
         """Hidden and cell state of the rightward LSTM left of column 0."""
         return tuple(ops.broadcast_to(weights[RIGHT][state], (batch, self.units)) for state in ("h", "c"))
 
-    def enter_pixel(self, weights, context, memory):
+    def enter_pixel(self, weights: Structure, context: Structure, memory: Structure) -> Structure:
         gates, _, moved_down = context
         h, c = memory
         return gates + ops.matmul(h, weights[RIGHT]["beside"]), c, moved_down
 
-    def step(self, weights, base, inputs, colour):
+    def step(self, weights: Structure, base: Structure, inputs: Sequence[Tensor], colour: int) -> tuple[Tensor, ...]:
         gates, c, moved_down = base
         (gates,) = self.input_to_state.step(weights[RIGHT]["input_to_state"], [gates], inputs, colour)
         _, widths = self.input_to_state.unit_groups()
         h, c = lstm_cell(gates, colour_slice(c, widths, colour))
         return h + colour_slice(moved_down, widths, colour), h, c
 
-    def leave_pixel(self, weights, memory, inputs, outputs):
+    def leave_pixel(
+        self, weights: Structure, memory: Structure, inputs: Sequence[Tensor], outputs: Sequence[tuple[Tensor, ...]]
+    ) -> tuple[Structure, Structure]:
         _, h, c = (join(state) for state in zip(*outputs, strict=True))
         return (h, c), (join(inputs), h)
 
-    def row(self, weights, context, x):
+    def row(self, weights: Structure, context: Structure, x: Tensor) -> tuple[Tensor, Structure]:
         gates, _, moved_down = context
         h = self._sweep(weights[RIGHT], gates, x)
         return h + moved_down, (x, h)
 
-    def leave_row(self, weights, state, context, record):
+    def leave_row(self, weights: Structure, state: Structure, context: Structure, record: Structure) -> Structure:
         x, right = record
         left = self._sweep(weights[LEFT], context[1], x, reverse=True)
         return right, left, left
@@ -193,7 +199,7 @@ class DiagonalBiLSTM(RasterLayer):
         start = tuple(ops.broadcast_to(weights[state], (ops.shape(x)[1], self.units)) for state in ("h", "c"))
         return backend.scan(pixel, start, gates, reverse=reverse)[1]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "units": self.units}
 
 

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from pixel_zoo.types import Shape, Tensor
+
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
 class GatedActivation(keras.layers.Layer):
@@ -26,15 +28,15 @@ class GatedActivation(keras.layers.Layer):
     True
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if input_shape[-1] % 2:
             raise ValueError(f"{self.name!r} halves its features, so their number must be even, got {input_shape[-1]}")
         super().build(input_shape)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], input_shape[-1] // 2)
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         return gated(x)
 
 

@@ -1,5 +1,8 @@
 """The gated convolution of Gated PixelCNN's horizontal stack."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -7,6 +10,7 @@ from pixel_zoo.checks import check_groups, positive_integer
 from pixel_zoo.layers.colours import by_colour, colour_slice, feature_colours, join
 from pixel_zoo.layers.gated_activation import gated
 from pixel_zoo.layers.masked_conv2d import MaskedConv2D
+from pixel_zoo.types import Shape, Structure, Tensor
 
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
@@ -36,29 +40,31 @@ class GatedConv2D(MaskedConv2D):
     True
     """
 
-    def __init__(self, units, kernel_size, mask_type, colours=1, **kwargs):
+    def __init__(
+        self, units: int, kernel_size: int | tuple[int, int], mask_type: str, colours: int = 1, **kwargs: Any
+    ) -> None:
         self.units = positive_integer("units", units)
         super().__init__(2 * self.units, kernel_size, mask_type, colours=colours, **kwargs)
         check_groups("units", units, colours)
 
-    def output_colours(self):
+    def output_colours(self) -> np.ndarray:
         return np.tile(feature_colours(self.units, self.colours), 2)
 
-    def compute_output_shape(self, x_shape, bias_shape=None):
+    def compute_output_shape(self, x_shape: Shape, bias_shape: Shape | None = None) -> Shape:
         return (*x_shape[:-1], self.units)
 
-    def call(self, x, bias=None):
+    def call(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
         return gated(super().call(x, bias=bias))
 
-    def step(self, weights, base, inputs, colour):
+    def step(self, weights: Structure, base: Structure, inputs: Sequence[Tensor], colour: int) -> tuple[Tensor, ...]:
         (features,) = super().step(weights, base, inputs, colour)
         return (gated(features),)
 
-    def row(self, weights, context, x):
+    def row(self, weights: Structure, context: Structure, x: Tensor) -> tuple[Tensor, Structure]:
         y, record = super().row(weights, context, x)
         _, widths = by_colour(self.output_colours())
         return join([gated(colour_slice(y, widths, colour)) for colour in range(self.colours)]), record
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         base = super().get_config()
         return {key: value for key, value in base.items() if key != "filters"} | {"units": self.units}

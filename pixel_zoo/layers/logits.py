@@ -1,11 +1,14 @@
 """The last layer: logits of every value."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
 from pixel_zoo.checks import positive_integer
 from pixel_zoo.layers.masked_conv2d import MaskedConv2D
+from pixel_zoo.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
@@ -29,7 +32,7 @@ class Logits(MaskedConv2D):
     True
     """
 
-    def __init__(self, levels, colours=1, **kwargs):
+    def __init__(self, levels: int, colours: int = 1, **kwargs: Any) -> None:
         if positive_integer("levels", levels) < 2:
             raise ValueError(f"levels must be an integer of at least 2, got {levels!r}")
         self.per_colour = 1 if levels == 2 else int(levels)
@@ -42,18 +45,18 @@ class Logits(MaskedConv2D):
         )
         self.levels = int(levels)
 
-    def output_colours(self):
+    def output_colours(self) -> np.ndarray:
         return np.repeat(np.arange(self.colours), self.per_colour)
 
-    def compute_output_shape(self, x_shape, bias_shape=None):
+    def compute_output_shape(self, x_shape: Shape, bias_shape: Shape | None = None) -> Shape:
         shape = (*x_shape[:-1], self.colours)
         return shape if self.levels == 2 else (*shape, self.levels)
 
-    def call(self, x, bias=None):
+    def call(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
         y = super().call(x, bias=bias)
         return y if self.levels == 2 else ops.reshape(y, (-1, *x.shape[1:-1], self.colours, self.levels))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         base = super().get_config()
         return {key: value for key, value in base.items() if key not in ("filters", "kernel_size", "mask_type")} | {
             "levels": self.levels

@@ -2,6 +2,8 @@
 
 import functools
 import operator
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,6 +12,7 @@ from keras import ops
 from pixel_zoo.checks import check_groups, odd_integer, positive_integer
 from pixel_zoo.layers.colours import by_colour, centre_mask, colour_slice, feature_colours, join, sort_features
 from pixel_zoo.layers.raster_layer import RasterLayer
+from pixel_zoo.types import Shape, Structure, Tensor
 
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
@@ -51,14 +54,14 @@ class MaskedConv2D(RasterLayer):
 
     def __init__(
         self,
-        filters,
-        kernel_size,
-        mask_type,
-        colours=1,
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        **kwargs,
-    ):
+        filters: int,
+        kernel_size: int | tuple[int, int],
+        mask_type: str,
+        colours: int = 1,
+        use_bias: bool = True,
+        kernel_initializer: str | keras.initializers.Initializer = "glorot_uniform",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(colours=colours, **kwargs)
         self.filters = positive_integer("filters", filters)
         check_groups("filters", filters, colours)
@@ -75,14 +78,14 @@ class MaskedConv2D(RasterLayer):
         self.columns_seen = self.columns_left + 1  # of the own row
 
     @property
-    def sees_itself(self):
+    def sees_itself(self) -> bool:  # type: ignore[override]
         return self.mask_type == "B"
 
-    def output_colours(self):
+    def output_colours(self) -> np.ndarray:
         """The colour of each output feature, int array (filters,)."""
         return feature_colours(self.filters, self.colours)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         inputs = input_shape[-1]
         self.kernel = self.add_weight(
@@ -92,10 +95,10 @@ class MaskedConv2D(RasterLayer):
         )
         self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias") if self.use_bias else None
 
-    def compute_output_shape(self, x_shape, bias_shape=None):
+    def compute_output_shape(self, x_shape: Shape, bias_shape: Shape | None = None) -> Shape:
         return (*x_shape[:-1], self.filters)
 
-    def mask(self):
+    def mask(self) -> np.ndarray:
         """The mask of the stored kernel, float32 NumPy array (rows // 2 + 1, columns, c_in, filters)."""
         mask = np.ones(self.kernel.shape, "float32")
         mask[-1, self.columns_left + 1 :] = 0.0
@@ -103,10 +106,10 @@ class MaskedConv2D(RasterLayer):
         mask[-1, self.columns_left] = centre_mask(self.mask_type, input_colours, self.output_colours())
         return mask
 
-    def masked_kernel(self):
+    def masked_kernel(self) -> Tensor:
         return self.kernel * ops.cast(self.mask(), self.kernel.dtype)
 
-    def call(self, x, bias=None):
+    def call(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
         y = self._convolve(x, ops.cast(self.masked_kernel(), x.dtype))
         if self.use_bias:
             y = _add_bias(y, ops.cast(self.bias, y.dtype))
@@ -122,7 +125,7 @@ class MaskedConv2D(RasterLayer):
 
     # Row by row: the kernel is split into the rows above, the taps to the left, and the pixel itself.
 
-    def prepare(self):
+    def prepare(self) -> Structure:
         return self._prepare(self.masked_kernel(), self.bias, self.output_colours())
 
     def _prepare(self, kernel, bias, output_colours):
@@ -150,18 +153,18 @@ class MaskedConv2D(RasterLayer):
         seen = [input_ends[min(colour + self.sees_itself, len(input_widths))] for colour in range(len(widths))]
         return [centre[: seen[colour], ends[colour] : ends[colour + 1]] for colour in range(len(widths))]
 
-    def prepare_bias(self, bias):
+    def prepare_bias(self, bias: Tensor) -> Structure:
         return sort_features(bias, self.output_colours())
 
-    def initial_state(self, weights, batch, width):
+    def initial_state(self, weights: Structure, batch: int | Tensor, width: int) -> Structure:
         if self.rows_above or self.sees_itself:
             shape = (width, batch, self.kernel.shape[2])
             return [ops.zeros(shape, self.compute_dtype) for _ in range(self.rows_above)]
         # Without rows above and without the pixel itself, only this empty sum has the size of the batch.
         return ops.zeros((width, batch, self.filters), self.compute_dtype)
 
-    def enter_row(self, weights, state, bias=None):
-        """The sum of all that the row takes from elsewhere, a list of one tensor; [] if there is nothing."""
+    def enter_row(self, weights: Structure, state: Structure, bias: Tensor | None = None) -> Structure:
+        """The sum of all terms from outside the row, a list of one tensor; [] if there is nothing."""
         terms = []
         if self.rows_above:
             taps = [tap for row in state for tap in self._taps(row, self.kernel_size[1])]
@@ -182,17 +185,17 @@ class MaskedConv2D(RasterLayer):
         padded = ops.pad(row, [[self.columns_left, self.columns_left], [0, 0], [0, 0]])
         return [padded[tap : tap + width] for tap in range(count)]
 
-    def initial_memory(self, weights, batch):
+    def initial_memory(self, weights: Structure, batch: int | Tensor) -> Structure:
         return [ops.zeros((batch, self.kernel.shape[2]), self.compute_dtype) for _ in range(self.columns_left)]
 
-    def enter_pixel(self, weights, context, memory):
+    def enter_pixel(self, weights: Structure, context: Structure, memory: Structure) -> Structure:
         """The sum of all but the pixel itself, a list of one tensor; [] if there is nothing."""
         terms = list(context or self._bias_vector(weights))
         if memory:
             terms.append(ops.matmul(join(memory), weights["left"]))
         return _sum(terms)
 
-    def step(self, weights, base, inputs, colour):
+    def step(self, weights: Structure, base: Structure, inputs: Sequence[Tensor], colour: int) -> tuple[Tensor, ...]:
         widths = [matrix.shape[1] for matrix in weights["centre"]]
         terms = [colour_slice(term, widths, colour) for term in base]
         seen = inputs[: colour + self.sees_itself]
@@ -200,19 +203,21 @@ class MaskedConv2D(RasterLayer):
             terms.insert(0, ops.matmul(join(seen), weights["centre"][colour]))
         return tuple(_sum(terms))
 
-    def leave_pixel(self, weights, memory, inputs, outputs):
+    def leave_pixel(
+        self, weights: Structure, memory: Structure, inputs: Sequence[Tensor], outputs: Sequence[tuple[Tensor, ...]]
+    ) -> tuple[Structure, Structure]:
         x = join(inputs) if self.columns_left or self.rows_above else None
         return [*memory, x][-self.columns_left :] if self.columns_left else [], [x] if self.rows_above else []
 
-    def row(self, weights, context, x):
+    def row(self, weights: Structure, context: Structure, x: Tensor) -> tuple[Tensor, Structure]:
         own = ops.concatenate(self._taps(x, self.columns_seen), axis=-1) if self.columns_left else x
         (y,) = _sum([ops.matmul(own, weights["row"]), *(context or self._bias_vector(weights))])
         return y, [x] if self.rows_above else []
 
-    def leave_row(self, weights, state, context, record):
+    def leave_row(self, weights: Structure, state: Structure, context: Structure, record: Structure) -> Structure:
         return [*state, *record][-self.rows_above :] if self.rows_above else state
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,

@@ -1,12 +1,15 @@
 """The logits of a mixture."""
 
 import numbers
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
 from pixel_zoo.checks import positive_integer
+from pixel_zoo.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
@@ -39,14 +42,14 @@ class MixtureLogits(keras.layers.Layer):
     0.2
     """
 
-    def __init__(self, levels: int, weights: list[float] | None = None, **kwargs):
+    def __init__(self, levels: int, weights: list[float] | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if positive_integer("levels", levels) < 2:
             raise ValueError(f"levels must be an integer of at least 2, got {levels!r}")
         self.levels = int(levels)
         self.mixing_weights = None if weights is None else check_weights(weights)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[Shape]) -> None:
         shapes = [tuple(shape) for shape in input_shape] if isinstance(input_shape[0], (tuple, list)) else []
         if self.mixing_weights is not None and len(shapes) != len(self.mixing_weights):
             raise ValueError(f"weights must be one for each of {len(shapes)} members, got {self.mixing_weights}")
@@ -58,10 +61,10 @@ class MixtureLogits(keras.layers.Layer):
             raise ValueError(f"{self.name!r} takes a list of logits of one shape {expected}, got {input_shape}")
         super().build(input_shape)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         return tuple(input_shape[0])
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[Tensor]) -> Tensor:
         logits = ops.stack(inputs)
         if self.levels == 2:
             return self._log_mean(-ops.softplus(-logits)) - self._log_mean(-ops.softplus(logits))  # log p(1) - log p(0)
@@ -74,7 +77,7 @@ class MixtureLogits(keras.layers.Layer):
         log_weights = np.log(weights / weights.sum()).reshape(-1, *[1] * (len(log_probabilities.shape) - 1))
         return ops.logsumexp(log_probabilities + ops.cast(log_weights, self.compute_dtype), axis=0)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "levels": self.levels,

@@ -1,9 +1,12 @@
 """A learned vector for each position."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from pixel_zoo.checks import check_rank, positive_integer
+from pixel_zoo.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
@@ -11,7 +14,7 @@ class PositionEmbedding(keras.layers.Layer):
     """A learned vector for each position of a map (Gehring et al. 2017, 1705.03122, section 3.1).
 
     Given to a raster layer as `bias`, it tells a convolution where in the image it is. A convolution whose receptive
-    field lies inside the image cannot know that by itself.
+    field lies inside the image cannot infer that.
 
     Args:
         features: int, length of the vectors.
@@ -29,11 +32,11 @@ class PositionEmbedding(keras.layers.Layer):
     True
     """
 
-    def __init__(self, features, **kwargs):
+    def __init__(self, features: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.features = positive_integer("features", features)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         check_rank(self, input_shape)
         _, height, width, _ = input_shape
         if height is None or width is None:
@@ -41,11 +44,11 @@ class PositionEmbedding(keras.layers.Layer):
         self.input_spec = keras.layers.InputSpec(axes={1: height, 2: width})
         self.embeddings = self.add_weight(shape=(height, width, self.features), initializer="zeros", name="embeddings")
 
-    def compute_output_spec(self, x):
+    def compute_output_spec(self, x: Tensor) -> keras.KerasTensor:
         return keras.KerasTensor((*x.shape[:-1], self.features), dtype=self.compute_dtype)
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         return ops.broadcast_to(self.embeddings, (ops.shape(x)[0], *self.embeddings.shape))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "features": self.features}

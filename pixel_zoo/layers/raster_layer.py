@@ -1,8 +1,12 @@
 """The base class of raster layers."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 
 from pixel_zoo.checks import check_groups, check_rank, positive_integer
+from pixel_zoo.types import Shape, Structure, Tensor
 
 
 class RasterLayer(keras.layers.Layer):
@@ -18,10 +22,10 @@ class RasterLayer(keras.layers.Layer):
 
       ```
       weights = layer.prepare()                                       # once
-      state = layer.initial_state(weights, batch, width)              # what row 0 takes from the rows above
+      state = layer.initial_state(weights, batch, width)              # the state above row 0
       for each row:
           context = layer.enter_row(weights, state, bias)             # all that the rows above add, all columns at once
-          memory = layer.initial_memory(weights, batch)               # what column 0 takes from the pixels to the left
+          memory = layer.initial_memory(weights, batch)               # the memory to the left of column 0
           for each pixel:
               base = layer.enter_pixel(weights, context[column], memory)   # what the colours of a pixel share
               for each colour:
@@ -53,19 +57,19 @@ class RasterLayer(keras.layers.Layer):
     #: The name of the argument of `call` for the map that the walker hands to `prepare_bias`.
     map_argument = "bias"
 
-    def __init__(self, colours=1, **kwargs):
+    def __init__(self, colours: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.colours = positive_integer("colours", colours)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         check_rank(self, input_shape)
         check_groups(f"the number of input features of {self.name!r}", input_shape[-1], self.colours)
         super().build(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "colours": self.colours}
 
-    def call(self, x, bias=None):
+    def call(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
         """All positions at once.
 
         Args:
@@ -78,19 +82,19 @@ class RasterLayer(keras.layers.Layer):
         """
         raise NotImplementedError
 
-    def prepare(self):
+    def prepare(self) -> Structure:
         """The weights in the form that the steps take: masked, cut and sorted by colour. Computed once."""
         raise NotImplementedError
 
-    def prepare_bias(self, bias):
+    def prepare_bias(self, bias: Tensor) -> Structure:
         """Sort the features of a conditioning map (..., features) by colour."""
         raise NotImplementedError
 
-    def initial_state(self, weights, batch, width):
+    def initial_state(self, weights: Structure, batch: int | Tensor, width: int) -> Structure:
         """The state above row 0."""
         return []
 
-    def enter_row(self, weights, state, bias=None):
+    def enter_row(self, weights: Structure, state: Structure, bias: Tensor | None = None) -> Structure:
         """All that the rows above and the conditioning map add to this row: structure of tensors (width, batch, ...).
 
         `bias` is the row of the conditioning map, or None. It has shape (1, batch, features) where all columns are
@@ -98,15 +102,15 @@ class RasterLayer(keras.layers.Layer):
         """
         return []
 
-    def initial_memory(self, weights, batch):
+    def initial_memory(self, weights: Structure, batch: int | Tensor) -> Structure:
         """The memory to the left of column 0."""
         return []
 
-    def enter_pixel(self, weights, context, memory):
+    def enter_pixel(self, weights: Structure, context: Structure, memory: Structure) -> Structure:
         """What the colours of one pixel share: all terms that do not depend on the pixel itself."""
         raise NotImplementedError
 
-    def step(self, weights, base, inputs, colour):
+    def step(self, weights: Structure, base: Structure, inputs: Sequence[Tensor], colour: int) -> tuple[Tensor, ...]:
         """One colour of one pixel.
 
         Args:
@@ -120,14 +124,16 @@ class RasterLayer(keras.layers.Layer):
         """
         raise NotImplementedError
 
-    def leave_pixel(self, weights, memory, inputs, outputs):
+    def leave_pixel(
+        self, weights: Structure, memory: Structure, inputs: Sequence[Tensor], outputs: Sequence[tuple[Tensor, ...]]
+    ) -> tuple[Structure, Structure]:
         """Finish a pixel: (memory for the pixel to the right, record for the rows below)."""
         return [], []
 
-    def row(self, weights, context, x):
+    def row(self, weights: Structure, context: Structure, x: Tensor) -> tuple[Tensor, Structure]:
         """A row whose inputs x (width, batch, c_in) are all known: (output (width, batch, c_out), record)."""
         raise NotImplementedError
 
-    def leave_row(self, weights, state, context, record):
+    def leave_row(self, weights: Structure, state: Structure, context: Structure, record: Structure) -> Structure:
         """Finish a row: the state for the row below."""
         return []

@@ -1,5 +1,8 @@
 """The Row LSTM."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -8,6 +11,7 @@ from pixel_zoo.layers.colours import by_colour, colour_slice, join
 from pixel_zoo.layers.lstm import InputToState, lstm_cell, lstm_cell_by_colour
 from pixel_zoo.layers.lstm_scan import Taps, lstm_scan
 from pixel_zoo.layers.raster_layer import RasterLayer
+from pixel_zoo.types import Shape, Structure, Tensor
 
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
@@ -40,7 +44,7 @@ class RowLSTM(RasterLayer):
     True
     """
 
-    def __init__(self, units, kernel_size=3, colours=1, **kwargs):
+    def __init__(self, units: int, kernel_size: int = 3, colours: int = 1, **kwargs: Any) -> None:
         super().__init__(colours=colours, **kwargs)
         self.units = positive_integer("units", units)
         check_groups("units", units, colours)
@@ -49,7 +53,7 @@ class RowLSTM(RasterLayer):
             units, kernel_size=(1, kernel_size), colours=colours, dtype=self.dtype_policy, name="input_to_state"
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         self.input_to_state.build(input_shape)
         self.recurrent_kernel = self.add_weight(
@@ -58,13 +62,13 @@ class RowLSTM(RasterLayer):
         self.initial_h = self.add_weight(shape=(self.units,), initializer="zeros", name="initial_h")
         self.initial_c = self.add_weight(shape=(self.units,), initializer="zeros", name="initial_c")
 
-    def compute_output_shape(self, x_shape, bias_shape=None):
+    def compute_output_shape(self, x_shape: Shape, bias_shape: Shape | None = None) -> Shape:
         return (*x_shape[:-1], self.units)
 
-    def call(self, x, bias=None):
+    def call(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
         side = self.kernel_size // 2
         # The scan's positions are the columns of a row, its steps the rows.
-        h = lstm_scan(
+        h = lstm_scan(  # type: ignore[call-arg, misc]
             _to_steps(x),
             *self._weights_of_scan(x.dtype),
             Taps(states=tuple(range(-side, side + 1)), inputs=tuple(range(-side, 1))),
@@ -106,51 +110,53 @@ class RowLSTM(RasterLayer):
 
     # Row by row: the state-to-state term once per row, then the input-to-state map and the cell for each pixel.
 
-    def prepare(self):
+    def prepare(self) -> Structure:
         unit_order, _ = self.input_to_state.unit_groups()
         gate_order, _ = by_colour(self.input_to_state.gate_colours())
         weights = self._recurrent_weights(unit_order, gate_order)
         return {**weights, "input_to_state": self.input_to_state.prepare()}
 
-    def prepare_bias(self, bias):
+    def prepare_bias(self, bias: Tensor) -> Structure:
         return self.input_to_state.prepare_bias(bias)[0]
 
-    def initial_state(self, weights, batch, width):
+    def initial_state(self, weights: Structure, batch: int | Tensor, width: int) -> Structure:
         shape = (width, batch, self.units)
         return ops.broadcast_to(weights["h"], shape), ops.broadcast_to(weights["c"], shape)
 
-    def enter_row(self, weights, state, bias=None):
+    def enter_row(self, weights: Structure, state: Structure, bias: Tensor | None = None) -> Structure:
         h, c = state
         gates = self._state_to_state(weights, h)
         gates = gates if bias is None else gates + bias
         return self.input_to_state.enter_row(weights["input_to_state"], [], gates), c
 
-    def initial_memory(self, weights, batch):
+    def initial_memory(self, weights: Structure, batch: int | Tensor) -> Structure:
         return self.input_to_state.initial_memory(weights["input_to_state"], batch)
 
-    def enter_pixel(self, weights, context, memory):
+    def enter_pixel(self, weights: Structure, context: Structure, memory: Structure) -> Structure:
         gates, c = context
         return self.input_to_state.enter_pixel(weights["input_to_state"], gates, memory), c
 
-    def step(self, weights, base, inputs, colour):
+    def step(self, weights: Structure, base: Structure, inputs: Sequence[Tensor], colour: int) -> tuple[Tensor, ...]:
         gates, c = base
         (gates,) = self.input_to_state.step(weights["input_to_state"], gates, inputs, colour)
         return lstm_cell(gates, colour_slice(c, self.input_to_state.unit_groups()[1], colour))
 
-    def leave_pixel(self, weights, memory, inputs, outputs):
+    def leave_pixel(
+        self, weights: Structure, memory: Structure, inputs: Sequence[Tensor], outputs: Sequence[tuple[Tensor, ...]]
+    ) -> tuple[Structure, Structure]:
         memory, _ = self.input_to_state.leave_pixel(weights["input_to_state"], memory, inputs, ())
         return memory, tuple(join(state) for state in zip(*outputs, strict=True))
 
-    def row(self, weights, context, x):
+    def row(self, weights: Structure, context: Structure, x: Tensor) -> tuple[Tensor, Structure]:
         gates, c = context
         gates, _ = self.input_to_state.row(weights["input_to_state"], gates, x)
         h, c = lstm_cell_by_colour(gates, c, self.input_to_state.unit_groups()[1])
         return h, (h, c)
 
-    def leave_row(self, weights, state, context, record):
+    def leave_row(self, weights: Structure, state: Structure, context: Structure, record: Structure) -> Structure:
         return record
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "units": self.units, "kernel_size": self.kernel_size}
 
 

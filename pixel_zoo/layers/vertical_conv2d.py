@@ -1,9 +1,12 @@
 """The convolution of Gated PixelCNN's vertical stack."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
 from pixel_zoo.layers.masked_conv2d import MaskedConv2D
+from pixel_zoo.types import Structure, Tensor
 
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
@@ -44,7 +47,15 @@ class VerticalConv2D(MaskedConv2D):
 
     of_rows_above = True
 
-    def __init__(self, filters, kernel_size, mask_type, use_bias=True, kernel_initializer="glorot_uniform", **kwargs):
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | tuple[int, int],
+        mask_type: str,
+        use_bias: bool = True,
+        kernel_initializer: str | keras.initializers.Initializer = "glorot_uniform",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             filters,
             kernel_size,
@@ -58,16 +69,16 @@ class VerticalConv2D(MaskedConv2D):
         if mask_type == "A" and not self.rows_above:
             raise ValueError(f"kernel_size must have at least 3 rows under mask 'A', got {kernel_size!r}")
 
-    def mask(self):
+    def mask(self) -> np.ndarray:
         mask = np.ones(self.kernel.shape, "float32")
         mask[-1] = 1.0 if self.sees_itself else 0.0
         return mask
 
-    def row(self, weights, context, x):
+    def row(self, weights: Structure, context: Structure, x: Tensor) -> tuple[Tensor, Structure]:
         if self.sees_itself:
             return super().row(weights, context, x)
         (y,) = context
         return y, [x]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {key: value for key, value in super().get_config().items() if key != "colours"}

@@ -28,7 +28,7 @@ def check_dropout(dropout):
 
 
 def dtype_name(dtype):
-    """The name of a dtype policy; None stands for the global one. Raises a ValueError for a map of several policies."""
+    """The name of a dtype policy; None means the global one. Raises a ValueError for a map of several policies."""
     policy = keras.dtype_policies.get(keras.config.dtype_policy() if dtype is None else dtype)
     if isinstance(policy, keras.dtype_policies.DTypePolicyMap):
         raise ValueError(

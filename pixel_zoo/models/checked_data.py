@@ -40,7 +40,7 @@ class DataCheck:
 
     @contextlib.contextmanager
     def errors(self):
-        """Raise the check's own error in place of what the engine makes of it in a pipeline."""
+        """Raise the check's own error instead of the one that the engine derives from it in a pipeline."""
         try:
             yield
         except Exception as error:
@@ -53,9 +53,9 @@ class DataCheck:
         raise mine from None
 
     def data(self, x, y=None):
-        """Check arrays, or return a pipeline that checks its batches; what is neither is returned as it is.
+        """Check arrays, or return a pipeline that checks its batches; anything else is returned unchanged.
 
-        A `PyDataset` with a true attribute `is_checked` is returned as it is, too.
+        A `PyDataset` with a true attribute `is_checked` is returned unchanged, too.
         """
         if getattr(x, "is_checked", False):
             return x
@@ -80,7 +80,7 @@ class DataCheck:
         return batch
 
     def arrays(self, x, y=None):
-        """Raise what is wrong with arrays.
+        """Raise an error that says what is wrong with arrays.
 
         Raises:
             TypeError, ValueError: naming the argument that is wrong or missing.

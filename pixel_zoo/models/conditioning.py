@@ -1,4 +1,4 @@
-"""What a model is given beside the image, and what its layers make of it."""
+"""The conditions of a model, and the biases that its layers compute from them."""
 
 import keras
 from keras import ops
@@ -9,7 +9,7 @@ from pixel_zoo.stages import scale_factors
 
 
 class Conditioning:
-    """Inputs "label", "vector" and "small" of a model of p(x | them), and the biases that its layers make of them.
+    """Inputs "label", "vector" and "small" of a model of p(x | them), and the biases that its layers compute from them.
 
     ```
     bias of a layer = row of its embedding that belongs to the label + V * vector + 1x1 convolution of the small image
@@ -49,7 +49,7 @@ class Conditioning:
 
     def _upsample(self, small, features, factors):
         x = scaled(small, self.config.levels, self.config.dtype, name="small_scale")
-        # Neighbours are seen at the small size, where they cost nothing: so the deconvolution needs no overlaps.
+        # Neighbours are read at the small size, where that is cheap, so the deconvolution needs no overlaps.
         options = {"padding": "same", "activation": "relu"}
         read, dtype = at_least_float32(self.config.dtype), self.config.dtype
         x = keras.layers.Conv2D(features, 3, name="small_features", dtype=read, **options)(x)
@@ -69,7 +69,7 @@ class Conditioning:
             features: int, width of the map that the bias is added to.
 
         Returns:
-            Symbolic map that broadcasts to (batch, height, width, features), or None if the model is given nothing.
+            Symbolic map that broadcasts to (batch, height, width, features), or None for an unconditional model.
         """
         terms, dtype = [], self.config.dtype
         if "label" in self.inputs:
@@ -83,7 +83,7 @@ class Conditioning:
         return sum(terms[1:], start=terms[0]) if terms else None
 
     def logits(self, x):
-        """The symbolic logits of features x, certain of what is copied; in float32 under a mixed policy."""
+        """The symbolic logits of features x, with all probability on copied values; in float32 under a mixed policy."""
         dtype = "float32" if self.config.dtype.startswith("mixed") else self.config.dtype
         options = {"colours": self.config.image_shape[-1], "dtype": dtype, "name": "logits"}
         if self.known is None:
@@ -96,13 +96,13 @@ def scaled(image, levels, dtype, name):
     return keras.layers.Rescaling(2 / (levels - 1), offset=-1.0, dtype=at_least_float32(dtype), name=name)(image)
 
 
-def at_least_float32(dtype):
+def at_least_float32(dtype: str | keras.DTypePolicy) -> str | keras.DTypePolicy:
     """The dtype policy of layers that read the image's values: half precision would merge neighbouring levels."""
     return dtype if keras.dtype_policies.get(dtype).compute_dtype == "float64" else "float32"
 
 
 def _at_full_size(small, factors):
-    """The small image's values where they stand in the large one, (batch, height, width, colours); elsewhere -1."""
+    """The small image's values at their positions in the large one, (batch, height, width, colours); elsewhere -1."""
     _, height, width, colours = small.shape
     rows, columns = factors
     x = ops.reshape(small, (-1, height, 1, width, 1, colours))

@@ -1,30 +1,38 @@
 """Models that are saved as the arguments of their constructor."""
 
+from typing import TYPE_CHECKING, Any, Self
 
-class Configured:
-    """Makes a model's configuration of its constructor's few arguments, `_config`, not of the graph that they made.
+# Type checkers should know the attributes of the model that comes after this class among the bases.
+if TYPE_CHECKING:
+    from keras import Model as _Model
+else:
+    _Model = object
 
-    Which layers are frozen, with those inside of them, is part of it, as in Keras. Stands before the model among the
-    bases.
+
+class Configured(_Model):
+    """Saves a model as the arguments of its constructor, `_config`, not as the graph that they built.
+
+    As in Keras, the configuration records which layers are frozen, nested layers included. Put this class before the
+    model among the bases.
     """
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         frozen = [path for path, layer in _sublayers(self) if not layer.trainable]
         return {"name": self.name, "trainable": self.trainable, **self._config} | ({"frozen": frozen} if frozen else {})
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
         arguments = {name: value for name, value in config.items() if name != "frozen"}
         model = cls(**arguments)
         if "frozen" in config:
-            # A layer passes what it is set to on to those inside of it, which come after it here.
+            # Setting a layer also sets its nested layers, which come after it here.
             for path, layer in _sublayers(model):
                 layer.trainable = path not in config["frozen"]
         return model
 
 
 def _sublayers(layer, prefix=""):
-    """(path, layer) of all layers inside a layer or model, each before those inside of it."""
+    """(path, layer) of all layers inside a layer or model, each before its nested layers."""
     for child in layer._flatten_layers(include_self=False, recursive=False):
         path = f"{prefix}{child.name}"
         yield path, child

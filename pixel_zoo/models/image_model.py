@@ -14,6 +14,7 @@ from pixel_zoo.likelihoods import bits_per_dim, log_likelihood, log_probabilitie
 from pixel_zoo.models.likelihood_training import LikelihoodTraining
 from pixel_zoo.sampling import Drawing, DrawingOptions
 from pixel_zoo.stages import draw_stages, scales, subsample
+from pixel_zoo.types import Tensor
 
 
 class ImageModel(LikelihoodTraining):
@@ -45,7 +46,7 @@ class ImageModel(LikelihoodTraining):
             images: integers 0..levels-1 (batch, height, width, colours).
             labels: integer, or one per image, for a model with `num_classes`.
             vectors: array (conditioning_dim,), or one per image, for a model with `conditioning_dim`.
-            conditioning: the model's inputs beside these, in their order, one array each with an entry per image.
+            conditioning: the model's remaining inputs, in their order, one array each with an entry per image.
             batch_size: int, how many at a time.
 
         Returns:
@@ -96,7 +97,7 @@ class ImageModel(LikelihoodTraining):
         expected = self._score(_log_probabilities, images, labels, vectors, conditioning, batch_size)
         return ops.convert_to_numpy(self.merge(list(expected)))
 
-    def merge(self, expected):
+    def merge(self, expected: Sequence[Tensor]) -> Tensor:
         """The log-probabilities of the model's images, from a list of those of each stage's."""
         (only,) = expected
         return only
@@ -111,8 +112,8 @@ class ImageModel(LikelihoodTraining):
 
     def _score_checked(self, function, images, conditions, batch_size):
         return (
-            stage.in_batches(function, of_stage, given, batch_size)
-            for stage, of_stage, given in scales(self, images, conditions)
+            stage.in_batches(function, of_stage, own_conditions, batch_size)
+            for stage, of_stage, own_conditions in scales(self, images, conditions)
         )
 
     # Sampling
@@ -133,7 +134,7 @@ class ImageModel(LikelihoodTraining):
         Args:
             num_images: int, how many.
             seed: int, for images of seeds seed, seed + 1, ...; or one integer per image.
-            labels, vectors, conditioning: as of `log_likelihood`: what the images are given with.
+            labels, vectors, conditioning: as of `log_likelihood`: the conditions of the images.
             return_log_likelihood: bool, whether to return the log-likelihood too.
             sampler: `pixel_zoo.sampling.Sampler`, how values are drawn.
             temperature, top_k, top_p: shorthand for a `Sampler` of these.

@@ -1,16 +1,24 @@
 """Training defaults of all models."""
 
 import inspect
+from typing import TYPE_CHECKING, Any
 
 import keras
 
 from pixel_zoo import backend
 from pixel_zoo.inputs import image_input, other_inputs
 from pixel_zoo.models.checked_data import DataCheck, is_endless
+from pixel_zoo.types import Structure, Tensor
+
+# Type checkers should know the methods of the model that comes after this class among the bases.
+if TYPE_CHECKING:
+    from keras import Model as _Model
+else:
+    _Model = object
 
 
-class LikelihoodTraining:
-    """Makes `model.compile(); model.fit(images)` maximise the likelihood; stands before `keras.Model` among the bases.
+class LikelihoodTraining(_Model):
+    """Makes `model.compile(); model.fit(images)` maximise the likelihood; a base before `keras.Model`.
 
     The images are their own targets: `_target(x)` finds them among the inputs of a step.
 
@@ -19,8 +27,14 @@ class LikelihoodTraining:
     step. tf.data pipelines, `PyDataset`s and generators are checked batch by batch, on the host.
     """
 
-    def compile(self, optimizer="adam", loss="nats", metrics="default", **kwargs):
-        """As in Keras, with defaults that train: loss -log p(x) in nats per image, metrics nats and bits/dim."""
+    def compile(
+        self,
+        optimizer: str | keras.optimizers.Optimizer = "adam",
+        loss: Any = "nats",
+        metrics: Any = "default",
+        **kwargs: Any,
+    ) -> None:
+        """As in Keras, with defaults for training: loss -log p(x) in nats per image, metrics nats and bits/dim."""
         loss = self.default_loss() if loss == "nats" else loss
         metrics = self.default_metrics() if metrics == "default" else metrics
         for metric in keras.tree.flatten(metrics):
@@ -28,60 +42,69 @@ class LikelihoodTraining:
                 metric._direction = "down"  # where callbacks of mode "auto" look for it
         super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
 
-    def compile_from_config(self, config):
-        """What `load_model` calls: Keras leaves models with a `compile` of their own to do this themselves."""
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Called by `load_model`: Keras leaves this to models that override `compile`."""
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Structure = None,
+        y: Tensor | None = None,
+        y_pred: Tensor | None = None,
+        sample_weight: Tensor | None = None,
+        training: bool = True,
+    ) -> Tensor:
         y = self._target(x) if y is None else y
         return super().compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+    def compute_metrics(
+        self, x: Structure, y: Tensor | None, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> dict[str, Any]:
         y = self._target(x) if y is None else y
         return super().compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
-    def fit(self, *args, **kwargs):
+    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """As in Keras, with checked data."""
         return self._with_checked_data(super().fit, args, kwargs)
 
-    def evaluate(self, *args, **kwargs):
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """As in Keras, with checked data."""
         if kwargs.get("_use_cached_eval_dataset"):  # called by `fit`, which has checked the data
             return super().evaluate(*args, **kwargs)
         return self._with_checked_data(super().evaluate, args, kwargs)
 
-    def predict(self, *args, **kwargs):
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
         """As in Keras, with checked data."""
         return self._with_checked_data(super().predict, args, kwargs)
 
-    def train_on_batch(self, *args, **kwargs):
+    def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         """As in Keras, with checked data."""
         return self._with_checked_data(super().train_on_batch, args, kwargs)
 
-    def test_on_batch(self, *args, **kwargs):
+    def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         """As in Keras, with checked data."""
         return self._with_checked_data(super().test_on_batch, args, kwargs)
 
-    def predict_on_batch(self, *args, **kwargs):
+    def predict_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         """As in Keras, with checked data."""
         return self._with_checked_data(super().predict_on_batch, args, kwargs)
 
     def _with_checked_data(self, method, args, kwargs):
-        """Call a method of `keras.Model`, with what it is given as `x`, `y` and `validation_data` checked."""
+        """Call a method of `keras.Model` with checked arguments `x`, `y` and `validation_data`."""
         backend.ignore_retracing_of_fit()
         signature = inspect.signature(method)
         bound = signature.bind(*args, **kwargs)
-        given, check = bound.arguments, self._data_check()
-        if "shuffle" in signature.parameters and is_endless(given.get("x")):
-            given.setdefault("shuffle", False)  # Keras's default, True, warns
+        arguments, check = bound.arguments, self._data_check()
+        if "shuffle" in signature.parameters and is_endless(arguments.get("x")):
+            arguments.setdefault("shuffle", False)  # Keras's default, True, warns
         with check.errors(), backend.keep_values(self._state()):
-            if given.get("x") is not None:
-                given["x"] = check.data(given["x"], given.get("y"))
-            if given.get("validation_data") is not None:
-                x, y, _ = keras.utils.unpack_x_y_sample_weight(given["validation_data"])
+            if arguments.get("x") is not None:
+                arguments["x"] = check.data(arguments["x"], arguments.get("y"))
+            if arguments.get("validation_data") is not None:
+                x, y, _ = keras.utils.unpack_x_y_sample_weight(arguments["validation_data"])
                 checked = check.data(x, y)
-                given["validation_data"] = given["validation_data"] if checked is x else checked
+                arguments["validation_data"] = arguments["validation_data"] if checked is x else checked
             return method(*bound.args, **bound.kwargs)
 
     def _state(self):

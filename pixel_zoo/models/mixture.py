@@ -1,5 +1,7 @@
 """Mixture of models."""
 
+from typing import Any, Self
+
 import keras
 
 from pixel_zoo.inputs import join_inputs, other_inputs
@@ -32,7 +34,7 @@ class Mixture(PixelModel):
 
     Raises:
         TypeError, ValueError: a member is not a model in raster order, or the members do not agree in image shape,
-            levels, number of classes, or in what they are given beside the image.
+            levels, number of classes, or in their inputs other than the image.
 
     Example:
     >>> import numpy as np
@@ -46,8 +48,8 @@ class Mixture(PixelModel):
     """
 
     def __init__(
-        self, members: list[PixelModel], weights: list[float] | None = None, name: str | None = None, **kwargs
-    ):
+        self, members: list[PixelModel], weights: list[float] | None = None, name: str | None = None, **kwargs: Any
+    ) -> None:
         _check(members, weights)
         first = members[0]
         image = keras.Input(first.image_shape, dtype="int32", name="image")
@@ -55,12 +57,12 @@ class Mixture(PixelModel):
             keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
             for tensor in other_inputs(first)
         ]
-        given = {tensor.name: tensor for tensor in others}
+        conditions = {tensor.name: tensor for tensor in others}
         copies = [_copy(member, f"member{index}") for index, member in enumerate(members)]
-        logits = [copy(join_inputs(copy, image, [given[t.name] for t in other_inputs(copy)])) for copy in copies]
+        logits = [copy(join_inputs(copy, image, [conditions[t.name] for t in other_inputs(copy)])) for copy in copies]
         dtype = keras.backend.result_type("float32", *(tensor.dtype for tensor in logits))
         outputs = MixtureLogits(first.levels, weights, dtype=dtype, name="mixture_logits")(logits)
-        super().__init__({"image": image, **given} if given else image, outputs, name=name, **kwargs)
+        super().__init__({"image": image, **conditions} if conditions else image, outputs, name=name, **kwargs)
 
     @property
     def members(self) -> list[PixelModel]:
@@ -75,7 +77,7 @@ class Mixture(PixelModel):
     def conditioning_dim(self) -> int | None:
         return self.members[0].conditioning_dim
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "trainable": self.trainable,
@@ -84,7 +86,7 @@ class Mixture(PixelModel):
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
         members = [keras.saving.deserialize_keras_object(member, custom_objects) for member in config["members"]]
         return cls(**config | {"members": members})
 
@@ -96,7 +98,7 @@ def _described(member):
 
 
 def _copy(member, name):
-    """A model with the same weights and frozen layers, named after its place in the mixture, as its weights are."""
+    """A model with the same weights and frozen layers, named, like its weights, after its position in the mixture."""
     described = _described(member)
     described["config"] = described["config"] | {"name": name}
     with keras.name_scope(name):
@@ -138,14 +140,14 @@ def _check_agreement(first, member, index):
             raise ValueError(
                 f"members must have the same {name}, got {ours} of members[0], {theirs} of members[{index}]"
             )
-    ours, theirs = _given(first), _given(member)
+    ours, theirs = _conditions(first), _conditions(member)
     if ours != theirs:
         raise ValueError(
-            f"members must have the same inputs beside the image, by name, shape and dtype, got {ours} of members[0], "
-            f"{theirs} of members[{index}]"
+            f"members must have the same inputs other than the image, by name, shape and dtype, got {ours} of "
+            f"members[0], {theirs} of members[{index}]"
         )
 
 
-def _given(model):
-    """Name -> (shape, dtype) of a model's inputs beside the image."""
+def _conditions(model):
+    """Name -> (shape, dtype) of a model's inputs other than the image."""
     return {tensor.name: (tuple(tensor.shape[1:]), tensor.dtype) for tensor in other_inputs(model)}

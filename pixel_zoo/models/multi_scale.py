@@ -1,7 +1,7 @@
 """Multi-Scale PixelRNN."""
 
-from collections.abc import Sequence
-from typing import Unpack
+from collections.abc import Callable, Sequence
+from typing import Any, Unpack
 
 import keras
 import numpy as np
@@ -20,6 +20,7 @@ from pixel_zoo.models.pixel_cnn import PixelCNN
 from pixel_zoo.models.pixel_rnn import PixelRNN
 from pixel_zoo.sampling import Drawing, DrawingOptions
 from pixel_zoo.stages import scale_factors, scales
+from pixel_zoo.types import Structure, Tensor
 
 BASES = {"GatedPixelCNN": GatedPixelCNN, "PixelCNN": PixelCNN, "PixelRNN": PixelRNN}
 
@@ -35,9 +36,9 @@ class MultiScalePixelRNN(Configured, ImageModel, keras.Model):
     The first stage is an unconditional model of the smallest image; each further stage a model of a larger image given
     the one before, which a deconvolution upsamples and a 1x1 convolution in every block adds to the input-to-state map.
 
-    The small image's pixels are pixels of the large one. With `copy_known` they are copied into it, not predicted: what
-    is left out of p(x | small) is known, so the sum above is log p(x) exactly. The paper predicts them a second time;
-    then the sum is a lower bound of log p(x). `likelihood_kind` says which.
+    The small image's pixels are pixels of the large one. With `copy_known` they are copied into it, not predicted, so
+    the sum above is exactly log p(x). The paper predicts them a second time; then the sum is a lower bound of log p(x).
+    `likelihood_kind` says which.
 
     Args:
         image_shape: (height, width, colours).
@@ -80,8 +81,8 @@ class MultiScalePixelRNN(Configured, ImageModel, keras.Model):
         conditioning_dim: int | None = None,
         dtype: str | None = None,
         name: str | None = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         config = constructor_arguments(locals())
         super().__init__(name=name, dtype=config["dtype"], **kwargs)
         self._config, self.image_shape, self.levels = config, config["image_shape"], config["levels"]
@@ -102,10 +103,10 @@ class MultiScalePixelRNN(Configured, ImageModel, keras.Model):
 
     # Training
 
-    def default_loss(self):
+    def default_loss(self) -> Callable[[Tensor, Tensor], Tensor]:
         return negative_log_likelihood
 
-    def default_metrics(self):
+    def default_metrics(self) -> list[keras.metrics.Metric]:
         return [
             keras.metrics.MeanMetricWrapper(negative_log_likelihood, name="nats"),
             keras.metrics.MeanMetricWrapper(negative_bits_per_dim, name="bits_per_dim"),
@@ -114,23 +115,25 @@ class MultiScalePixelRNN(Configured, ImageModel, keras.Model):
     def _target(self, x):
         return _named(x)["image"]
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Structure, training: bool = False) -> Tensor:
         """log p(x) of each image: the sum over stages, float32 tensor (batch,)."""
         conditions = _named(inputs)
         total = 0.0
-        for stage, images, given in scales(self, conditions["image"], conditions):
-            total = total + log_likelihood(images, logits_of(stage, images, given, training))
+        for stage, images, own_conditions in scales(self, conditions["image"], conditions):
+            total = total + log_likelihood(images, logits_of(stage, images, own_conditions, training))
         return total
 
-    def stage_inputs(self, stage, images, labels=None, vectors=None):
-        """What `stages[stage]` is fed to be trained alone: `model.stages[1].fit(model.stage_inputs(1, images))`.
+    def stage_inputs(
+        self, stage: int, images: ArrayLike, labels: ArrayLike | None = None, vectors: ArrayLike | None = None
+    ) -> Structure:
+        """The inputs for training `stages[stage]` alone: `model.stages[1].fit(model.stage_inputs(1, images))`.
 
         Args:
             stage: int, index of the stage.
             images, labels, vectors: as of `log_likelihood`.
 
         Returns:
-            The stage's images, or a dictionary of them and of what they are given with.
+            The stage's images, or a dictionary of them and their conditions.
 
         Example:
         >>> model = MultiScalePixelRNN((4, 4, 1), small_shapes=((2, 2),), options={"units": 2, "num_blocks": 1})
@@ -140,12 +143,12 @@ class MultiScalePixelRNN(Configured, ImageModel, keras.Model):
         """
         images = check_images(images, self.image_shape, self.levels)
         conditions = check_conditions(self, len(images), labels, vectors)
-        model, own, given = list(scales(self, images, conditions))[stage]
-        return join_inputs(model, own, condition_values(model, given))
+        model, own, own_conditions = list(scales(self, images, conditions))[stage]
+        return join_inputs(model, own, condition_values(model, own_conditions))
 
     # Likelihood
 
-    def merge(self, expected):
+    def merge(self, expected: Sequence[Tensor]) -> Tensor:
         """Put together what the stages expect: a pixel that is copied was expected by the stage that predicted it.
 
         Args:
@@ -239,7 +242,7 @@ def negative_bits_per_dim(images, log_likelihoods):
 
 
 def _with_copied(large, small):
-    """Values (batch, height, width, ...) of a large image, those of a small one in its place."""
+    """Values (batch, height, width, ...) of a large image, with those of a small one at their positions."""
     rows, columns = scale_factors(tuple(large.shape[1:]), tuple(small.shape[1:3]))
     repeated = ops.repeat(ops.repeat(small, rows, axis=1), columns, axis=2)
     copied = np.zeros((*large.shape[1:3], 1, 1), bool)

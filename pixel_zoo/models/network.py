@@ -1,4 +1,4 @@
-"""The frame that all architectures of the paper share (van den Oord et al. 2016, table 1)."""
+"""The structure that all architectures of the paper share (van den Oord et al. 2016, table 1)."""
 
 import types
 
@@ -35,7 +35,7 @@ class Network:
     block: x -> body -> 1x1 convolution -> + x (residual)
     ```
 
-    With `skip`, a 1x1 convolution of every block's body is also added to what enters the head.
+    With `skip`, a 1x1 convolution of every block's body is also added to the input of the head.
 
     Args:
         config: dictionary from `constructor_arguments`. Of an architecture that has no option `residual` or `skip`,
@@ -46,7 +46,7 @@ class Network:
     Attributes:
         config: namespace of the constructor's arguments.
         colours: int, number of colour channels of the image.
-        conditioning: `Conditioning`, what the model is given beside the image.
+        conditioning: `Conditioning`, the conditions of the model.
     """
 
     def __init__(self, config, width, upsampled):
@@ -82,7 +82,7 @@ class Network:
 
         Args:
             body: maps (network, symbolic map, name of the block) to the block's h features.
-            first: maps the scaled image to what enters the first block, instead of the 7x7 convolution.
+            first: maps the scaled image to the input of the first block, instead of the 7x7 convolution.
 
         Returns:
             (inputs, outputs): the symbolic image, or a dictionary of it and its conditions; the symbolic logits.

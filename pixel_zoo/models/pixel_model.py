@@ -1,6 +1,8 @@
 """Models of one functional graph."""
 
 import collections
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,6 +14,7 @@ from pixel_zoo.likelihoods import BitsPerDim, Nats, NegativeLogLikelihood, likel
 from pixel_zoo.models.configured import Configured
 from pixel_zoo.models.image_model import ImageModel
 from pixel_zoo.sampling.raster_graph import RasterGraph
+from pixel_zoo.types import Structure, Tensor
 
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
@@ -25,7 +28,7 @@ class PixelModel(ImageModel, keras.Model):
 
     Args:
         inputs: symbolic integer images (height, width, colours); or a list or dictionary of them, then named "image",
-            and of what they are given with: p(x | the other inputs).
+            and of their conditions: p(x | the other inputs).
         outputs: symbolic logits (height, width, colours, levels), or (height, width, colours) for binary images.
 
     Raises:
@@ -41,17 +44,17 @@ class PixelModel(ImageModel, keras.Model):
     (2, 8, 8, 1)
     """
 
-    def __init__(self, inputs, outputs, name=None, **kwargs):
+    def __init__(self, inputs: Structure, outputs: Tensor, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
         RasterGraph(self)  # refuses layers that are not causal or cannot be sampled
 
     @property
-    def image_shape(self):
+    def image_shape(self) -> tuple[int, int, int]:
         """(height, width, colours)."""
         return image_shape_of(self)
 
     @property
-    def levels(self):
+    def levels(self) -> int:
         """How many values a colour of a pixel takes."""
         return likelihood_of_logits(self.outputs[0].shape).levels
 
@@ -59,26 +62,26 @@ class PixelModel(ImageModel, keras.Model):
     likelihood_kind = "exact"
 
     @property
-    def num_classes(self):
+    def num_classes(self) -> int | None:
         """How many labels an image may be given with, or None for a model that takes no label."""
         return None
 
     @property
-    def conditioning_dim(self):
+    def conditioning_dim(self) -> int | None:
         """The length of the vector that an image is given with, or None for a model that takes no vector."""
         return None
 
     @property
-    def stages(self):
+    def stages(self) -> Sequence["PixelModel"]:
         """The functional models that draw an image, one after the other: a list of the model itself."""
-        return collections.UserList([self])  # in a plain list, `load_model` would search for weights without end
+        return collections.UserList([self])  # in a plain list, `load_model` would search for weights for ever
 
     # Training
 
-    def default_loss(self):
+    def default_loss(self) -> keras.losses.Loss:
         return NegativeLogLikelihood()
 
-    def default_metrics(self):
+    def default_metrics(self) -> list[keras.metrics.Metric]:
         return [Nats(), BitsPerDim()]
 
     def _target(self, x):
@@ -87,7 +90,13 @@ class PixelModel(ImageModel, keras.Model):
 
     # Likelihood
 
-    def in_batches(self, function, images, conditions, batch_size):
+    def in_batches(
+        self,
+        function: Callable[[Tensor, Tensor], Tensor],
+        images: np.ndarray,
+        conditions: dict[str, np.ndarray],
+        batch_size: int,
+    ) -> np.ndarray:
         """A function of images and their logits, compiled, for all images.
 
         Args:
@@ -117,7 +126,7 @@ class PixelModel(ImageModel, keras.Model):
 
 
 def _of_batch(function, *values):
-    """A compiled function of arrays; it sees a power of two of images, so that there are few sizes to compile for."""
+    """A compiled function of arrays; it gets a power of two of images, so that few sizes are compiled."""
     count = len(values[0])
     size = 1 << (count - 1).bit_length()
     padded = [np.resize(value, (size, *value.shape[1:])) for value in values]
@@ -125,16 +134,18 @@ def _of_batch(function, *values):
 
 
 class ConfiguredModel(Configured, PixelModel):
-    """A `PixelModel` that is rebuilt from its own few arguments, `config`, not from the graph they made."""
+    """A `PixelModel` that is saved as the arguments of its constructor, `config`, not as a graph."""
 
-    def __init__(self, inputs, outputs, config, name=None, **kwargs):
+    def __init__(
+        self, inputs: Structure, outputs: Tensor, config: dict[str, Any], name: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(inputs, outputs, name=name, **kwargs)
         self._config = config
 
     @property
-    def num_classes(self):
+    def num_classes(self) -> int | None:
         return self._config.get("num_classes")
 
     @property
-    def conditioning_dim(self):
+    def conditioning_dim(self) -> int | None:
         return self._config.get("conditioning_dim")

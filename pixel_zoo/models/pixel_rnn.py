@@ -1,5 +1,7 @@
 """PixelRNN: Row LSTM and Diagonal BiLSTM."""
 
+from typing import Any
+
 import keras
 
 from pixel_zoo.checks import positive_integer
@@ -42,12 +44,12 @@ class PixelRNN(ConfiguredModel):
         small_shape: (height, width) of a small image that an image is given with, or None: p(x | small). It holds every
             k-th row and column, from the first one on; see `MultiScalePixelRNN`.
         copy_known: bool, whether the small image's pixels are copied, not predicted.
-        position_embedding: bool, whether the first layer gets a learned bias for each place (`PositionEmbedding`),
-            which the paper's has not.
+        position_embedding: bool, whether the first layer gets a learned bias for each position (`PositionEmbedding`),
+            which the paper's model lacks.
         dtype: str, Keras dtype policy of the layers, or None for the global one; logits stay in float32.
         name: str or None.
 
-    Input: integers 0..levels-1 (batch, height, width, colours); if it is given with more, a dictionary of `image` and
+    Input: integers 0..levels-1 (batch, height, width, colours); of a conditional model, a dictionary of `image` and
     `label` int (batch,), `vector` float32 (batch, conditioning_dim), `small` integers (batch, *small_shape, colours).
     Output: float32 logits (batch, height, width, colours, levels), or (batch, height, width, colours) for 2 levels.
 
@@ -79,8 +81,8 @@ class PixelRNN(ConfiguredModel):
         position_embedding: bool = False,
         dtype: str | None = None,
         name: str | None = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         config = constructor_arguments(locals())
         positive_integer("units", units)
         if recurrence not in RECURRENCES:

@@ -1,4 +1,4 @@
-"""Pictures: images laid out, curves, and what shows how a model works."""
+"""Pictures: image grids, loss curves, and pictures that show how a model works."""
 
 from pixel_zoo.pictures.inspection import inspect
 from pixel_zoo.pictures.layout import (

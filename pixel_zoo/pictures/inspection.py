@@ -1,5 +1,9 @@
 """Pictures that show what a model does: its surprise, a prediction, what that depends on, and how it draws."""
 
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from pixel_zoo.arguments import check_images
@@ -15,10 +19,20 @@ from pixel_zoo.pictures.measurements import (
     surprise_of,
 )
 
+if TYPE_CHECKING:  # pictures are drawn without Keras, too
+    from pixel_zoo.models.image_model import ImageModel
+
 DRAWN = 16
 
 
-def inspect(model, images, output, pixel=None, seed=0, labels=None):
+def inspect(
+    model: "ImageModel",
+    images: np.ndarray,
+    output: str | os.PathLike,
+    pixel: Sequence[int] | None = None,
+    seed: int = 0,
+    labels: np.ndarray | int | None = None,
+) -> None:
     """Draw what a model does with some images.
 
     | file | what it shows |
@@ -55,14 +69,15 @@ def inspect(model, images, output, pixel=None, seed=0, labels=None):
     chosen = None if pixel is None else (0, check_pixel(pixel, model.image_shape))
     log_probabilities = model.log_probabilities(images, labels)
     index, pixel = chosen or pixel_with_peaks(log_probabilities)
-    image, label = images[index], labels if np.ndim(labels) == 0 else labels[index]
-    output = new_directory(output)
-    save_surprise(images, surprise_of(images, log_probabilities), model.levels, output / "surprise.png")
-    save_distribution(model, image, pixel, output / "distribution.png", label)
-    save_receptive_field(model, image, pixel, output / "receptive_field.png", label)
+    image = images[index]
+    label = labels if labels is None or np.ndim(labels) == 0 else np.asarray(labels)[index]
+    directory = new_directory(output)
+    save_surprise(images, surprise_of(images, log_probabilities), model.levels, directory / "surprise.png")
+    save_distribution(model, image, pixel, directory / "distribution.png", label)
+    save_receptive_field(model, image, pixel, directory / "receptive_field.png", label)
     classes = None if model.num_classes is None else np.arange(DRAWN) % model.num_classes
     drawn = model.generate(DRAWN, seed=seed, labels=classes)
-    save_animation(rows_appearing(drawn, columns=4, levels=model.levels), output / "generation.gif")
+    save_animation(rows_appearing(drawn, columns=4, levels=model.levels), directory / "generation.gif")
 
 
 def save_surprise(images, nats, levels, path):

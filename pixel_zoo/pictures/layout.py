@@ -1,8 +1,11 @@
 """Images laid out as one picture: grids, completions, images row by row."""
 
 import importlib.util
+import os
+from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from pixel_zoo.files import replacing
 
@@ -12,7 +15,7 @@ BACKGROUND = (64, 64, 64)
 UNKNOWN = (70, 110, 180)  # a tint that no grey image contains
 
 
-def can_draw():
+def can_draw() -> bool:
     """Whether Pillow and matplotlib are installed, which pictures need but training does not.
 
     Example:
@@ -23,7 +26,7 @@ def can_draw():
     return all(importlib.util.find_spec(package) is not None for package in ("PIL", "matplotlib"))
 
 
-def grid(images, columns, levels):
+def grid(images: ArrayLike, columns: int, levels: int) -> np.ndarray:
     """Lay images out row by row.
 
     Args:
@@ -46,7 +49,7 @@ def grid(images, columns, levels):
     return _lay_out(to_colours(images, levels), columns)
 
 
-def completions(originals, known, completed, levels):
+def completions(originals: ArrayLike, known: np.ndarray, completed: np.ndarray, levels: int) -> np.ndarray:
     """Lay completions out, one row for each image: the original, its known part, and its completions.
 
     Args:
@@ -67,14 +70,14 @@ def completions(originals, known, completed, levels):
     """
     shown = to_colours(originals, levels)
     repeats = shown.shape[2] // known.shape[1]  # channels are side by side
-    occluded = np.where(np.tile(known, (1, repeats))[..., None], shown, np.uint8(UNKNOWN))
+    occluded = np.where(np.tile(known, (1, repeats))[..., None], shown, np.array(UNKNOWN, "uint8"))
     filled = [to_colours(column, levels) for column in np.moveaxis(completed, 1, 0)]
     rows = np.stack([shown, occluded, *filled], axis=1)
     return _lay_out(rows.reshape(-1, *shown.shape[1:]), columns=rows.shape[1])
 
 
-def rows_appearing(images, columns, levels, known=False):
-    """Pictures of images while they are drawn, from nothing to the last row; what is not drawn yet is tinted.
+def rows_appearing(images: ArrayLike, columns: int, levels: int, known: np.ndarray | bool = False) -> np.ndarray:
+    """Pictures of images while they are drawn, row by row from the empty image on; pixels not drawn yet are tinted.
 
     Args:
         images, columns, levels: as of `grid`.
@@ -92,12 +95,12 @@ def rows_appearing(images, columns, levels, known=False):
     _, height, width, _ = colours.shape
     row, known = np.arange(height)[:, None, None], np.atleast_2d(known)
     there = np.tile(known, (1, width // known.shape[1]))[..., None]  # channels are side by side
-    return np.stack(
-        [_lay_out(np.where(there | (row < rows), colours, np.uint8(UNKNOWN)), columns) for rows in range(height + 1)]
-    )
+    unknown = np.array(UNKNOWN, "uint8")
+    pictures = (np.where(there | (row < rows), colours, unknown) for rows in range(height + 1))
+    return np.stack([_lay_out(picture, columns) for picture in pictures])
 
 
-def save_animation(pictures, path, seconds=4.0):
+def save_animation(pictures: Iterable[np.ndarray], path: str | os.PathLike, seconds: float = 4.0) -> None:
     """Write pictures (n, rows, columns, 3) as a looping GIF of `seconds`, which stays on the last one for a while."""
     from PIL import Image
 
@@ -107,7 +110,7 @@ def save_animation(pictures, path, seconds=4.0):
         frames[0].save(temporary, save_all=True, append_images=frames[1:], duration=milliseconds, loop=0)
 
 
-def save(picture, path, *, new=False):
+def save(picture: np.ndarray, path: str | os.PathLike, *, new: bool = False) -> None:
     """Write a uint8 array of shape (rows, columns, 3) to `path`; `new`: raise FileExistsError if the file exists."""
     from PIL import Image
 
@@ -115,7 +118,7 @@ def save(picture, path, *, new=False):
         Image.fromarray(picture).save(temporary)
 
 
-def to_colours(images, levels):
+def to_colours(images: ArrayLike, levels: int) -> np.ndarray:
     """Integers 0..levels-1 (n, height, width, channels) as uint8 colours (n, height, width or a multiple of it, 3)."""
     images = np.asarray(images)
     if images.ndim != 4:

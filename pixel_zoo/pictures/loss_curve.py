@@ -2,13 +2,14 @@
 
 import csv
 import math
+import os
 
 from pixel_zoo.files import replacing
 
 CURVES = (("nats", "training"), ("val_nats", "validation"))  # columns of log.csv, and their labels
 
 
-def save_loss_curve(log, path):
+def save_loss_curve(log: str | os.PathLike, path: str | os.PathLike) -> None:
     """Draw the nats of both splits against the epoch, and mark the epoch with the fewest validation nats.
 
     The axis is scaled to the last nine tenths of the epochs: the steep beginning may lie above it.

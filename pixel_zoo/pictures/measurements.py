@@ -1,14 +1,21 @@
 """What a model expects: how unexpected each value is, the distribution of one, and what that depends on."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from pixel_zoo.arguments import check_images
+
+if TYPE_CHECKING:  # pictures are drawn without Keras, too
+    from pixel_zoo.models.image_model import ImageModel
 
 ROUNDING = 1e-6  # influence below this may be float32 rounding
 _LEAST = -1e3  # nats, for a log-probability of minus infinity: its share of an entropy is 0
 
 
-def check_pixel(pixel, image_shape):
+def check_pixel(pixel: Sequence[int], image_shape: Sequence[int]) -> tuple[int, ...]:
     """Return (row, column, colour) as integers, or raise a ValueError unless they lie inside an image.
 
     Args:
@@ -28,7 +35,7 @@ def check_pixel(pixel, image_shape):
     return tuple(int(index) for index in whole)
 
 
-def surprise(model, images, labels=None):
+def surprise(model: "ImageModel", images: ArrayLike, labels: ArrayLike | None = None) -> np.ndarray:
     """How unexpected each value is: -log p of it, given all values before it.
 
     Args:
@@ -49,7 +56,7 @@ def surprise(model, images, labels=None):
     return surprise_of(images, model.log_probabilities(images, labels))
 
 
-def surprise_of(images, log_probabilities):
+def surprise_of(images: ArrayLike, log_probabilities: np.ndarray) -> np.ndarray:
     """`surprise`, from log-probabilities that have been computed already.
 
     Args:
@@ -64,7 +71,9 @@ def surprise_of(images, log_probabilities):
     return -np.take_along_axis(log_probabilities, np.asarray(images)[..., None].astype(int), axis=-1)[..., 0]
 
 
-def distribution(model, images, pixel, labels=None):
+def distribution(
+    model: "ImageModel", images: ArrayLike, pixel: Sequence[int], labels: ArrayLike | None = None
+) -> np.ndarray:
     """What the model expects at a pixel: the probability of each value of one colour.
 
     Args:
@@ -82,8 +91,8 @@ def distribution(model, images, pixel, labels=None):
     >>> distribution(model, np.zeros((2, 4, 4, 1), int), (1, 2, 0)).shape
     (2, 4)
     """
-    pixel = check_pixel(pixel, model.image_shape)
-    return np.exp(model.log_probabilities(images, labels)[:, *pixel])
+    row, column, colour = check_pixel(pixel, model.image_shape)
+    return np.exp(model.log_probabilities(images, labels)[:, row, column, colour])
 
 
 def pixel_with_peaks(log_probabilities):
@@ -147,7 +156,9 @@ def known_before(model, pixel):
     return known | (last & before)
 
 
-def receptive_field(model, image, pixel, label=None, batch_size=64):
+def receptive_field(
+    model: "ImageModel", image: np.ndarray, pixel: Sequence[int], label: int | None = None, batch_size: int = 64
+) -> np.ndarray:
     """How much the prediction of a pixel depends on each pixel: measured, not derived from the architecture.
 
     All colours of each pixel in turn are changed by half of the levels. The influence of the pixel is how far that

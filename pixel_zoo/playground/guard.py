@@ -1,4 +1,4 @@
-"""Requests that the playground's server refuses before Gradio sees them, and sessions that nobody listens to."""
+"""Requests that the playground's server refuses before Gradio sees them, and sessions without a listener."""
 
 import collections
 import json
@@ -19,7 +19,7 @@ class Listeners:
     """Which sessions listen for the answers to their requests.
 
     A page posts a request and opens a stream on which the answer comes. A session without a stream has gone away, or
-    never meant to listen.
+    never listened.
     """
 
     def __init__(self):
@@ -43,7 +43,7 @@ class Listeners:
         self._streams += collections.Counter()  # drops those at zero
 
     def has_left(self, session: str) -> bool:
-        """Whether nobody waits for an answer to this session's requests."""
+        """Whether the session does not wait for answers to its requests."""
         waited = time.monotonic() - self._joined.get(session, -math.inf)
         return session not in self._streams and waited > GRACE
 

@@ -6,6 +6,8 @@ import inspect
 import math
 import os
 import time
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -76,12 +78,12 @@ class Page:
             (pictures, value of the surprise map, its caption, image and log-probabilities, chart).
         """
         model = self.model(name)
-        given = _given(model, label)
+        conditions = _conditions(model, label)
         image, known = partly_known(value, model.image_shape)
         images = image.repeat(COMPLETIONS, axis=0)
-        completed = model.complete(images, known[0], seed=int(seed), temperature=temperature, **given)
+        completed = model.complete(images, known[0], seed=int(seed), temperature=temperature, **conditions)
         first = completed[:1]
-        expected = model.log_probabilities(first, **given)
+        expected = model.log_probabilities(first, **conditions)
         pictures = drawing.filling_in(completed, known[0], model.levels)
         for picture in pictures[:-1]:
             yield _image(picture, "filling"), gr.skip(), gr.skip(), gr.skip(), gr.skip()
@@ -104,12 +106,13 @@ class Page:
         return f"<p>{title}</p>{drawing.bars(log_probabilities[row, column], values)}"
 
 
-def build(models, listeners=None):
+def build(models: Mapping[str, Callable[[], Any]], listeners: Listeners | None = None) -> gr.Blocks:
     """The page, as Gradio's Blocks.
 
     Args:
         models: as of `Page`.
-        listeners: the `Listeners` that a `Guard` keeps up to date; None computes answers nobody waits for, too.
+        listeners: the `Listeners` that a `Guard` keeps up to date; None also computes answers that no session waits
+        for.
 
     Returns:
         gradio.Blocks.
@@ -152,13 +155,13 @@ def build(models, listeners=None):
             complete(button.click(None, [canvas], [canvas], js=script, api_visibility="private").success)
         for event in (canvas.stroke, temperature.change, seed.change, label.input):
             complete(event)
-        # "always_last" would resend the event data of the trigger before it: the place of the pointer then.
+        # "always_last" would resend the event data of an earlier trigger: an old position of the pointer.
         options = {"trigger_mode": "multiple", "concurrency_id": "point"}
         listen(handlers.point, surprise.point, inputs=[expected], outputs=[chart], **options)
     return page.queue(max_size=QUEUE)
 
 
-def launch(models, port, **options):
+def launch(models: Mapping[str, Callable[[], Any]], port: int | None, **options: Any) -> tuple:
     """Serve the page, to this machine alone, until the process is interrupted.
 
     Args:
@@ -213,7 +216,7 @@ def _listen(function, event, inputs, outputs, trigger_mode="always_last", concur
 def _handler(function, listeners):
     """The function as Gradio calls it: with the request before its own arguments.
 
-    Errors of bad input are shown with their message. Requests that nobody waits for are not answered.
+    Errors of bad input are shown with their message. Requests of sessions that do not wait for the answer are dropped.
     """
 
     @contextlib.contextmanager
@@ -244,7 +247,7 @@ def _handler(function, listeners):
     return handler
 
 
-def _given(model, label):
+def _conditions(model, label):
     """The label, as the model's methods take it."""
     return {} if model.num_classes is None else {"labels": int(label or 0)}
 

@@ -23,7 +23,7 @@ class ServedModel:
     ValueError: server must be 'host:port' for gRPC or 'http://host:port' for REST, got 'no address'
     """
 
-    def __init__(self, server, name):
+    def __init__(self, server: str, name: str) -> None:
         client = Client(server, name)
         self.image_shape, self.levels = client.image_shape, client.levels
         self.num_classes = math.inf if client.takes_labels else None  # the server does not tell how many there are

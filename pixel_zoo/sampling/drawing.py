@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TypedDict, Unpack
+from typing import Self, TypedDict, Unpack
 
 import keras
 import numpy as np
@@ -48,7 +48,7 @@ class Drawing:
             raise ValueError(f"progress must be True, False or None, got {self.progress!r}")
 
     @classmethod
-    def of(cls, **options: Unpack[DrawingOptions]):
+    def of(cls, **options: Unpack[DrawingOptions]) -> Self:
         """The drawing that keyword arguments describe; a TypeError for any other name."""
         known = DrawingOptions.__annotations__
         for name in options:
@@ -59,8 +59,16 @@ class Drawing:
         }
         return cls(sampler_of(**of_sampler), **options)
 
-    def __call__(self, model, seeds, conditions, images=None, known=None, stream=0):
-        """Draw images, or their unknown pixels, from arguments that are known to be right.
+    def __call__(
+        self,
+        model: keras.Model,
+        seeds: np.ndarray,
+        conditions: dict[str, np.ndarray],
+        images: np.ndarray | None = None,
+        known: np.ndarray | None = None,
+        stream: int = 0,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Draw images, or their unknown pixels, from arguments that have been checked.
 
         Args:
             model: functional Keras model of raster layers.
@@ -79,7 +87,7 @@ class Drawing:
         return walk(per_image, self, stream)
 
     def _use_xla(self, count):
-        """Compiling with XLA is worth its time when what it compiled runs often enough."""
+        """Whether to compile with XLA, which pays off only if the compiled function runs often enough."""
         return count >= 16 * self.batch_size if self.jit_compile == "auto" else self.jit_compile
 
 
@@ -205,7 +213,8 @@ def _walk(model, sampler_class, xla):
 class _Walk:
     """A walker, compiled row by row, from NumPy to NumPy.
 
-    The loop over rows is Python's: it can tell how far it is, be interrupted, and choose for each row what is run.
+    The loop over rows runs in Python, so that it can show progress, be interrupted, and choose what to run for each
+    row.
     """
 
     def __init__(self, walker, variables, xla):

@@ -58,14 +58,14 @@ def pack_maps(structure):
     >>> tuple(unpack({key: value[0] for key, value in maps.items()})[1]["b"].shape)
     (4, 2, 6)
     """
-    parts, places = {}, []
+    parts, slots = {}, []
     for leaf in map(ops.convert_to_tensor, keras.tree.flatten(structure)):
         key = f"{keras.backend.standardize_dtype(leaf.dtype)} of width {leaf.shape[1]}"
         begin = sum(part.shape[-1] for part in parts.setdefault(key, []))
-        places.append((key, begin, begin + leaf.shape[-1]))
+        slots.append((key, begin, begin + leaf.shape[-1]))
         parts[key].append(leaf)
 
     def unpack(rows):
-        return keras.tree.pack_sequence_as(structure, [rows[key][..., begin:end] for key, begin, end in places])
+        return keras.tree.pack_sequence_as(structure, [rows[key][..., begin:end] for key, begin, end in slots])
 
     return {key: ops.concatenate(tensors, axis=-1) for key, tensors in parts.items()}, unpack

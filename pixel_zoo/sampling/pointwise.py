@@ -117,7 +117,7 @@ def is_pointwise(node, colours):
         return False
     try:
         return _slices_agree(node, colours)
-    except Exception:  # whatever an operation raises that cannot take a slice
+    except Exception:  # an operation that cannot take a slice may raise anything
         return False
 
 

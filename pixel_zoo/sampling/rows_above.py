@@ -1,4 +1,4 @@
-"""What of a graph depends on the rows above alone: the vertical stack."""
+"""The part of a graph that depends on the rows above alone: the vertical stack."""
 
 import keras
 from keras import ops
@@ -10,7 +10,7 @@ from pixel_zoo.sampling.raster_graph import autocast
 class RowsAbove:
     """Runs the nodes of a graph that depend on the rows above alone, for a whole row when it is entered.
 
-    As in the walker a row of a map is a tensor (width, batch, features), but features stand in their natural order: in
+    As in the walker a row of a map is a tensor (width, batch, features), but features are in their natural order: in
     the rows above no colour is hidden.
 
     Args:

@@ -1,5 +1,7 @@
 """The walker: runs a graph of raster layers row by row, and a row pixel by pixel."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
@@ -18,6 +20,7 @@ from pixel_zoo.sampler import Sampler
 from pixel_zoo.sampling.pointwise import run_pointwise
 from pixel_zoo.sampling.raster_graph import RasterGraph, autocast, is_projection
 from pixel_zoo.sampling.rows_above import RowsAbove, all_columns, enter_row
+from pixel_zoo.types import Structure, Tensor
 
 
 class Walker:
@@ -28,8 +31,8 @@ class Walker:
     parallel. What depends on the rows above alone runs at the start of a row (`RowsAbove`); what does not depend on the
     image at all is computed once, in full, before.
 
-    Called, it does whole images in one graph, as a server wants it. Whoever wants a say between rows calls `start`,
-    then for each row, from the top, `sample_row` or `known_row`.
+    A call processes whole images in one graph, as a server needs it. To regain control between rows, call `start`, then
+    `sample_row` or `known_row` for each row, from the top.
 
     A row of images is a tensor (width, batch, colours).
 
@@ -38,14 +41,21 @@ class Walker:
         sampler_class: `Sampler`, or a subclass of it, whose rules are compiled; their options are tensors.
     """
 
-    def __init__(self, model, sampler_class=Sampler):
+    def __init__(self, model: keras.Model, sampler_class: type[Sampler] = Sampler) -> None:
         self.graph = RasterGraph(model)
         self.rows_above = RowsAbove(self.graph)
         self.layer_nodes = [node for node in self.graph.nodes if node.raster is not None]
         self.sampler_class = sampler_class
         self.likelihood = likelihood_of_logits(model.outputs[0].shape, (None, *self.graph.image_shape))
 
-    def __call__(self, noise, options, images=None, known=None, conditioning=()):
+    def __call__(
+        self,
+        noise: Tensor,
+        options: dict[str, Tensor],
+        images: Tensor | None = None,
+        known: Tensor | None = None,
+        conditioning: Sequence[Tensor] = (),
+    ) -> tuple[Tensor, Tensor]:
         """Draw what is not known.
 
         Args:
@@ -81,8 +91,8 @@ class Walker:
             lambda: self.sample_row(weights, row["maps"], states, row["noise"], options, row["given"], row["known"]),
         )
 
-    def start(self, batch, conditioning=()):
-        """All that is done before the first row.
+    def start(self, batch: int | Tensor, conditioning: Sequence[Tensor] = ()) -> tuple[Structure, Structure, Structure]:
+        """The work before the first row.
 
         Args:
             batch: int or scalar tensor, how many images.
@@ -98,7 +108,16 @@ class Walker:
         states = [layer.initial_state(w, batch, width) for layer, w in self._with_layers(weights)]
         return (above, weights, self._projections()), (states_above, states), self._conditioning(conditioning, batch)
 
-    def sample_row(self, weights, maps, states, noise, options, given=None, known=None):
+    def sample_row(
+        self,
+        weights: Structure,
+        maps: Structure,
+        states: Structure,
+        noise: Tensor,
+        options: dict[str, Tensor],
+        given: Tensor | None = None,
+        known: Tensor | None = None,
+    ) -> tuple[Structure, Tensor, Tensor]:
         """A row from left to right.
 
         Args:
@@ -130,7 +149,9 @@ class Walker:
         (_, log_prob), (values, left) = backend.scan(pixel, (memories, _no_nats(options)), pixels)
         return self._leave_row(weights, states, maps, contexts, *left), values, log_prob
 
-    def known_row(self, weights, maps, states, given):
+    def known_row(
+        self, weights: Structure, maps: Structure, states: Structure, given: Tensor
+    ) -> tuple[Structure, Tensor, Tensor]:
         """A row of which every value of every image is known, all pixels at once: as `sample_row`."""
         _, weights_of_steps, _ = weights
         maps, contexts = self._enter_row(weights, states, maps)
@@ -177,7 +198,7 @@ class Walker:
         values = {id(tensor): ops.cast(value, tensor.dtype) for tensor, value in zip(others, inputs, strict=True)}
         for node in self.graph.conditioning:
             if isinstance(node.operation, PositionEmbedding):
-                (x,) = node.input_tensors  # the image may be in it, which is not there yet: its shape is all it takes
+                (x,) = node.input_tensors  # perhaps the image, unknown yet: only its shape matters
                 values.setdefault(id(x), ops.zeros((batch, *x.shape[1:]), x.dtype))
             args, kwargs = node.arguments.fill_in(values)
             outputs = keras.tree.flatten(node.operation(*args, **kwargs))

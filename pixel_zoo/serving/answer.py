@@ -1,4 +1,4 @@
-"""Checks of the tensors that a server answers with."""
+"""Checks of the tensors in an answer of a server."""
 
 import math
 
@@ -7,7 +7,7 @@ import numpy as np
 from pixel_zoo.serving.signature import Tensor
 
 _ROUNDING = 1e-3
-# The least and the largest value of outputs, where these are not those of the type. No comparison holds for NaN.
+# The least and the largest value of outputs, where they differ from those of the type. NaN fails every comparison.
 _RANGES = {
     "log_likelihood": (-math.inf, _ROUNDING),
     "log_probability": (-math.inf, _ROUNDING),

@@ -69,7 +69,7 @@ class Client:
 
     def __init__(
         self, server: str, model: str, version: int | None = None, timeout: float = 60.0, batch_size: int = 64
-    ):
+    ) -> None:
         _check_address(server)
         if not isinstance(model, str) or not model:
             raise ValueError(f"model must be the name that a model is served by, got {model!r}")

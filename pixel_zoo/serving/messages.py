@@ -49,7 +49,7 @@ _DTYPES = [
 
 
 def _message_classes():
-    """The classes of `_MESSAGES`, in a pool of their own, apart from TensorFlow's."""
+    """The classes of `_MESSAGES`, in a separate pool, so that they do not clash with TensorFlow's."""
     file = descriptor_pb2.FileDescriptorProto(name="pixel_zoo/serving.proto", package=_PACKAGE, syntax="proto3")
     for message_name, fields in _MESSAGES.items():
         descriptor = file.message_type.add(name=message_name)
@@ -112,7 +112,7 @@ def _read_tensor(name, tensor):
     size = math.prod(shape)
     if min(shape, default=0) < 0 or array.size not in (1, size):
         raise ValueError(f"tensor {name!r} of shape {tuple(shape)} holds {array.size} values")
-    return array.reshape(shape) if array.size == size else np.broadcast_to(array[0], shape)  # one stands for all
+    return array.reshape(shape) if array.size == size else np.broadcast_to(array[0], shape)  # one fills all
 
 
 def signatures_to_json(content: bytes) -> dict[str, dict]:

@@ -13,7 +13,7 @@ import numpy as np
 from pixel_zoo.serving.signature import Signature
 
 _REFUSALS = {400: ValueError, 404: ValueError}
-_UNAVAILABLE = {502: ConnectionError, 503: ConnectionError, 504: TimeoutError}  # a gateway says so too
+_UNAVAILABLE = {502: ConnectionError, 503: ConnectionError, 504: TimeoutError}  # a gateway sends these too
 _LARGEST = 2**24  # bytes of an answer that holds no tensors
 _BYTES_PER_VALUE = 256  # at most: a number, its commas and brackets, its indentation
 _SHOWN = 120  # bytes of a body that an error shows
@@ -27,8 +27,8 @@ class RestTransport:
         model: str, the served name.
         version: int or None, for the latest.
 
-    Raises (every method): as `GrpcTransport`. ConnectionError stands for statuses 502 and 503 and for a connection that
-    breaks, TimeoutError for status 504, RuntimeError for every answer that does not come from TensorFlow Serving.
+    Raises (every method): as `GrpcTransport`. ConnectionError also means status 502 or 503 or a broken connection,
+    TimeoutError status 504, and RuntimeError any answer that does not come from TensorFlow Serving.
     """
 
     def __init__(self, server: str, model: str, version: int | None):
@@ -106,7 +106,7 @@ class RestTransport:
             return response.status_code, bytes(body)
 
     def _parse(self, status, body):
-        """The JSON of an answer, or the error that it stands for."""
+        """Return the JSON of an answer, or raise the error that it means."""
         try:
             answer = json.loads(body)
         except (ValueError, RecursionError):
@@ -127,9 +127,9 @@ class RestTransport:
 
 
 class _EventLoopThread:
-    """A thread that runs coroutines, so that a caller may have an event loop of its own, as notebooks do.
+    """A thread that runs coroutines, so that the caller may already run an event loop, as notebooks do.
 
-    It ends with `stop`, or when nobody refers to it any more.
+    It ends with `stop`, or when no reference to it is left.
     """
 
     def __init__(self):

@@ -31,9 +31,9 @@ def export(model: keras.Model, path: str | os.PathLike, version: int = 1, jit_co
     | `sample_with_options`, `complete_with_options`, `upscale_with_options` | those of `sample` ..., and `top_k` \
       int32 [n], `top_p` float32 [n], `min_p` float32 [n] | as `sample` |
 
-    Each takes what the model is given beside the image too: `label` int64 [n], `vector` float32 [n,d], or whatever the
-    inputs of a model composed by hand are called (int64 or float32). `top_k` 0, `top_p` 1 and `min_p` 0 keep all
-    values: with these, a signature with options answers as the one without.
+    Each also takes the other inputs of the model: `label` int64 [n], `vector` float32 [n,d], or the inputs of a model
+    composed by hand under their own names (int64 or float32). `top_k` 0, `top_p` 1 and `min_p` 0 keep all values: with
+    these, a signature with options answers as the one without.
 
     Images are int32 for models of more than 256 levels. The signatures need TensorFlow alone; the same seeds give the
     same images as `generate` and `complete`. The values of unknown pixels are ignored. A wrong shape, inputs of
@@ -45,9 +45,9 @@ def export(model: keras.Model, path: str | os.PathLike, version: int = 1, jit_co
         path: directory of the served model; its versions are directories inside it.
         version: int, the version to write, as directory `path/version`.
         jit_compile: bool, whether `sample` and `complete` are compiled with XLA. Most models draw faster then, but a
-            server compiles them anew for each batch size that comes, which takes seconds, for deep models a minute:
-            let it batch to those that it warms up with, 1, 4, 16 and 64. On a CPU, TensorFlow Serving must be started
-            with `--xla_cpu_compilation_enabled`.
+            server compiles them for each new batch size, which takes seconds, for deep models a minute: let it use only
+            the batch sizes of its warm-up, 1, 4, 16 and 64. On a CPU, TensorFlow Serving must be started with
+            `--xla_cpu_compilation_enabled`.
 
     Returns:
         pathlib.Path of `path/version`.
@@ -93,7 +93,7 @@ def _signatures(model, jit_compile):
     temperature = tf.TensorSpec((None,), tf.float32, name="temperature")
     rules = [tf.TensorSpec((None,), rule.dtype, name=name) for name, rule in Sampler.rules().items()]
     others = [_spec_of_other(tensor) for tensor in other_inputs(stages[0])]  # every stage has them
-    # What checks a request stays outside of these: XLA would leave it out.
+    # The checks of a request stay outside of these, because XLA would drop them.
     walks = [backend.compiled(Walker(stage), stage.variables, xla=jit_compile) for stage in stages]
 
     def conditions_of(inputs):
@@ -166,7 +166,7 @@ def _of_one_length(specs, tensors):
         length = tf.shape(inputs[name])[0]
         message = [f"{name}: must have as many entries as {first},", count, "got", length]
         checks.append(tf.debugging.Assert(tf.equal(length, count), message))
-    with tf.control_dependencies(checks):  # what reads them might fail first, and would not name them
+    with tf.control_dependencies(checks):  # else an operation might fail first, without naming the input
         return {name: tf.identity(x) for name, x in inputs.items()}
 
 
@@ -188,7 +188,7 @@ def _checked_options(inputs):
 
 
 def _spec_of_other(tensor):
-    """How a request holds a symbolic input beside the image."""
+    """The form of an input other than the image in a request."""
     import tensorflow as tf
 
     dtype = tf.as_dtype(tensor.dtype)
@@ -196,13 +196,13 @@ def _spec_of_other(tensor):
 
 
 def _checked_condition(model, name, value):
-    """The value of an input beside the image, checked if it is a label."""
-    num_classes = getattr(model, "num_classes", None)  # of a bare functional model nothing is known
+    """The value of an input other than the image; labels are checked."""
+    num_classes = getattr(model, "num_classes", None)  # a plain functional model does not tell
     return _checked_labels(value, num_classes) if name == "label" and num_classes is not None else value
 
 
 def _checked_labels(label, num_classes):
-    """The labels, cut to the classes: what reads them might fail first, and would not name them."""
+    """The labels, clipped to the classes: else an operation might fail before the check does, without naming them."""
     import tensorflow as tf
 
     inside = tf.reduce_all((label >= 0) & (label < num_classes))
@@ -211,7 +211,7 @@ def _checked_labels(label, num_classes):
 
 
 def _checked_images(name, images, levels):
-    """The images as int32, cut to the levels: what reads them might fail first, and would not name them."""
+    """The images as int32, clipped to the levels: else an operation might fail first, without naming them."""
     import tensorflow as tf
 
     images = tf.cast(images, tf.int32)

@@ -14,7 +14,7 @@ def write_warm_up(directory, batch_sizes):
     """Write requests to each signature of a SavedModel into it, as `assets.extra/tf_serving_warmup_requests`.
 
     The first run of a signature prepares its graph, and compiles it if it is exported so. TensorFlow Serving runs these
-    requests before it announces a version, so that nobody waits for that (*SavedModel Warmup*, TensorFlow Serving's
+    requests before it announces a version, so that no client waits for that (*SavedModel Warmup*, TensorFlow Serving's
     documentation). The file holds TFRecords, each a PredictionLog.
 
     Args:

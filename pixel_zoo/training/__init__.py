@@ -1,4 +1,4 @@
-"""Recipes, and what turns one into a trained model, its figures and its pictures."""
+"""Recipes, and training: from a recipe to a trained model with its metrics and pictures."""
 
 from pixel_zoo.pictures import inspect
 from pixel_zoo.training.callbacks.checkpoint import Checkpoint

@@ -10,15 +10,15 @@ from pixel_zoo import backend
 from pixel_zoo.training.distribution import OneDevice
 from pixel_zoo.training.feed import RowBlocks
 
-#: Steps of a call: long enough that the host's part of a call does not count, short enough to react to a signal.
+#: Steps of a call: enough to make the host's share of a call negligible, few enough to react to a signal.
 STEPS_PER_CALL = 100
 
 
-def default_steps_per_call(spread: OneDevice) -> int:
+def default_steps_per_call(devices: OneDevice) -> int:
     """Return how many steps a run should take at a time: 100 on one accelerator under JAX, otherwise 1.
 
     Args:
-        spread: how the run is distributed, as of `pixel_zoo.training.distribution`.
+        devices: how the run is distributed, as of `pixel_zoo.training.distribution`.
 
     Example:
 
@@ -26,15 +26,15 @@ def default_steps_per_call(spread: OneDevice) -> int:
     >>> default_steps_per_call(distribution(None)) in (1, 100)
     True
     """
-    looped = keras.backend.backend() == "jax" and spread.replicas == 1 and backend.on_accelerator()
+    looped = keras.backend.backend() == "jax" and devices.replicas == 1 and backend.on_accelerator()
     return STEPS_PER_CALL if looped else 1
 
 
-def check_steps_per_call(steps_per_call: int, spread: OneDevice) -> None:
-    """Raise a ValueError unless the engine can take so many steps at a time."""
+def check_steps_per_call(steps_per_call: int, devices: OneDevice) -> None:
+    """Raise a ValueError unless the engine can take this many steps per call."""
     if steps_per_call > 1 and keras.backend.backend() != "jax":
         raise ValueError(f"steps_per_call must be 1 on {keras.backend.backend()}, got {steps_per_call}: use JAX")
-    if steps_per_call > 1 and spread.replicas > 1:
+    if steps_per_call > 1 and devices.replicas > 1:
         raise ValueError(f"steps_per_call must be 1 in a distributed run, got {steps_per_call}")
 
 
@@ -83,7 +83,7 @@ def _run_block(model: keras.Model, state: tuple, columns: Any, rows: Any) -> tup
 
 
 def _check_memory(columns: np.ndarray | dict[str, np.ndarray]) -> None:
-    """Raise a MemoryError if the images do not fit beside what the device holds already."""
+    """Raise a MemoryError if the images do not fit into the free memory of the device."""
     import jax
 
     memory = jax.devices()[0].memory_stats()  # None on a CPU

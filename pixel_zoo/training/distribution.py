@@ -1,4 +1,4 @@
-"""Training on several devices or machines by the engines' own means: tf.distribute, Keras's distribution on JAX."""
+"""Training on several devices or machines, with `tf.distribute` or with Keras's distribution API on JAX."""
 
 import contextlib
 from collections.abc import Callable, Iterable
@@ -6,14 +6,14 @@ from typing import Any
 
 import keras
 
-#: What `train` and `pixel-zoo train --distribute` take, and the backend that each needs.
+#: The values that `train` and `pixel-zoo train --distribute` accept, and the backend that each needs.
 BACKENDS = {"mirrored": "tensorflow", "multiworker": "tensorflow", "data_parallel": "jax"}
 
 
 def distribution(name: str | None) -> "OneDevice":
-    """How a run is spread over devices. Make it before anything is computed.
+    """How a run is distributed over devices. Create it before anything is computed.
 
-    | name | backend | what it spreads over | set by |
+    | name | backend | distributes over | configured by |
     |---|---|---|---|
     | None | any | one device | |
     | "mirrored" | TensorFlow | the devices of this machine | `CUDA_VISIBLE_DEVICES` |
@@ -24,7 +24,7 @@ def distribution(name: str | None) -> "OneDevice":
         A `OneDevice` or one of its subclasses.
 
     Raises:
-        ValueError: there is no such way, or not on this backend.
+        ValueError: `name` is unknown, or not available on this backend.
 
     Example:
 
@@ -39,20 +39,20 @@ def distribution(name: str | None) -> "OneDevice":
     if BACKENDS[name] != backend:
         right = ", ".join(other for other, needed in BACKENDS.items() if needed == backend)
         raise ValueError(
-            f"distribute={name!r} needs KERAS_BACKEND={BACKENDS[name]}, got {backend!r}, on which there is {right}"
+            f"distribute={name!r} needs KERAS_BACKEND={BACKENDS[name]}, got {backend!r}, which has {right}"
         )
     return DataParallel() if name == "data_parallel" else Strategy(name)
 
 
 class OneDevice:
-    """No distribution, and what one is.
+    """A run on one device: the base class of all distributions.
 
     Attributes:
-        replicas: int, parts that a batch is cut into.
+        replicas: int, number of parts that a batch is split into.
         share: (k, n), this process is the k-th of n.
-        several_processes: bool, whether there are more than this one. What one does with the model all must do, at the
-            same step: each needs the others to read a figure or a weight.
-        is_first: bool, whether this is the one that writes.
+        several_processes: bool, whether there are other processes. If so, all processes must do the same with the
+            model at the same step, because reading a metric or a weight needs all of them.
+        is_first: bool, whether this process writes the files.
     """
 
     replicas = 1
@@ -66,27 +66,27 @@ class OneDevice:
     def is_first(self) -> bool:
         return self.share[0] == 0
 
-    def making(self) -> contextlib.AbstractContextManager:
-        """The context in which a model is made and compiled."""
+    def build_scope(self) -> contextlib.AbstractContextManager:
+        """The context in which the model is built and compiled."""
         return contextlib.nullcontext()
 
-    def training(self) -> contextlib.AbstractContextManager:
-        """The context in which it is trained."""
+    def train_scope(self) -> contextlib.AbstractContextManager:
+        """The context in which the model is trained."""
         return contextlib.nullcontext()
 
     def prepare(self, model: keras.Model) -> None:
-        """Make a compiled model ready for `fit`."""
+        """Prepare a compiled model for `fit`."""
 
-    def spread(self, batches: Any) -> Any:
-        """The batches of this process as `fit` takes them."""
+    def distribute(self, batches: Any) -> Any:
+        """Return the batches of this process in the form that `fit` expects."""
         return batches
 
-    def meet(self) -> None:
-        """Wait for the first process to write the end of a run, where the others would end it by ending before it."""
+    def wait_for_all(self) -> None:
+        """Wait until the first process has written its files, where an earlier exit of the others would abort it."""
 
 
 class Strategy(OneDevice):
-    """tf.distribute: a copy of the model on each device, gradients summed over all."""
+    """`tf.distribute`: a copy of the model on each device; gradients are summed over all of them."""
 
     def __init__(self, name: str) -> None:
         import tensorflow as tf
@@ -96,26 +96,28 @@ class Strategy(OneDevice):
             task = self.strategy.cluster_resolver
             devices = len(self.strategy.extended.worker_devices)
             if devices > 1:
-                raise ValueError(f"multiworker: one device a process (CUDA_VISIBLE_DEVICES), this one has {devices}")
+                raise ValueError(
+                    f"multiworker needs one device per process (CUDA_VISIBLE_DEVICES), this one has {devices}"
+                )
             self.share = (task.task_id or 0, self.strategy.num_replicas_in_sync)
         else:
             self.strategy = tf.distribute.MirroredStrategy()
         self.replicas = self.strategy.num_replicas_in_sync
 
-    def making(self) -> contextlib.AbstractContextManager:
+    def build_scope(self) -> contextlib.AbstractContextManager:
         return self.strategy.scope()
 
     def prepare(self, model: keras.Model) -> None:
-        # With several workers Keras reduces a batch as if it were a figure, and figures along an axis they don't have
-        # (keras-team/keras 20585). All is built already, and an epoch's figures come from the metrics, which sum over
-        # replicas when they are read: so neither is needed.
+        # With several workers, Keras reduces batches as if they were metrics, and metrics along an axis that they lack
+        # (keras-team/keras 20585). Neither reduction is needed: the model is built already, and the logs of an epoch
+        # are read from the metrics, which sum over replicas.
         model._maybe_symbolic_build = lambda **_: None
         model.train_function = self._function(model.train_step)
         model.test_function = self._function(model.test_step)
         _sum_before_clipping(model.optimizer)
 
     def _function(self, step: Callable) -> Callable:
-        """Run a step of the model on each replica; the logs are those of the first one here."""
+        """Run a step of the model on each replica; return the logs of the first local one."""
         import tensorflow as tf
 
         @tf.function(reduce_retracing=True)
@@ -125,15 +127,15 @@ class Strategy(OneDevice):
 
         return lambda iterator: on_replicas(next(iterator))
 
-    def spread(self, batches: Any) -> Any:
+    def distribute(self, batches: Any) -> Any:
         if not self.several_processes:
             return self.strategy.experimental_distribute_dataset(batches)
-        # Each worker has its share of every batch already, so that batches are those of a single process.
+        # Each worker already reads only its share of every batch, so the global batches equal those of one process.
         return self.strategy.distribute_datasets_from_function(lambda context: batches)
 
 
 class DataParallel(OneDevice):
-    """Keras's distribution on JAX: one program on all devices, each of which holds its part of a batch."""
+    """Keras's distribution API on JAX: one program on all devices, each with its part of the batch."""
 
     def __init__(self) -> None:
         import os
@@ -146,14 +148,14 @@ class DataParallel(OneDevice):
         self.replicas = jax.device_count()
         self.share = (jax.process_index(), jax.process_count())
 
-    def making(self) -> contextlib.AbstractContextManager:
+    def build_scope(self) -> contextlib.AbstractContextManager:
         return self._distribution.scope()
 
-    def training(self) -> contextlib.AbstractContextManager:
+    def train_scope(self) -> contextlib.AbstractContextManager:
         return self._distribution.scope()
 
-    def meet(self) -> None:
-        # JAX aborts all processes, the first one too, when some have ended and waited 300 s for the rest to end.
+    def wait_for_all(self) -> None:
+        # Processes that exit wait 300 s for the others to exit; then JAX aborts all of them, the first one too.
         if self.several_processes:
             from jax.experimental import multihost_utils
 
@@ -161,7 +163,7 @@ class DataParallel(OneDevice):
 
 
 def _sum_before_clipping(optimizer: keras.optimizers.Optimizer) -> None:
-    """Let gradients be summed over replicas before they are clipped: Keras clips those of each replica."""
+    """Sum gradients over replicas before they are clipped; Keras clips those of each replica."""
     import tensorflow as tf
 
     apply_gradients = optimizer.apply_gradients

@@ -12,13 +12,13 @@ from pixel_zoo.training.distribution import OneDevice
 from pixel_zoo.training.recipe import Recipe
 
 
-def feed(recipe: Recipe, position: Callable[[], tuple[int, int]], spread: OneDevice) -> dict[str, Any]:
+def feed(recipe: Recipe, position: Callable[[], tuple[int, int]], devices: OneDevice) -> dict[str, Any]:
     """Return the data arguments of `fit`: tf.data pipelines on TensorFlow, NumPy batches elsewhere, in the same order.
 
     Args:
         recipe: a `Recipe`.
         position: zero-argument callable, called at the start of each epoch, as of `pixel_zoo.data.pipeline`.
-        spread: how the run is distributed, as of `pixel_zoo.training.distribution`.
+        devices: how the run is distributed, as of `pixel_zoo.training.distribution`.
 
     Returns:
         Dictionary of arguments of `fit`.
@@ -26,8 +26,8 @@ def feed(recipe: Recipe, position: Callable[[], tuple[int, int]], spread: OneDev
     training = {"seed": recipe.seed, "drop_remainder": True, "position": position}
     make = _pipeline if keras.backend.backend() == "tensorflow" else _batches
     return {
-        "x": spread.spread(make(recipe, "train", spread.share, **training)),
-        "validation_data": spread.spread(make(recipe, "validation", spread.share, multiple_of=spread.replicas)),
+        "x": devices.distribute(make(recipe, "train", devices.share, **training)),
+        "validation_data": devices.distribute(make(recipe, "validation", devices.share, multiple_of=devices.replicas)),
         "shuffle": False,
     }
 

@@ -146,7 +146,7 @@ def model_names() -> list[str]:
 
 
 def find_model(model: str | Callable[..., keras.Model]) -> Callable[..., keras.Model]:
-    """The class or function that a recipe's `model` stands for.
+    """The class or function that a recipe's `model` names.
 
     Raises:
         ValueError, TypeError: there is no such model.
@@ -219,7 +219,7 @@ def recipes_of_file(path: str | pathlib.Path) -> dict[str, Recipe]:
     module = importlib.util.module_from_spec(specification)
     try:
         specification.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # whatever a user's file raises becomes one line that says where
+    except (Exception, SystemExit) as error:  # report any error of a user's file in one line that says where
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
         where = f" in line {lines[-1]}" if lines else ""
         raise ValueError(f"recipe: {str(path)!r} fails{where}: {type(error).__name__}: {error}") from error

@@ -1,4 +1,4 @@
-"""The report of a run: what was trained, how, what came of it."""
+"""The report of a run: what was trained, how, and the result."""
 
 import csv
 import json
@@ -13,7 +13,7 @@ from pixel_zoo.training.recipe import Recipe
 
 
 def write_report(output: pathlib.Path, recipe: Recipe, model: keras.Model, samples: bool = True) -> None:
-    """Write `report.md` beside what a run has written, from those files and the recipe.
+    """Write `report.md` into the directory of a run, from the files there and the recipe.
 
     Args:
         output: the run's directory, pathlib.Path.

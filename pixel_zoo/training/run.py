@@ -69,18 +69,18 @@ def train(
     Args:
         recipe: a `Recipe`.
         output: directory that does not exist yet, or is empty, or, with `resume`, holds a run of this recipe.
-        resume: whether to continue the run in `output`; if there is none, one is started.
+        resume: whether to continue the run in `output`, or to start one if there is none.
         distribute: how to distribute the run over devices or machines, see `pixel_zoo.training.distribution`:
             "mirrored", "multiworker" or "data_parallel"; None trains on one device. `batch_size` is the total over all
             devices, and the weights equal those of one device up to rounding. All processes share `output`; the first
             one writes to it. With several processes, the state is saved by steps and epochs only, and a signal ends
             them at once.
-        minutes: stop after so many minutes, in one process; None trains all epochs of the recipe.
-        checkpoint_steps: int, save the state after every so many steps, or None.
-        checkpoint_minutes: float, save it after every so many minutes. It is also saved at the end of an epoch, unless
+        minutes: stop after this many minutes, in one process; None trains all epochs of the recipe.
+        checkpoint_steps: int, save the state every this many steps, or None.
+        checkpoint_minutes: float, save it every this many minutes. It is also saved at the end of an epoch, unless
             saving so often would take more than two percent of the time.
         steps_per_call: int, training steps that run on the device in one call, with the training images in its memory;
-            JAX only. None takes 100 on an accelerator under JAX, otherwise 1. Logs, signals and `minutes` are looked at
+            JAX only. None takes 100 on an accelerator under JAX, otherwise 1. Logs, signals and `minutes` are handled
             between calls.
         samples: whether to draw samples after each epoch and at the end.
         profile: whether to write a trace of ten steps of the first epoch.
@@ -110,46 +110,46 @@ def train(
     if not checkpoint_minutes > 0:
         raise ValueError(f"checkpoint_minutes must be above 0, got {checkpoint_minutes!r}")
     stop = [] if minutes is None else [StopAfter(minutes)]
-    spread = distribution(distribute)  # first of all: it configures the engine
-    if minutes is not None and spread.several_processes:
+    devices = distribution(distribute)  # before anything else, because it configures the engine
+    if minutes is not None and devices.several_processes:
         raise ValueError(f"minutes: several processes must end at the same step, and clocks differ; got {minutes!r}")
-    if recipe.batch_size % spread.replicas:
-        raise ValueError(f"batch_size must be a multiple of the {spread.replicas} devices, got {recipe.batch_size}")
+    if recipe.batch_size % devices.replicas:
+        raise ValueError(f"batch_size must be a multiple of the {devices.replicas} devices, got {recipe.batch_size}")
     if steps_per_call is not None:
-        check_steps_per_call(positive_integer("steps_per_call", steps_per_call), spread)
+        check_steps_per_call(positive_integer("steps_per_call", steps_per_call), devices)
     steps = steps_per_epoch(recipe)
-    steps_per_call = min(steps, steps_per_call or default_steps_per_call(spread))
+    steps_per_call = min(steps, steps_per_call or default_steps_per_call(devices))
     memory = KeepFreedMemory()
     keras.utils.set_random_seed(recipe.seed)
-    with spread.making():
+    with devices.build_scope():
         model = build_model(recipe)
         compile_model(model, recipe, steps, distributed=distribute is not None)
-    spread.prepare(model)
-    with run_directory(output, resume, spread) as own:
+    devices.prepare(model)
+    with run_directory(output, resume, devices) as own:
         record_configuration(own / "config.json", recipe, model, steps_per_call)
         resumable = Resumable(
             pathlib.Path(output) / "state.npz",
             steps,
             steps_per_call=steps_per_call,
             every_steps=checkpoint_steps,
-            every_minutes=math.inf if spread.several_processes else checkpoint_minutes,
-            writes=spread.is_first,
+            every_minutes=math.inf if devices.several_processes else checkpoint_minutes,
+            writes=devices.is_first,
         )
         drawn = samples and pictures.can_draw()
         callbacks = [*stop, memory, *_callbacks(own, recipe, resumable, profile, drawn), resumable]
-        signals = contextlib.nullcontext() if spread.several_processes else resumable.obeying_signals()
-        with signals, spread.training(), _engine(model, recipe, steps_per_call):
+        signals = contextlib.nullcontext() if devices.several_processes else resumable.obeying_signals()
+        with signals, devices.train_scope(), _engine(model, recipe, steps_per_call):
             history = model.fit(
-                **_feed(recipe, resumable.position, spread, steps_per_call),
+                **_feed(recipe, resumable.position, devices, steps_per_call),
                 initial_epoch=resumable.epoch,
                 epochs=recipe.epochs,
                 callbacks=callbacks,
-                verbose=verbose if spread.is_first else 0,
+                verbose=verbose if devices.is_first else 0,
             ).history
-        if spread.is_first and (own / "best.keras").exists():
-            model = _with_best_weights(model, recipe, own / "best.keras", spread)
+        if devices.is_first and (own / "best.keras").exists():
+            model = _with_best_weights(model, recipe, own / "best.keras", devices)
             _conclude(own, recipe, model, drawn)
-    spread.meet()
+    devices.wait_for_all()
     if not math.isfinite(history["loss"][-1]):
         raise ValueError(
             f"learning_rate={recipe.learning_rate}: training diverged in epoch {resumable.epoch + 1}; "
@@ -171,10 +171,10 @@ def _engine(model: keras.Model, recipe: Recipe, steps_per_call: int) -> Iterator
 
 
 def _feed(
-    recipe: Recipe, position: Callable[[], tuple[int, int]], spread: OneDevice, steps_per_call: int
+    recipe: Recipe, position: Callable[[], tuple[int, int]], devices: OneDevice, steps_per_call: int
 ) -> dict[str, Any]:
     """The data arguments of `fit`."""
-    arguments = feed(recipe, position, spread)
+    arguments = feed(recipe, position, devices)
     if steps_per_call > 1:
         count = data.info(recipe.data, **recipe.data_options).splits["train"]
         arguments["x"] = RowBlocks(count, recipe.batch_size, steps_per_call, recipe.seed, position)
@@ -204,20 +204,20 @@ def _callbacks(
     ]
 
 
-def _with_best_weights(model: keras.Model, recipe: Recipe, path: pathlib.Path, spread: OneDevice) -> keras.Model:
+def _with_best_weights(model: keras.Model, recipe: Recipe, path: pathlib.Path, devices: OneDevice) -> keras.Model:
     """The model with its best weights.
 
-    It is a new one in mixed precision, since `best.keras` computes in float32, and with several processes, since all of
-    them would have to take part in whatever is done with the trained one.
+    It is a new model in mixed precision, because `best.keras` computes in float32, and with several processes, because
+    all of them would have to take part in any use of the trained one.
     """
-    if spread.several_processes or recipe.mixed_precision:
+    if devices.several_processes or recipe.mixed_precision:
         return keras.models.load_model(path)
     model.set_weights(keras.models.load_model(path).get_weights())
     return model
 
 
 def _conclude(output: pathlib.Path, recipe: Recipe, model: keras.Model, samples: bool) -> None:
-    """Write what shows the best model of a run."""
+    """Write the pictures and the report of the best model of a run."""
     if samples:
         save_samples(model, recipe.seed, output / "samples.png")
     if pictures.can_draw():

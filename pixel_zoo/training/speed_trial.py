@@ -14,7 +14,7 @@ from pixel_zoo.training.set_up import build_model, compile_model
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """What a trial has measured.
+    """The results of a trial.
 
     Args:
         compile_seconds: time of the first call, which compiles.

@@ -36,7 +36,7 @@ def card(name, entry, on_hub=False):
 
 
 def _facts(name, entry, on_hub):
-    """What the card of a trained model says, by heading."""
+    """The facts on the card of a trained model, by heading."""
     recipe = entry["recipe"]
     info = data.info(recipe["data"], **recipe["data_options"])
     versions = ", ".join(f"{package} {version}" for package, version in entry["versions"].items() if version)
@@ -62,7 +62,7 @@ def _facts(name, entry, on_hub):
 
 
 def _facts_of_mixture(name, entry):
-    """What the card of a mixture says, by heading."""
+    """The facts on the card of a mixture, by heading."""
     recipe = entry["recipe"]
     info = data.info(recipe["data"], **recipe["data_options"])
     versions = ", ".join(f"{package} {version}" for package, version in entry["versions"].items())

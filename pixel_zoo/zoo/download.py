@@ -16,21 +16,21 @@ from pixel_zoo.zoo.whole import is_whole
 
 TIMEOUT = (10, 30)  # seconds: to connect, and to wait for the next byte
 PATIENCE = 60  # seconds that a download may take in any case,
-SLOWEST = 5_000  # and bytes a second that it must bring on average after that
+SLOWEST = 5_000  # and bytes a second that it must receive on average after that
 CHUNK = 8192  # bytes; the part of a chunk that has arrived when a connection breaks is lost
 
 
 def download(url, path, size, sha256):
     """Fetch a file, and resume an interrupted download.
 
-    What has arrived is kept beside `path`, as `NAME.part`; `path` itself is only ever the whole file with the right
-    hash. An attempt that is interrupted is followed by another one as long as each attempt brings something. No more
+    The bytes received are kept beside `path`, as `NAME.part`; `path` itself is only ever the whole file with the right
+    hash. An attempt that is interrupted is followed by another one as long as each attempt receives something. No more
     than `size` bytes are accepted. One process downloads at a time; the others wait for it (`NAME.lock`) and use its
     file.
 
     Args:
         url: its address, http or https. A user name and password in it are not shown in errors.
-        path: where to put it; missing directories are made.
+        path: where to put it; missing directories are created.
         size: int, its bytes.
         sha256: its SHA-256, in hexadecimal.
 
@@ -89,12 +89,12 @@ def _fetch(url, path, size, sha256):
             raise ConnectionError(
                 f"{without_password(url)} cannot be fetched ({error or 'the server sent no more'}); {_bytes(part)} of "
                 f"{size} bytes are there and kept for the next attempt"
-            ) from None  # the address, with a password perhaps, stands in the errors of the libraries
+            ) from None  # errors of the libraries contain the address, perhaps with a password
     if is_whole(part, sha256):
         os.replace(part, path)
         return path
     part.unlink(missing_ok=True)
-    if resumed:  # what was there may have been the beginning of another version
+    if resumed:  # the old bytes may have been the beginning of another version
         return _fetch(url, path, size, sha256)
     raise ValueError(
         f"{without_password(url)} is another file than the index knows: not {size} bytes with the SHA-256 {sha256}"
@@ -102,7 +102,7 @@ def _fetch(url, path, size, sha256):
 
 
 class _ConnectionFailed(Exception):
-    """An attempt that brought less than the rest of the file."""
+    """An attempt that received less than the rest of the file."""
 
 
 class _AnotherFile(Exception):
@@ -114,7 +114,7 @@ def _fetch_rest(url, part, size, deadline):
     start = _bytes(part)
     answer = _answer(url, start, deadline)
     resumed = next(answer)
-    # A link that was put there after `_check_own` is not followed.
+    # A link that was created after `_check_own` is not followed.
     flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | (os.O_APPEND if resumed else os.O_TRUNC)
     left = size - start if resumed else size
     with os.fdopen(os.open(part, flags, 0o666), "wb") as file:

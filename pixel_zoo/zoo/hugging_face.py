@@ -18,7 +18,7 @@ tags: [pixel-zoo, autoregressive, {model}]
 
 
 def write_hugging_face(name, directory):
-    """Write what `keras.saving.load_model("hf://USER/NAME")` reads: the parts of the `.keras` file, and the card.
+    """Write the files for `keras.saving.load_model("hf://USER/NAME")`: the parts of the `.keras` file, and the card.
 
     Upload it with `hf upload USER/NAME DIRECTORY`. Import `pixel_zoo` before loading it.
 

@@ -1,4 +1,4 @@
-"""What is known of each pretrained model: the hash of its file, its likelihood, how it was trained."""
+"""The index of the pretrained models: hash of the file, likelihood, and how the model was trained."""
 
 import json
 import pathlib
@@ -12,7 +12,7 @@ def read_index():
     """The index of the pretrained models.
 
     Returns:
-        Dictionary of name -> what `pixel_zoo.zoo.release` knows of the model: `sha256` and `bytes` of its `.keras`
+        Dictionary of name -> what `pixel_zoo.zoo.release` recorded of the model: `sha256` and `bytes` of its `.keras`
         file; `recipe`, `command`, `epochs`, `seconds` ... of its training; `images`, `nats`, `standard_error`,
         `bits_per_dim` of the whole test split.
 
@@ -36,7 +36,7 @@ def pretrained_names() -> list[str]:
 
 
 def entry_of(name):
-    """What the index says of one model.
+    """The entry of one model in the index.
 
     Raises:
         ValueError: there is no such model; the message names the most similar one, or all.

@@ -1,4 +1,4 @@
-"""Pretrained models by name: where their files are, or where they are fetched from."""
+"""Pretrained models by name: local files, or downloads."""
 
 import os
 import pathlib
@@ -12,7 +12,7 @@ from pixel_zoo.zoo.whole import is_whole
 CHECKOUT = pathlib.Path(__file__).parents[2] / "exported"
 
 
-def load(name):
+def load(name: str) -> keras.Model:
     """Load a pretrained model by its name.
 
     Its file is that of a checkout (`exported/NAME.keras`), or is fetched once from `PIXEL_ZOO_URL/NAME.keras` into the
@@ -42,7 +42,7 @@ def load(name):
 
 def find(name):
     """The path of a pretrained model's `.keras` file, which is fetched if it is not there yet; see `load`."""
-    import platformdirs  # here: a machine that only trains may lack it, and what `download` needs
+    import platformdirs  # imported here: a machine that only trains may lack it and the packages of `download`
 
     entry = entry_of(name)
     cache = pathlib.Path(os.environ.get("PIXEL_ZOO_CACHE") or platformdirs.user_cache_path("pixel_zoo")).expanduser()

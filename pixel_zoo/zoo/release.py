@@ -1,4 +1,4 @@
-"""A run made a pretrained model: its file, its card, its entry in the index."""
+"""From a run to a pretrained model: its file, its card, its entry in the index."""
 
 import csv
 import hashlib
@@ -20,7 +20,7 @@ SHOWN = 8  # images in a row
 
 
 def release(run, name, exported, recipes):
-    """Make a pretrained model of a run.
+    """Make a pretrained model from a run.
 
     | file | contents |
     |---|---|
@@ -79,7 +79,7 @@ def release(run, name, exported, recipes):
 
 
 def renew_cards(exported, recipes):
-    """Write the index and all cards again, with the commands and targets that the recipes have now.
+    """Write the index and all cards again, with the current commands and targets of the recipes.
 
     Args:
         exported: directory of the pretrained models.
@@ -121,15 +121,15 @@ def samples_and_completions(model, recipe):
     drawn = model.generate(count, seed=recipe.seed, labels=labels)
 
     images = data.arrays(recipe.data, "test", **recipe.data_options)
-    spread = np.linspace(0, len(images) - 1, SHOWN // 2).astype(int)  # some splits are sorted
-    repeated = spread.repeat(SHOWN - 2)
+    chosen = np.linspace(0, len(images) - 1, SHOWN // 2).astype(int)  # some splits are sorted
+    repeated = chosen.repeat(SHOWN - 2)
     labels = data.labels(recipe.data, "test", **recipe.data_options)[repeated] if conditional else None
     known = np.indices(model.image_shape[:2])[0] < model.image_shape[0] // 2
     completed = model.complete(images[repeated], known, seed=recipe.seed, labels=labels)
-    completed = completed.reshape(len(spread), SHOWN - 2, *model.image_shape)
+    completed = completed.reshape(len(chosen), SHOWN - 2, *model.image_shape)
 
     samples = pictures.grid(drawn, SHOWN, model.levels)
-    return np.concatenate([samples, pictures.completions(images[spread], known, completed, model.levels)])
+    return np.concatenate([samples, pictures.completions(images[chosen], known, completed, model.levels)])
 
 
 def save_model(model, path):

@@ -1,4 +1,4 @@
-"""Pretrained models made a mixture, and that a pretrained model: its file, its card, its entry in the index."""
+"""From pretrained models to a pretrained mixture: its file, its card, its entry in the index."""
 
 import hashlib
 import importlib.metadata
@@ -28,7 +28,7 @@ def release_mixture(
     target: str = "",
     source: str = "",
 ) -> dict:
-    """Make a pretrained model of the mixture of others.
+    """Make a pretrained mixture from pretrained models.
 
     It is not trained, so there is no run; its likelihood is computed on the whole test split of the members' data set.
 
@@ -96,7 +96,7 @@ def release_mixture(
 
 def save_members(name, entry, path):
     """Draw the nats of a mixture and of its members, with their standard errors."""
-    from matplotlib.figure import Figure  # slow to import, and needed here alone
+    from matplotlib.figure import Figure  # slow to import, and needed only here
 
     shown = [(name, entry), *entry["members"].items()]
     figure = Figure(figsize=(7, 0.9 + 0.5 * len(shown)), layout="constrained")

@@ -1,4 +1,4 @@
-"""Checks that pretrained models are what their cards say."""
+"""Checks that pretrained models match their cards."""
 
 import dataclasses
 import importlib.util
@@ -138,7 +138,7 @@ def _probes_elsewhere(paths):
     command = [sys.executable, "-m", __name__, *map(str, paths)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        last = (done.stderr.strip().splitlines() or ["no error message"])[-1]
         return [f"a process with KERAS_BACKEND={_other()} failed: {last}"] * len(paths)
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -1,1 +1,1 @@
-"""What watches and records a run while `fit` trains."""
+"""Callbacks that watch and record a run while `fit` trains."""

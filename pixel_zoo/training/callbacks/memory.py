@@ -1,4 +1,4 @@
-"""Memory between training steps."""
+"""Reuse of memory between training steps."""
 
 import ctypes
 import sys
@@ -10,12 +10,12 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 
 
 class KeepFreedMemory(keras.callbacks.Callback):
-    """Lets the C library keep what a step frees for the next one, where it is glibc.
+    """Makes glibc, if it is the C library, keep the memory that a step frees for the next step.
 
-    By default it gives large blocks back to the system, which hands them out again page by page, each one cleared: on
-    two cores that took 40 % of the processor time of a PixelCNN's steps, 30 % of a Diagonal BiLSTM's. A thread with an
-    arena of its own gives blocks above 64 MiB back whatever the thresholds: so there is one arena. Make the callback
-    early, a thread keeps the arena that it has.
+    By default it returns large blocks to the system, which clears every page before it is used again. On two cores this
+    took 40 % of the processor time of the training steps of a PixelCNN, and 30 % of a Diagonal BiLSTM. A thread with a
+    separate arena returns blocks above 64 MiB whatever the thresholds are, so only one arena is allowed. Create the
+    callback early, because a thread keeps its arena.
 
     Example:
 
@@ -27,7 +27,7 @@ class KeepFreedMemory(keras.callbacks.Callback):
         _keep()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        if batch == 0:  # the first iterator of a tf.data pipeline has put the thresholds back
+        if batch == 0:  # the first iterator of a tf.data pipeline resets the thresholds
             _keep()
 
 

@@ -1,10 +1,10 @@
-"""Early stopping that knows the epochs before a run was taken up again."""
+"""Early stopping that counts the epochs before a run was resumed."""
 
 import keras
 
 
 class Patience(keras.callbacks.EarlyStopping):
-    """Stops training after so many epochs without fewer validation nats.
+    """Stops training after a number of epochs without fewer validation nats.
 
     Args:
         epochs: int, how many.

@@ -22,7 +22,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class Resumable(keras.callbacks.Callback):
     """Saves the state of a run, and resumes a run from its last saved state, bit for bit.
 
-    The state is saved at the end of a step: after so many steps or minutes, after the last step of an epoch (before
+    The state is saved at the end of a step: after a number of steps or minutes, after the last step of an epoch (before
     its validation), when training is told to stop, and when a signal asks the process to end. At the end of an epoch
     it is skipped if saving would take more than two percent of the time, except in the last epoch. A run resumes
     inside its epoch: a no-op train function skips the completed steps, and the metrics continue from their sums.
@@ -33,14 +33,14 @@ class Resumable(keras.callbacks.Callback):
         path: the `.npz` file; if it exists, the run continues from it.
         steps_per_epoch: int, steps of training.
         steps_per_call: int, steps that the train function takes at a time: what Keras then counts as a batch.
-        every_steps: int, save after every so many steps (at the end of a call); or None.
-        every_minutes: float, save when so many minutes have passed since the last time.
+        every_steps: int, save every this many steps (at the end of a call); or None.
+        every_minutes: float, save when this many minutes have passed since the last save.
         writes: bool, whether this process is the one of several that writes. They all read.
 
     Attributes:
         epoch: int, the epoch to begin with.
         history: list of dictionaries, the logs of the epochs before it.
-        stopwatch: a `Stopwatch` that continues from the seconds before; a callback of its own.
+        stopwatch: a `Stopwatch` that continues from the seconds before; add it as a separate callback.
         before_saving: zero-argument callable, called before each save.
 
     Raises:
@@ -80,7 +80,7 @@ class Resumable(keras.callbacks.Callback):
         self.before_saving = lambda: None
 
     def _calls(self, steps: int) -> int:
-        """How many calls take so many steps of an epoch."""
+        """The number of calls that take this many steps of an epoch."""
         if steps % self.steps_per_call and steps != self.steps_per_epoch:
             raise ValueError(f"resume: the state is after {steps} steps, no multiple of {self.steps_per_call} a call")
         return -(-steps // self.steps_per_call)
@@ -135,7 +135,7 @@ class Resumable(keras.callbacks.Callback):
         self.history.append({name: float(value) for name, value in logs.items()})
 
     def _due(self, steps: int) -> bool:
-        """Whether it is time to save after so many steps of the epoch."""
+        """Whether to save after this many steps of the epoch."""
         if steps == self.steps_per_epoch:
             return self._pace.due() or self.epoch + 1 == self.params["epochs"]
         done = self.epoch * self.steps_per_epoch + steps
@@ -150,7 +150,7 @@ class Resumable(keras.callbacks.Callback):
 
     @contextlib.contextmanager
     def obeying_signals(self) -> Iterator[None]:
-        """Inside, SIGTERM and SIGINT (Ctrl-C) save the state before they do what they would have done anyway.
+        """Inside, SIGTERM and SIGINT (Ctrl-C) save the state before they take their usual effect.
 
         They wait for the end of a step, but not during validation: all steps before it are saved then, or are repeated
         by `resume`. A second signal does not wait.

@@ -6,7 +6,7 @@ import keras
 
 
 class StopAfter(keras.callbacks.Callback):
-    """Stops `fit` at the first batch that ends so many minutes after this callback was created.
+    """Stops `fit` at the first batch that ends at least `minutes` after this callback was created.
 
     The epoch that is cut short is still validated, logged and saved. A learning-rate schedule is measured in steps
     and ignores this bound.

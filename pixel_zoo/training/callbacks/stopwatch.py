@@ -6,12 +6,12 @@ import keras
 
 
 class Stopwatch(keras.callbacks.Callback):
-    """Adds to the logs of each epoch `seconds`, the time that the run has taken until its end, validation included.
+    """Adds `seconds` to the logs of each epoch: the time from the start of the run to the end of its validation.
 
-    Put it before whatever writes logs.
+    Put it before callbacks that write logs.
 
     Args:
-        seconds: float, what the run had taken when it was saved, if it is one that goes on.
+        seconds: float, the time that the run had taken before it was resumed; 0 for a new run.
 
     Example:
 
