@@ -66,7 +66,7 @@ class Page:
         model = self.model(name)
         recipe = read_index().get(name, {}).get("recipe")
         if recipe is None or not data.info(recipe["data"], **recipe["data_options"]).is_here():
-            return model.generate(1, seed=index, **_given(model, 0))[0], 0
+            return model.generate(1, seed=index, **_conditions(model, 0))[0], 0
         test = {"data": recipe["data"], "split": "test", **recipe["data_options"]}
         label = 0 if model.num_classes is None else data.labels(**test)[index]
         return data.arrays(**test)[index], int(label)
