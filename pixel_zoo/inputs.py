@@ -93,7 +93,9 @@ def condition_values(model, conditions):
 
 def logits_of(model, image, conditions, training=False):
     """The output of a functional model for an image, and for its conditions by name: see `check_conditions`."""
-    return model(join_inputs(model, image, condition_values(model, conditions)), training=training)
+    # Keras takes no mixture of arrays and tensors, such as an image that JAX traces.
+    values = [keras.ops.convert_to_tensor(value) for value in condition_values(model, conditions)]
+    return model(join_inputs(model, keras.ops.convert_to_tensor(image), values), training=training)
 
 
 def stages_of(model):
