@@ -51,7 +51,7 @@ def _facts(name, entry, on_hub):
         f"of {recipe['batch_size']}; moving average of the weights: {recipe['ema_momentum'] or 'none'}",
         "Length": f"{epochs(entry)}, {_steps(entry)}; the weights are those of epoch {entry['best_epoch']}, "
         f"the one with the fewest validation nats ({entry['validation_nats']:.3f})",
-        "Validation nats": _history(entry),
+        f"Validation nats{_precision(recipe)}": _history(entry),
         "Time": "not recorded" if entry["seconds"] is None else duration(entry["seconds"]),
         "Hardware": entry["machine"] or "not recorded",
         "Versions": f"{versions}; {entry['backend']} backend",
@@ -59,6 +59,11 @@ def _facts(name, entry, on_hub):
         "optimiser",
         "File, SHA-256": f"`{entry['sha256']}`",
     }
+
+
+def _precision(recipe):
+    """What to say of figures logged in training, which mixed precision computes otherwise than the released model."""
+    return ", computed in bfloat16 while training" if recipe.get("mixed_precision") else ""
 
 
 def _facts_of_mixture(name, entry):
