@@ -12,24 +12,32 @@ from pixel_zoo.training.distribution import OneDevice
 from pixel_zoo.training.recipe import Recipe
 
 
-def feed(recipe: Recipe, position: Callable[[], tuple[int, int]], devices: OneDevice) -> dict[str, Any]:
-    """Return the data arguments of `fit`: tf.data pipelines on TensorFlow, NumPy batches elsewhere, in the same order.
+def feed(
+    recipe: Recipe, position: Callable[[], tuple[int, int]], devices: OneDevice, steps_per_call: int
+) -> dict[str, Any]:
+    """Return the data arguments of `fit`.
+
+    They are tf.data pipelines on TensorFlow and NumPy batches elsewhere, in the same order; where a call takes several
+    steps, the training data are the rows of their batches.
 
     Args:
         recipe: a `Recipe`.
         position: zero-argument callable, called at the start of each epoch, as of `pixel_zoo.data.pipeline`.
         devices: how the run is distributed, as of `pixel_zoo.training.distribution`.
+        steps_per_call: int, training steps that the train function takes at a time.
 
     Returns:
         Dictionary of arguments of `fit`.
     """
-    training = {"seed": recipe.seed, "drop_remainder": True, "position": position}
     make = _pipeline if keras.backend.backend() == "tensorflow" else _batches
-    return {
-        "x": devices.distribute(make(recipe, "train", devices.share, **training)),
-        "validation_data": devices.distribute(make(recipe, "validation", devices.share, multiple_of=devices.replicas)),
-        "shuffle": False,
-    }
+    if steps_per_call > 1:
+        count = data.info(recipe.data, **recipe.data_options).splits["train"]
+        training = RowBlocks(count, recipe.batch_size, steps_per_call, recipe.seed, position)
+    else:
+        options = {"seed": recipe.seed, "drop_remainder": True, "position": position}
+        training = devices.distribute(make(recipe, "train", devices.share, **options))
+    validation = devices.distribute(make(recipe, "validation", devices.share, multiple_of=devices.replicas))
+    return {"x": training, "validation_data": validation, "shuffle": False}
 
 
 def _pipeline(recipe: Recipe, split: str, share: tuple[int, int], **options: Any) -> Any:

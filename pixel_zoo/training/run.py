@@ -6,12 +6,11 @@ import logging
 import math
 import os
 import pathlib
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import keras
 
-from pixel_zoo import data, pictures
+from pixel_zoo import pictures
 from pixel_zoo.checks import positive_integer
 from pixel_zoo.training.callbacks.best_model import BestModel
 from pixel_zoo.training.callbacks.checkpoint import Checkpoint
@@ -23,7 +22,7 @@ from pixel_zoo.training.callbacks.resumable import Resumable
 from pixel_zoo.training.callbacks.stop_after import StopAfter
 from pixel_zoo.training.device_loop import DeviceLoop, check_steps_per_call, default_steps_per_call
 from pixel_zoo.training.distribution import OneDevice, distribution
-from pixel_zoo.training.feed import RowBlocks, columns, feed
+from pixel_zoo.training.feed import columns, feed
 from pixel_zoo.training.recipe import Recipe
 from pixel_zoo.training.record import record_configuration, rewrite_log, run_directory
 from pixel_zoo.training.report import write_report
@@ -140,7 +139,7 @@ def train(
         signals = contextlib.nullcontext() if devices.several_processes else resumable.obeying_signals()
         with signals, devices.train_scope(), _engine(model, recipe, steps_per_call):
             history = model.fit(
-                **_feed(recipe, resumable.position, devices, steps_per_call),
+                **feed(recipe, resumable.position, devices, steps_per_call),
                 initial_epoch=resumable.epoch,
                 epochs=recipe.epochs,
                 callbacks=callbacks,
@@ -168,17 +167,6 @@ def _engine(model: keras.Model, recipe: Recipe, steps_per_call: int) -> Iterator
     finally:
         if steps_per_call > 1:
             model.train_function = None  # Keras makes its own again
-
-
-def _feed(
-    recipe: Recipe, position: Callable[[], tuple[int, int]], devices: OneDevice, steps_per_call: int
-) -> dict[str, Any]:
-    """The data arguments of `fit`."""
-    arguments = feed(recipe, position, devices)
-    if steps_per_call > 1:
-        count = data.info(recipe.data, **recipe.data_options).splits["train"]
-        arguments["x"] = RowBlocks(count, recipe.batch_size, steps_per_call, recipe.seed, position)
-    return arguments
 
 
 def _callbacks(
