@@ -253,19 +253,8 @@ def slow():
     time.sleep(1.0)
 
 
-class Cutting:
-    """A relay in front of a server that hangs up in the middle of the first requests.
-
-    Args:
-        port: the server's.
-        cuts: how many connections are cut once something has come through.
-
-    Attributes:
-        port: the relay's own.
-    """
-
-    def __init__(self, port, cuts):
-        self._server, self._cuts = port, cuts
+class _Listening:
+    """Accepts connections on a free port while it is entered, and serves them one after the other."""
 
     def __enter__(self):
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -279,18 +268,35 @@ class Cutting:
     def _accept(self):
         with contextlib.suppress(OSError):  # closed
             while True:
-                near = self._listener.accept()[0]
-                if self._cuts:
-                    self._cuts -= 1
-                    near.recv(64)
-                    near.close()
-                    continue
-                far = socket.create_connection(("127.0.0.1", self._server))
-                for source, target in ((near, far), (far, near)):
-                    threading.Thread(target=_relay, args=(source, target), daemon=True).start()
+                self.serve(self._listener.accept()[0])
 
 
-class Dripping:
+class Cutting(_Listening):
+    """A relay in front of a server that hangs up in the middle of the first requests.
+
+    Args:
+        port: the server's.
+        cuts: how many connections are cut once something has come through.
+
+    Attributes:
+        port: the relay's own.
+    """
+
+    def __init__(self, port, cuts):
+        self._server, self._cuts = port, cuts
+
+    def serve(self, connection):
+        if self._cuts:
+            self._cuts -= 1
+            connection.recv(64)
+            connection.close()
+            return
+        far = socket.create_connection(("127.0.0.1", self._server))
+        for source, target in ((connection, far), (far, connection)):
+            threading.Thread(target=_relay, args=(source, target), daemon=True).start()
+
+
+class Dripping(_Listening):
     """A server that answers every connection with a beginning, and then one byte after the other, for ever.
 
     Args:
@@ -300,19 +306,12 @@ class Dripping:
     def __init__(self, start):
         self._start = start
 
-    def __enter__(self):
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.rest = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
+    @property
+    def rest(self):
+        return f"http://127.0.0.1:{self.port}"
 
-    def __exit__(self, *error):
-        self._listener.close()
-
-    def _accept(self):
-        with contextlib.suppress(OSError):  # closed
-            while True:
-                threading.Thread(target=self._drip, args=[self._listener.accept()[0]], daemon=True).start()
+    def serve(self, connection):
+        threading.Thread(target=self._drip, args=[connection], daemon=True).start()
 
     def _drip(self, connection):
         with contextlib.suppress(OSError), connection:  # the client went away
