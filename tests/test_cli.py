@@ -389,7 +389,8 @@ def test_bad_input_is_one_line_of_a_fresh_process_too():
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_needs_no_model_does_not_wait_for_keras(arguments, code, said):
+def test_what_needs_no_model_does_not_wait_for_keras(arguments, code, said, monkeypatch):
+    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")  # the shell is named, not the test's parent
     program = "import sys; sys.modules['keras'] = None; import pixel_zoo_cli; pixel_zoo_cli.app()"  # None: can't import
     done = in_a_fresh_process(["-c", program], *arguments)
     assert done.returncode == code and said in done.stdout + done.stderr, done.stderr
