@@ -6,7 +6,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from pixel_zoo import layers, models
+from pixel_zoo import backend, layers, models
 
 
 class LayerEntry(NamedTuple):
@@ -105,6 +105,13 @@ def inputs(images, labels=None, vectors=None, conditioning=(None,)):
         if value is not None
     }
     return {"image": images, **others} if others else images
+
+
+def logits_of(model, fed):
+    """The logits as a NumPy array. JAX would compile each operation by itself; TensorFlow runs them as they come."""
+    if keras.backend.backend() == "jax":
+        return np.asarray(backend.compiled(lambda fed: model(fed, training=False), model.variables)(fed))
+    return keras.ops.convert_to_numpy(model(fed))
 
 
 SMALL = {"num_blocks": 2, "head_filters": 6}

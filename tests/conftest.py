@@ -14,10 +14,13 @@ from pixel_zoo import backend
 ON_TENSORFLOW_ALONE = (
     "arguments",
     "claims",
+    "cli",
     "dependencies",
     "deployment",
     "documentation",
     "download",
+    "examples",
+    "extending",
     "files",
     "imports",
     "inspect",
@@ -29,6 +32,7 @@ ON_TENSORFLOW_ALONE = (
     "serving_client",
     "serving_layout",
     "user_data",
+    "verify",
 )
 if keras.backend.backend() != "tensorflow":
     collect_ignore = [f"test_{name}.py" for name in ON_TENSORFLOW_ALONE]

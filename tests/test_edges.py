@@ -17,25 +17,27 @@ TINY = {"num_blocks": 1, "head_filters": 2}
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 
 
-@pytest.mark.parametrize("image_shape", [(1, 1, 1), (1, 3, 2), (3, 1, 1)], ids=str)
-@pytest.mark.parametrize("recurrence", ["row", "diagonal"])
+@pytest.mark.parametrize(
+    ("recurrence", "image_shape"), [("row", (1, 1, 1)), ("row", (3, 1, 2)), ("diagonal", (1, 3, 2))], ids=str
+)
 def test_the_smallest_images_train_score_and_sample(recurrence, image_shape, tmp_path):
     model = scrambled(pz.models.PixelRNN(image_shape, 3, recurrence, units=2, **TINY))
-    check_everything(model, tmp_path)
+    check_everything(model, tmp_path if image_shape != (3, 1, 2) else None)
 
 
-def test_a_multi_scale_model_may_begin_with_one_pixel(tmp_path):
+def test_a_multi_scale_model_may_begin_with_one_pixel():
     options = {"units": 2, **TINY}
-    check_everything(scrambled(pz.models.MultiScalePixelRNN((2, 2, 1), 3, ((1, 1),), options=options)), tmp_path)
+    check_everything(scrambled(pz.models.MultiScalePixelRNN((2, 2, 1), 3, ((1, 1),), options=options)))
 
 
-def check_everything(model, folder):
+def check_everything(model, folder=None):
+    """Score, sample, complete, train; and export to a folder, which takes longer than all the rest."""
     images, nats = model.generate(3, return_log_likelihood=True)
     np.testing.assert_allclose(nats, model.log_likelihood(images), rtol=1e-4)
     known = np.zeros(images.shape[1:3], bool)
     known[0] = True
     assert (model.complete(images, known)[:, 0] == images[:, 0]).all()
-    if ON_TENSORFLOW:
+    if folder and ON_TENSORFLOW:
         import tensorflow as tf
 
         served = tf.saved_model.load(str(pz.export(model, folder / "model")))

@@ -6,7 +6,7 @@ import json
 import keras
 import numpy as np
 import pytest
-from catalogue import inputs
+from catalogue import inputs, logits_of
 from test_models import of_values, random_images, scrambled
 
 import pixel_zoo as pz
@@ -90,7 +90,7 @@ def test_a_stage_is_certain_of_what_it_copies():
     stage = make(levels=5).stages[1]
     images = random_images(stage, 3)
     small = images[:, ::2, ::2]
-    logits = keras.ops.convert_to_numpy(stage({"image": images, "small": small}))
+    logits = logits_of(stage, {"image": images, "small": small})
     assert (logits.argmax(axis=-1)[:, ::2, ::2] == small).all()
     assert (np.sort(logits, axis=-1)[:, ::2, ::2, :, -2] == -(2.0**66)).all()
     assert (stage.log_likelihood(np.where(images == 0, 1, 0), conditioning=[small]) < -1e19).all()
@@ -112,7 +112,7 @@ def test_the_small_image_reaches_the_pixels_around_it():
     image = np.zeros((2, *SHAPE), "uint8")
     small = np.zeros((2, 2, 2, 1), "uint8")
     small[1, 1, 1] = 2
-    logits = keras.ops.convert_to_numpy(stage({"image": image, "small": small}))
+    logits = logits_of(stage, {"image": image, "small": small})
     changed = (logits[0] != logits[1]).any(axis=(-2, -1))
     assert changed.all(), "pixels before it, which cannot see it in the image itself, too"
 
