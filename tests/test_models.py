@@ -1,6 +1,7 @@
 """Models: exact, causal, the same after a round trip, and trainable by default."""
 
 import copy
+import inspect
 import itertools
 import json
 import math
@@ -178,6 +179,57 @@ def test_configuration_round_trip(entry):
     again = type(model).from_config(config)
     assert json.loads(json.dumps(again.get_config())) == config
     assert [w.path for w in again.weights] == [w.path for w in model.weights]
+
+
+def by_hand():
+    """A model composed by hand, a multi-scale model, and a mixture, as in the catalogue."""
+    image = keras.Input((4, 3, 2), dtype="int32", name="image")
+    x = pz.layers.MaskedConv2D(4, 3, "A", colours=2)(keras.layers.Rescaling(1.0)(image))
+    return pz.models.PixelModel(image, pz.layers.Logits(3, colours=2)(keras.layers.ReLU()(x)))
+
+
+def of_two_scales(image_shape, levels):
+    options = {"num_blocks": 1, "filters": 4, "head_filters": 4}
+    return pz.models.MultiScalePixelRNN(image_shape, levels, ((2, 3),), base="PixelCNN", options=options)
+
+
+@pytest.mark.parametrize("make", [*(entry.make for entry in MODELS), of_two_scales, lambda **_: by_hand()])
+def test_a_clone_is_a_model_of_the_same_class(make):
+    model = scrambled(make(image_shape=(4, 3, 2), levels=3))
+    for layer in model.stages[-1].layers[::2]:
+        getattr(layer, "input_to_state", layer).trainable = False  # of an LSTM, a part
+    model.compile(optimizer="sgd")
+    clone = keras.models.clone_model(model)
+    assert type(clone) is type(model)
+    assert clone.get_config() == model.get_config()
+    assert (clone.num_classes, clone.likelihood_kind) == (model.num_classes, model.likelihood_kind)
+    assert isinstance(clone.optimizer, keras.optimizers.SGD)
+    assert [w.path for w in clone.trainable_variables] == [w.path for w in model.trainable_variables]
+    assert not any(own is its for own, its in zip(model.weights, clone.weights, strict=True))
+    clone.set_weights(model.get_weights())
+    fed = inputs(random_images(model, 2), **given_with(model.stages[0], 2))
+    expected, logits = (keras.ops.convert_to_numpy(m(fed)) for m in (model, clone))
+    np.testing.assert_allclose(logits, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_a_clone_with_a_changed_graph_is_a_model_of_that_graph(tmp_path):
+    def and_dropout(layer, *args, **kwargs):
+        y = layer(*args, **kwargs)
+        return keras.layers.Dropout(0.5)(y) if layer.name == "block1_conv" else y
+
+    model = pz.models.PixelCNN((3, 3, 1), filters=4, num_blocks=1)
+    clone = keras.models.clone_model(model, call_function=and_dropout)
+    assert type(clone) is pz.models.PixelModel
+    clone.save(tmp_path / "clone.keras")
+    loaded = keras.models.load_model(tmp_path / "clone.keras")
+    assert [type(layer) for layer in loaded.layers].count(keras.layers.Dropout) == 1
+    assert loaded.generate(2).shape == (2, 3, 3, 1)
+
+
+def test_constructors_show_their_own_arguments():
+    assert list(inspect.signature(pz.models.PixelCNN).parameters)[:3] == ["image_shape", "levels", "filters"]
+    with pytest.raises(ValueError, match="image_shape must be"):
+        pz.models.PixelCNN(keras.Input((4, 4, 1)), keras.Input((4, 4, 1)))
 
 
 @pytest.mark.parametrize("way", ["copied", "saved"])

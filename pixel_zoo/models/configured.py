@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any, Self
 
+import keras
+
 # Type checkers should know the attributes of the model that comes after this class among the bases.
 if TYPE_CHECKING:
     from keras import Model as _Model
@@ -29,6 +31,13 @@ class Configured(_Model):
             for path, layer in _sublayers(model):
                 layer.trainable = path not in config["frozen"]
         return model
+
+
+def freeze_alike(model: keras.Model, other: keras.Model) -> None:
+    """Freeze those layers of a model, nested layers included, that are frozen in another model of the same layers."""
+    model.trainable = other.trainable
+    for (_, layer), (_, theirs) in zip(_sublayers(model), _sublayers(other), strict=True):
+        layer.trainable = theirs.trainable  # sets its nested layers too, which come after it
 
 
 def _sublayers(layer, prefix=""):

@@ -8,11 +8,11 @@ from pixel_zoo.inputs import join_inputs, other_inputs
 from pixel_zoo.layers import MixtureLogits
 from pixel_zoo.layers.mixture_logits import check_weights
 from pixel_zoo.models.multi_scale import MultiScalePixelRNN
-from pixel_zoo.models.pixel_model import PixelModel
+from pixel_zoo.models.pixel_model import ClonableModel, PixelModel
 
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
-class Mixture(PixelModel):
+class Mixture(ClonableModel):
     """The mean of several models' probabilities at each pixel: a linear opinion pool (Stone 1961).
 
     ```

@@ -1,8 +1,10 @@
 """Models of one functional graph."""
 
 import collections
+import functools
+import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -11,7 +13,7 @@ from keras import ops
 from pixel_zoo import backend
 from pixel_zoo.inputs import condition_values, image_of, image_shape_of, join_inputs
 from pixel_zoo.likelihoods import BitsPerDim, Nats, NegativeLogLikelihood, likelihood_of_logits
-from pixel_zoo.models.configured import Configured
+from pixel_zoo.models.configured import Configured, freeze_alike
 from pixel_zoo.models.image_model import ImageModel
 from pixel_zoo.sampling.raster_graph import RasterGraph
 from pixel_zoo.types import Structure, Tensor
@@ -133,7 +135,67 @@ def _of_batch(function, *values):
     return ops.convert_to_numpy(function(*padded))[:count]
 
 
-class ConfiguredModel(Configured, PixelModel):
+class ClonableModel(PixelModel):
+    """A `PixelModel` whose constructor takes other arguments than a graph, for `keras.models.clone_model`.
+
+    Keras clones the graph, and calls the constructor with (inputs, outputs, name) if that accepts any arguments. So the
+    constructors of subclasses are wrapped: they take a cloned graph too. A clone whose graph was changed on the way, by
+    `clone_function` or `call_function`, is not what the constructor describes: it becomes a plain `PixelModel`.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            cls.__signature__ = _without_self(cls.__init__)  # what users see
+            cls.__init__ = _or_of_clone(cls.__init__)
+
+    def _run_through_graph(self, *args, **kwargs):
+        """As in Keras; symbolic outputs, such as those of a clone, remember which model they come from."""
+        outputs = super()._run_through_graph(*args, **kwargs)
+        if isinstance(outputs, keras.KerasTensor):
+            outputs._pixel_zoo_cloned_from = self
+        return outputs
+
+    def _become_clone(self, original, inputs, outputs, name):
+        PixelModel.__init__(self, inputs, outputs, name=name)
+        if _graph(self) == _graph(original):
+            self._take_arguments_of(original)
+            freeze_alike(self, original)
+        else:
+            self.__class__ = PixelModel
+
+    def _take_arguments_of(self, original: Self) -> None:
+        """Keep what the constructor keeps of its arguments, besides the graph."""
+
+
+def _or_of_clone(constructor):
+    """A constructor that also takes the graph of a clone, and which Keras sees to accept any arguments."""
+
+    def construct(self, *args, **kwargs):
+        original = getattr(args[1], "__dict__", {}).pop("_pixel_zoo_cloned_from", None) if len(args) == 2 else None
+        if original is None:
+            constructor(self, *args, **kwargs)
+        else:
+            self._become_clone(original, *args, **kwargs)
+
+    signature = inspect.signature(construct)
+    functools.update_wrapper(construct, constructor)
+    construct.__signature__ = signature  # else Keras finds that of `constructor`
+    return construct
+
+
+def _without_self(method):
+    signature = inspect.signature(method)
+    return signature.replace(parameters=list(signature.parameters.values())[1:])
+
+
+def _graph(model):
+    """The configuration of all layers of a functional model, and how they are connected."""
+    config = PixelModel.get_config(model)
+    return {key: config[key] for key in ("layers", "input_layers", "output_layers")}
+
+
+class ConfiguredModel(Configured, ClonableModel):
     """A `PixelModel` that is saved as the arguments of its constructor, `config`, not as a graph."""
 
     def __init__(
@@ -141,6 +203,9 @@ class ConfiguredModel(Configured, PixelModel):
     ) -> None:
         super().__init__(inputs, outputs, name=name, **kwargs)
         self._config = config
+
+    def _take_arguments_of(self, original: Self) -> None:
+        self._config = original._config
 
     @property
     def num_classes(self) -> int | None:
