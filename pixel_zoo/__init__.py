@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import wrapt
 
+from pixel_zoo.quiet import quieten_tensorflow
 from pixel_zoo.version import VERSION
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from pixel_zoo.zoo import list, load, pretrained_names
 
 __version__ = VERSION
+
+quieten_tensorflow()
 
 __all__ = [
     "CausalityError",

@@ -4,6 +4,19 @@ It lies outside `pixel_zoo`, and imports it inside the commands: `--help`, shell
 wait for Keras.
 """
 
-from pixel_zoo_cli.app import app
+import signal
+import threading
+
+_handler = signal.getsignal(signal.SIGINT)
+_is_pythons = _handler is signal.default_int_handler and threading.current_thread() is threading.main_thread()
+if _is_pythons:
+    signal.signal(
+        signal.SIGINT, signal.SIG_DFL
+    )  # Ctrl-C during the import of Typer ends the program, without traceback
+try:
+    from pixel_zoo_cli.app import app
+finally:
+    if _is_pythons:
+        signal.signal(signal.SIGINT, _handler)
 
 __all__ = ["app"]

@@ -40,7 +40,7 @@ def load(name):
     if not of_file:
         return pixel_zoo.load(name)
     try:
-        model = keras.models.load_model(path)
+        model = keras.models.load_model(path, compile=False)  # no command needs the loss, which may be the user's own
     except MemoryError:
         raise
     except Exception as error:  # a damaged archive fails in many ways, deep in zip, HDF5 or JSON

@@ -24,6 +24,7 @@ ON_TENSORFLOW_ALONE = (
     "files",
     "imports",
     "inspect",
+    "interrupt",
     "playground",
     "public_api",
     "release_mixture",
@@ -31,6 +32,7 @@ ON_TENSORFLOW_ALONE = (
     "serving_c_api",
     "serving_client",
     "serving_layout",
+    "unknown_objects",
     "user_data",
     "verify",
 )

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import pixel_zoo as pz
+from pixel_zoo import quiet
 
 CHECK = """
 import keras
@@ -16,10 +17,20 @@ for name in ("PixelCNN", "MultiScalePixelRNN", "RowLSTM", "BitsPerDim"):
 for name in pixel_zoo.__all__:
     getattr(pixel_zoo, name)
 """
+TRAIN = """
+import numpy as np
+model = pixel_zoo.models.PixelCNN((4, 4, 1), filters=2, num_blocks=1)
+model.compile()
+model.fit(np.zeros((4, 4, 4, 1), "uint8"), verbose=0)
+"""
 
 
 def run(program):
-    subprocess.run([sys.executable, "-c", program], check=True, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"})
+    """Run Python where nothing asks TensorFlow to be silent; returns what it wrote to stderr."""
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, check=True, env=environment, stderr=subprocess.PIPE, text=True)
+    return done.stderr
 
 
 def test_the_client_needs_neither_keras_nor_an_engine():
@@ -34,8 +45,41 @@ def test_the_client_needs_neither_keras_nor_an_engine():
         "from pixel_zoo.likelihoods import bits_per_dim",  # Keras comes in the middle of an import of ours
     ],
 )
-def test_keras_knows_the_classes_whatever_is_imported_first(first):
-    run(f"{first}\n{CHECK}")
+def test_whatever_is_imported_first_keras_knows_the_classes_and_tensorflow_is_silent(first):
+    assert run(f"{first}\n{CHECK}\n{TRAIN}") == ""
+
+
+def test_errors_that_tensorflow_logs_are_shown(monkeypatch, capfd):
+    """The level drops what is below it, from the libraries that ignore it too, and nothing else."""
+
+    def load():
+        os.write(2, b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n")
+        os.write(2, b"I0000 00:00:17957 1 cudart_stub.cc:31] Could not find cuda drivers\n")
+        os.write(2, b"E0000 00:00:17957 1 cuda_platform.cc:52] failed call to cuInit\nF0000 00:00:17957 1 a.cc:1] No\n")
+        os.write(2, b"Segmentation fault\n")
+        raise ImportError("libtensorflow_cc.so.2")
+
+    shown = {}
+    for level in "023":
+        monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level)
+        with pytest.raises(ImportError, match="libtensorflow"):
+            quiet._without_messages(load)()
+        shown[level] = [line.split()[0] for line in capfd.readouterr().err.splitlines()]
+    assert shown["0"] == ["WARNING:", "I0000", "E0000", "F0000", "Segmentation"]
+    assert shown["2"] == ["E0000", "F0000", "Segmentation"]
+    assert shown["3"] == ["F0000", "Segmentation"]
+
+
+def test_a_level_that_the_user_has_chosen_stays(monkeypatch):
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "1")
+    quiet.quieten_tensorflow()
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "1"
+    monkeypatch.setattr(quiet, "DRIVER", os.devnull)  # as on a machine with a GPU
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL")
+    quiet.quieten_tensorflow()
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "2"
 
 
 def test_public_names_are_found_and_others_are_not():

@@ -533,20 +533,32 @@ NOT_RASTER = [
 ]
 
 
-@pytest.mark.parametrize("entry", [*ONE_OF_EACH_CLASS, *NOT_RASTER], ids=str)
+OF_SEVERAL_MAPS = LayerEntry(layers.MixtureLogits, {"levels": 3, "weights": (1.0, 2.0)}, 3)
+BATTERY = [*ONE_OF_EACH_CLASS, *NOT_RASTER, OF_SEVERAL_MAPS]
+
+
+@pytest.mark.parametrize("entry", BATTERY, ids=str)
 def test_keras_own_battery(entry):
+    shape = (2, 3, 4, entry.input_features)
+    if entry is OF_SEVERAL_MAPS:
+        shape = [(2, 3, 4, 1, 3)] * 2
     layer = entry.make()
-    layer.build((2, 3, 4, entry.input_features))
+    layer.build(shape)
     testing.TestCase().run_layer_test(
         entry.layer_class,
         init_kwargs=entry.arguments,
-        input_shape=(2, 3, 4, entry.input_features),
+        input_shape=shape,
         expected_num_seed_generators=0,
         expected_num_losses=0,
         supports_masking=False,
         assert_built_after_instantiation=False,
         expected_num_trainable_weights=len(layer.weights),
     )
+
+
+def test_the_battery_is_of_every_public_layer():
+    public = {getattr(layers, name) for name in layers.__all__} - {layers.RasterLayer}
+    assert {entry.layer_class for entry in BATTERY} == public
 
 
 # ----- Layers broken on purpose: each check must be able to fail

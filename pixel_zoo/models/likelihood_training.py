@@ -8,6 +8,7 @@ import keras
 from pixel_zoo import backend
 from pixel_zoo.inputs import image_input, other_inputs
 from pixel_zoo.models.checked_data import DataCheck, is_endless
+from pixel_zoo.models.unknown import in_one_line
 from pixel_zoo.types import Structure, Tensor
 
 # Type checkers should know the methods of the model that comes after this class among the bases.
@@ -44,7 +45,9 @@ class LikelihoodTraining(_Model):
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Called by `load_model`: Keras leaves this to models that override `compile`."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
+        with in_one_line(", or load the model with compile=False"):
+            arguments = keras.saving.deserialize_keras_object(config)
+        self.compile(**arguments)
         self.optimizer.build(self.trainable_variables)
 
     def compute_loss(

@@ -15,6 +15,7 @@ from pixel_zoo.inputs import condition_values, image_of, image_shape_of, join_in
 from pixel_zoo.likelihoods import BitsPerDim, Nats, NegativeLogLikelihood, likelihood_of_logits
 from pixel_zoo.models.configured import Configured, freeze_alike
 from pixel_zoo.models.image_model import ImageModel
+from pixel_zoo.models.unknown import in_one_line
 from pixel_zoo.sampling.raster_graph import RasterGraph
 from pixel_zoo.types import Structure, Tensor
 
@@ -49,6 +50,12 @@ class PixelModel(ImageModel, keras.Model):
     def __init__(self, inputs: Structure, outputs: Tensor, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
         RasterGraph(self)  # refuses layers that are not causal or cannot be sampled
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
+        """As in Keras; a layer that is not known here is a ValueError that names it."""
+        with in_one_line():
+            return super().from_config(config, custom_objects)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
