@@ -1,11 +1,14 @@
 """Checks of what users pass to `generate`, `complete` and `log_likelihood`, before any work."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from pixel_zoo.checks import positive_integer
 
 
-def check_images(images, image_shape, levels, name="images"):
+def check_images(images: ArrayLike, image_shape: Sequence[int], levels: int, name: str = "images") -> np.ndarray:
     """Return images as a NumPy array, or raise an error that says what is wrong.
 
     Args:
@@ -35,7 +38,9 @@ def check_images(images, image_shape, levels, name="images"):
     return images
 
 
-def check_partly_known(images, known, image_shape, levels):
+def check_partly_known(
+    images: ArrayLike, known: ArrayLike, image_shape: Sequence[int], levels: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return images, with zeros where nothing is known, and the mask, or raise an error that says what is wrong.
 
     Args:

@@ -3,9 +3,12 @@
 import difflib
 import numbers
 from collections.abc import Iterable
+from typing import TypeVar
+
+Value = TypeVar("Value")
 
 
-def did_you_mean(name: object, known: Iterable[str]) -> str:
+def did_you_mean(name: object, known: Iterable[object]) -> str:
     """A question that suggests the known name closest to a misspelt one.
 
     Args:
@@ -32,7 +35,7 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     return ""
 
 
-def one_of(name: str, value: object, known: Iterable) -> object:
+def one_of(name: str, value: Value, known: Iterable[Value]) -> Value:
     """Return `value` if it is one of `known`, else raise a ValueError that suggests the closest and lists all.
 
     Args:

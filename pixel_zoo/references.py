@@ -3,11 +3,12 @@
 import importlib
 import os
 import sys
+from typing import Any, TypeGuard
 
 from pixel_zoo.checks import did_you_mean
 
 
-def is_reference(value: object) -> bool:
+def is_reference(value: object) -> TypeGuard[str]:
     """Whether a value is text of the form "package.module:name".
 
     Example:
@@ -18,7 +19,7 @@ def is_reference(value: object) -> bool:
     return isinstance(value, str) and ":" in value
 
 
-def imported(argument: str, reference: str) -> object:
+def imported(argument: str, reference: str) -> Any:
     """Import the object that "package.module:name" names.
 
     The module is looked up as Python's `import` does, and in the current directory last. Importing runs its code.
@@ -61,7 +62,7 @@ def imported(argument: str, reference: str) -> object:
     return found
 
 
-def reference_to(argument: str, thing: object) -> str:
+def reference_to(argument: str, thing: Any) -> str:
     """The text "package.module:name" of a class or function.
 
     Args:

@@ -45,7 +45,7 @@ def verify(
     import_keras()
     from pixel_zoo.zoo.verify import verify as findings
 
-    verdicts = collections.Counter()
+    verdicts: collections.Counter[str] = collections.Counter()
     for finding in findings(directory, data):
         print(f"{finding.name}: {finding.verdict}: {finding.words}", flush=True)
         verdicts[finding.verdict] += 1

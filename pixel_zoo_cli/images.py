@@ -125,16 +125,16 @@ def inspect(
 ):
     """Show how a model predicts images: its surprise, one prediction, its receptive field, images being drawn."""
     chosen = None if pixel is None else integers("pixel", pixel)
-    of_file = image is not None and not image.isdecimal()
-    if not of_file and data is None:
+    file = None if image is None or image.isdecimal() else pathlib.Path(image)
+    if file is None and data is None:
         raise ValueError("data: name a data set (--data), or a picture file (--image)")
     check_can_make(output)
     loaded = load(model)
     from pixel_zoo import training
 
     with busy("Inspecting"):
-        if of_file:
-            images, labels = _picture(pathlib.Path(image), loaded), None
+        if file is not None:
+            images, labels = _picture(file, loaded), None
         else:
             images, labels = _some_images(data, split, data_option, None if image is None else int(image))
         if label is not None or loaded.num_classes is None:

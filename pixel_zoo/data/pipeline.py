@@ -140,7 +140,7 @@ def content_hash(data: DataLike, split: str, **options: Any) -> str:
     """
     images = arrays(data, split, **options)
     _advise(images, "MADV_SEQUENTIAL")
-    return hashlib.sha256(images).hexdigest()
+    return hashlib.sha256(images.data).hexdigest()
 
 
 def pipeline(

@@ -249,7 +249,7 @@ def in_words(name: str) -> tuple[str, str, str]:
     ('size x size x colours', '256')
     """
     if name in _USER_DATA_SETS:
-        data_set = _USER_DATA_SETS[name]
-        return data_set.image, data_set.levels, f"{data_set.description} Options: {', '.join(options(name))}."
+        kind = _USER_DATA_SETS[name]
+        return kind.image, kind.levels, f"{kind.description} Options: {', '.join(options(name))}."
     data_set = info(name)
     return "x".join(map(str, data_set.image_shape)), str(data_set.levels), data_set.description

@@ -3,11 +3,12 @@
 import os
 import pathlib
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 
 
-def load_arrays(path: str | os.PathLike, mmap_mode: str | None = None) -> np.ndarray | dict[str, np.ndarray]:
+def load_arrays(path: str | os.PathLike, mmap_mode: Literal["r"] | None = None) -> np.ndarray | dict[str, np.ndarray]:
     """The arrays of a .npy or .npz file. Pickled objects, which can run code, are refused.
 
     Args:

@@ -191,8 +191,8 @@ class ImageModel(LikelihoodTraining):
         images, known = check_partly_known(images, known, self.image_shape, self.levels)
         seeds = check_seeds(seed, len(images))
         conditions = check_conditions(self, len(images), labels, vectors, conditioning)
-        images, nats = self._draw(drawing, seeds, conditions, images, known)
-        return (images, nats) if return_log_likelihood else images
+        completed, nats = self._draw(drawing, seeds, conditions, images, known)
+        return (completed, nats) if return_log_likelihood else completed
 
     def _draw(self, drawing, seeds, conditions, images=None, known=None, small=None):
         """The images, and their log-likelihoods; where nothing is known, `images` and `known` are None."""

@@ -92,12 +92,10 @@ class MultiScalePixelRNN(Configured, ImageModel, keras.Model):
         if base not in BASES:
             raise ValueError(f"base must be one of {', '.join(map(repr, BASES))}, got {base!r}")
         common = {name: config[name] for name in ("copy_known", "num_classes", "conditioning_dim")}
-        small_shapes = [None, *(shape[:2] for shape in shapes[:-1])]
+        given: list[tuple[int, int] | None] = [None, *(shape[:2] for shape in shapes[:-1])]
         self.stages = [
             BASES[base](shape, levels, small_shape=small, **common, **{"dtype": dtype} | own, name=f"stage{index}")
-            for index, (shape, small, own) in enumerate(
-                zip(shapes, small_shapes, _options(options, len(shapes)), strict=True)
-            )
+            for index, (shape, small, own) in enumerate(zip(shapes, given, _options(options, len(shapes)), strict=True))
         ]
         self.built = True  # all weights are the stages'
 
@@ -164,7 +162,7 @@ class MultiScalePixelRNN(Configured, ImageModel, keras.Model):
 
     # Sampling
 
-    def generate(
+    def generate(  # type: ignore[override]  # its images may be given with a small image, not with other inputs
         self,
         num_images: int = 16,
         seed: ArrayLike = 0,
@@ -189,7 +187,7 @@ class MultiScalePixelRNN(Configured, ImageModel, keras.Model):
         Raises:
             ValueError, TypeError: naming the argument that is wrong, missing or superfluous, before any work.
         """
-        common = {"labels": labels, "vectors": vectors, "return_log_likelihood": return_log_likelihood}
+        common: dict[str, Any] = {"labels": labels, "vectors": vectors, "return_log_likelihood": return_log_likelihood}
         if small is None:
             return super().generate(num_images, seed, **common, **options)
         count = len(np.atleast_1d(small))

@@ -1,6 +1,7 @@
 """The structure that all architectures of the paper share (van den Oord et al. 2016, table 1)."""
 
 import types
+from collections.abc import Callable
 
 import keras
 
@@ -8,6 +9,7 @@ from pixel_zoo.checks import positive_integer
 from pixel_zoo.layers import MaskedConv2D, PositionEmbedding
 from pixel_zoo.models.arguments import check_dropout, check_image_shape, check_levels, dtype_name
 from pixel_zoo.models.conditioning import Conditioning, at_least_float32, scaled
+from pixel_zoo.types import Structure, Tensor
 
 
 def constructor_arguments(variables):
@@ -77,7 +79,7 @@ class Network:
             return None
         return PositionEmbedding(features, dtype=self.config.dtype, name="positions")(x)
 
-    def connect(self, body, first=None):
+    def connect(self, body: Callable, first: Callable | None = None) -> tuple[Structure, Tensor]:
         """Connect all layers.
 
         Args:

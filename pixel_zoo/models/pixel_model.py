@@ -154,7 +154,7 @@ class ClonableModel(PixelModel):
         super().__init_subclass__(**kwargs)
         if "__init__" in vars(cls):
             cls.__signature__ = _without_self(cls.__init__)  # what users see
-            cls.__init__ = _or_of_clone(cls.__init__)
+            cls.__init__ = _or_of_clone(cls.__init__)  # type: ignore[method-assign]
 
     def _run_through_graph(self, *args, **kwargs):
         """As in Keras; symbolic outputs, such as those of a clone, remember which model they come from."""

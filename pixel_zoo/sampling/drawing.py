@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Self, TypedDict, Unpack
+from typing import Any, Self, TypedDict, Unpack
 
 import keras
 import numpy as np
@@ -50,14 +50,14 @@ class Drawing:
     @classmethod
     def of(cls, **options: Unpack[DrawingOptions]) -> Self:
         """The drawing that keyword arguments describe; a TypeError for any other name."""
-        known = DrawingOptions.__annotations__
-        for name in options:
+        known, arguments = DrawingOptions.__annotations__, dict[str, Any](options)
+        for name in arguments:
             if name not in known:
                 raise TypeError(f"unexpected argument {name!r}; options are {', '.join(known)}")
         of_sampler = {
-            name: options.pop(name) for name in ("sampler", "temperature", "top_k", "top_p") if name in options
+            name: arguments.pop(name) for name in ("sampler", "temperature", "top_k", "top_p") if name in arguments
         }
-        return cls(sampler_of(**of_sampler), **options)
+        return cls(sampler_of(**of_sampler), **arguments)
 
     def __call__(
         self,
@@ -81,7 +81,7 @@ class Drawing:
             (images, log_likelihood): uint8 or int32 array (count, height, width, colours), float32 array (count,).
         """
         per_image = {"seeds": seeds, "conditioning": condition_values(model, conditions)}
-        if known is not None:
+        if images is not None and known is not None:
             per_image |= {"images": images.astype("int32"), "known": known}
         walk = _walk(model, type(self.sampler), self._use_xla(len(seeds)))
         return walk(per_image, self, stream)

@@ -10,6 +10,7 @@ import pathlib
 import sys
 import traceback
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import keras
 
@@ -217,6 +218,7 @@ def recipes_of_file(path: str | pathlib.Path) -> dict[str, Recipe]:
     if folder not in sys.path:
         sys.path.append(folder)
     specification = importlib.util.spec_from_file_location(path.stem, path)
+    assert specification is not None and specification.loader is not None  # it is a .py file
     module = importlib.util.module_from_spec(specification)
     try:
         specification.loader.exec_module(module)
@@ -249,7 +251,7 @@ def override(recipe: Recipe, *assignments: str) -> Recipe:
     {'filters': 16}
     """
     fields = [field.name for field in dataclasses.fields(Recipe)]
-    changes = {name: dict(getattr(recipe, name)) for name in OPTIONS}
+    changes: dict[str, Any] = {name: dict(getattr(recipe, name)) for name in OPTIONS}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         field, _, option = name.partition(".")
