@@ -28,15 +28,23 @@ class Ranking(NamedTuple):
     before: Any
 
 
+def _number(name, value):
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or value != value:
+        raise ValueError(f"{name} must be a number, got {value!r}")
+
+
 class Rule(NamedTuple):
     """A rule that leaves some values out, as a field of `Sampler` declares it.
+
+    The first three attributes are enough for a rule of your own. Served models have inputs for the package's rules
+    only, so the last two concern those.
 
     Attributes:
         keeps: maps a `Ranking` and the option, a tensor (batch, 1), to bool (batch, levels): which values are kept. At
             least one value with a probability above 0 must be kept.
         dtype: of the option in a compiled graph.
         off: number that switches the rule off in a compiled graph, where `Sampler` has None.
-        check: function of (name, value) that raises an error unless `Sampler` accepts the value.
+        check: function of (name, value) that raises an error unless `Sampler` accepts the value; by default any number.
         allows: maps a tensor of options to a tensor of bool: which of them a served model accepts.
         allowed: str, those options in words, for errors.
     """
@@ -44,9 +52,9 @@ class Rule(NamedTuple):
     keeps: Callable
     dtype: str
     off: float
-    check: Callable
-    allows: Callable
-    allowed: str
+    check: Callable = _number
+    allows: Callable = lambda option: option == option  # not NaN
+    allowed: str = "a number"
 
 
 def _temperature(name, value):

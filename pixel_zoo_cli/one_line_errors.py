@@ -37,21 +37,21 @@ class OneLineErrors(typer.core.TyperGroup):
 
 def sentence(error):
     """An error as one line that says what to do, as far as that is known."""
-    said = " ".join(str(error).split())[:LONGEST] or type(error).__name__
+    message = " ".join(str(error).split())[:LONGEST] or type(error).__name__
     if isinstance(error, DAMAGED):
-        return f"a file is damaged or cut short: {said}"
-    if _is_out_of_memory(error, said):
-        return f"out of memory: {LESS} ({said})"
-    return said
+        return f"a file is damaged or cut short: {message}"
+    if _is_out_of_memory(error, message):
+        return f"out of memory: {LESS} ({message})"
+    return message
 
 
 def _is_of_an_engine(error):
     return any(kind.__module__.partition(".")[0] in ENGINES for kind in type(error).__mro__)
 
 
-def _is_out_of_memory(error, said):
+def _is_out_of_memory(error, message):
     """Whether memory is exhausted, as Python, NumPy, TensorFlow and JAX say it; TensorFlow says so of a disk too."""
-    if "no space left" in said.lower():
+    if "no space left" in message.lower():
         return False
     words = ("out of memory", "RESOURCE_EXHAUSTED", "OOM when allocating")
-    return isinstance(error, MemoryError) or (_is_of_an_engine(error) and any(word in said for word in words))
+    return isinstance(error, MemoryError) or (_is_of_an_engine(error) and any(word in message for word in words))

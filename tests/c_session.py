@@ -135,8 +135,8 @@ class CSession:
         fed, fetched = (self._signatures[signature][way] for way in ("inputs", "outputs"))
         values = (ctypes.c_void_p * len(fed))(*[self._tensor(np.asarray(inputs[key])) for key in fed])
         results = (ctypes.c_void_p * len(fetched))()
-        places = [(_Output * len(ways))(*ways.values()) for ways in (fed, fetched)]
-        feeds, fetches = (places[0], values, len(fed)), (places[1], results, len(fetched))
+        tensors = [(_Output * len(ways))(*ways.values()) for ways in (fed, fetched)]
+        feeds, fetches = (tensors[0], values, len(fed)), (tensors[1], results, len(fetched))
         try:
             self._checked(self._c.TF_SessionRun, self._session, None, *feeds, *fetches, None, 0, None)
             return {key: self._array(tensor) for key, tensor in zip(fetched, results, strict=True)}

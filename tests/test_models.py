@@ -126,10 +126,10 @@ RIGHTMOST = {
 def test_each_architecture_sees_what_the_paper_says_it_sees(entry):
     """The other half of causality: the rightmost column seen in the own row and in the rows above, from (7, 4)."""
     model = scrambled(entry.make(image_shape=(8, 11, 1), levels=3, dtype="float64"))
-    places = np.unravel_index(np.arange(88), (8, 11))
+    positions = np.unravel_index(np.arange(88), (8, 11))
     rounding = 1e-6 if keras.backend.backend() == "jax" else 1e-12  # JAX makes float32 of float64
     images = np.repeat(random_images(model, 4)[:, None], 89, axis=1)  # each as it is, then with one pixel changed
-    images[:, np.arange(1, 89), *places] = (images[:, np.arange(1, 89), *places] + 1) % 3
+    images[:, np.arange(1, 89), *positions] = (images[:, np.arange(1, 89), *positions] + 1) % 3
     one = repeated(given_with(model, 1), 4 * 89)
     logits = logits_of(model, inputs(images.reshape(-1, 8, 11, 1), **one))[:, 7, 4].reshape(4, 89, -1)
     seen = (np.abs(logits[:, 1:] - logits[:, :1]).max(axis=(0, 2)) > rounding).reshape(8, 11)

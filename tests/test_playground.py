@@ -48,11 +48,11 @@ def test_completions_and_surprise_are_the_models(model, canvas):
     image, known = partly_known(canvas, model.image_shape)
     answers = list(Page({"tiny": lambda: model}).complete("tiny", canvas, 2, 1.0, 7))
     assert len({answer[0] for answer in answers}) == 3  # pictures: the unknown rows fill in
-    _, surprise, said, (first, expected), _ = answers[-1]
+    _, surprise, text, (first, expected), _ = answers[-1]
     completed = model.complete(image.repeat(COMPLETIONS, axis=0), known[0], seed=7, labels=2)
     assert (first == completed[0]).all()
     np.testing.assert_array_equal(expected, model.log_probabilities(first[None], 2)[0])
-    assert f"{-model.log_likelihood(first[None], 2)[0]:.1f} nats" in said
+    assert f"{-model.log_likelihood(first[None], 2)[0]:.1f} nats" in text
     assert surprise["picture"].startswith("data:image/png;base64,") and (surprise["height"], surprise["width"]) == (
         3,
         4,

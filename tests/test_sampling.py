@@ -321,9 +321,6 @@ class CutOffSampler(Sampler):
                 keeps=lambda ranking, least: (ranking.probability >= least) | (ranking.rank == 0),
                 dtype="float32",
                 off=0.0,
-                check=lambda name, value: None,
-                allows=lambda value: value >= 0,
-                allowed="at least 0",
             )
         },
     )
@@ -332,6 +329,8 @@ class CutOffSampler(Sampler):
 def test_a_users_own_rule_is_a_field_of_a_subclass(small_model):
     assert kept(CutOffSampler(cut_off=0.32), [0.2, 0.1, 0.3, 0.4]) == [3]
     assert kept(CutOffSampler(top_k=3, cut_off=0.32), [0.2, 0.1, 0.3, 0.4]) == [2, 3]  # of 2/9, 3/9 and 4/9
+    with pytest.raises(ValueError, match="cut_off must be a number, got 'half'"):
+        CutOffSampler(cut_off="half")
     nothing = np.zeros((3, 4, 4), bool)
     zeros = np.zeros((3, 4, 4, 1), int)
     expected = slowly(small_model, zeros, nothing, np.arange(3), sampler=CutOffSampler(cut_off=0.3))

@@ -156,16 +156,20 @@ def options(data: DataLike) -> dict[str, inspect.Parameter]:
     >>> list(options("images")), list(options("digits"))
     (['path', 'size', 'colours', 'bits'], [])
     """
-    found = _find(data)
+    return _parameters(_find(data))
+
+
+def _parameters(found):
+    """The options of a `DataSet`, which has none, or of a function that returns one."""
     return {} if isinstance(found, DataSet) else dict(inspect.signature(found, eval_str=True).parameters)
 
 
-def check_options(data: DataLike, given: Iterable[str]) -> None:
-    """Raise unless `given` are names of options of a data set; looks for no data.
+def check_options(data: DataLike, passed: Iterable[str]) -> None:
+    """Raise unless `passed` are names of options of a data set; looks for no data.
 
     Args:
         data: as of `info`.
-        given: names of options, any iterable of them.
+        passed: names of options, any iterable of them.
 
     Example:
 
@@ -174,7 +178,7 @@ def check_options(data: DataLike, given: Iterable[str]) -> None:
     ValueError: data options: digits takes none, got 'size'
     """
     known = options(data)
-    for option in given:
+    for option in passed:
         if option not in known:
             raise ValueError(
                 f"data options: {did_you_mean(option, known)}{name_of(data)} takes {', '.join(known) or 'none'}, "
@@ -182,7 +186,7 @@ def check_options(data: DataLike, given: Iterable[str]) -> None:
             )
 
 
-def info(data: DataLike, /, **given: Any) -> DataSet:
+def info(data: DataLike, /, **options: Any) -> DataSet:
     """The `DataSet` of a name: image shape, levels, splits, description, source.
 
     Reads no image of a fixed data set. A data set with options is read once in a process and kept.
@@ -190,7 +194,7 @@ def info(data: DataLike, /, **given: Any) -> DataSet:
     Args:
         data: one of `names()`; or a `DataSet` of yours, or a function that takes options and returns one; or text
             "package.module:name" that names either.
-        **given: what `pixel_zoo.data.options(data)` lists, such as the path of a folder.
+        **options: those that `pixel_zoo.data.options(data)` lists, such as the path of a folder.
 
     Raises:
         ValueError: there is no such data set, it has no such option or needs one that is missing, or the files at
@@ -203,14 +207,14 @@ def info(data: DataLike, /, **given: Any) -> DataSet:
     >>> info("binarized_mnist").levels
     2
     """
-    check_options(data, given)
+    check_options(data, options)
     found = _find(data)
     if isinstance(found, DataSet):
         return found
-    for option, parameter in options(data).items():
-        if parameter.default is parameter.empty and option not in given:
+    for option, parameter in _parameters(found).items():
+        if parameter.default is parameter.empty and option not in options:
             raise ValueError(f"data options: {name_of(data)} needs {option} (data_options.{option} of a recipe)")
-    return _open(found, *sorted(given.items()))
+    return _open(found, *sorted(options.items()))
 
 
 @functools.cache

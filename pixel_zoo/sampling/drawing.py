@@ -259,11 +259,11 @@ class _Walk:
         for r in range(self.image_shape[0]):
             row_maps = {key: rows[r] for key, rows in maps.items()}
             known = batch["known"][:, r].T if "known" in batch else np.zeros(1, bool)
-            given = batch["images"][:, r].swapaxes(0, 1) if known.any() else None
+            known_values = batch["images"][:, r].swapaxes(0, 1) if known.any() else None
             if known.all():
-                states, values, nats = self._known_row(weights, row_maps, states, given)
+                states, values, nats = self._known_row(weights, row_maps, states, known_values)
             else:
-                partly = (given, known) if known.any() else ()
+                partly = (known_values, known) if known.any() else ()
                 states, values, nats = self._sample_row(weights, row_maps, states, noise[r], options, *partly)
             rows.append(ops.convert_to_numpy(values))
             log_likelihood = log_likelihood + ops.convert_to_numpy(nats)

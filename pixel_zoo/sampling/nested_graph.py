@@ -50,7 +50,7 @@ def nodes_in_order(model):
 
 def _inline(model, inputs, nodes):
     """Append the operations of a model that is called with symbolic `inputs` to `nodes`; returns its outputs."""
-    actual = {id(own): given for own, given in zip(model.inputs, inputs, strict=True)}
+    actual = {id(own): outer for own, outer in zip(model.inputs, inputs, strict=True)}
     for depth in sorted(model._nodes_by_depth, reverse=True):
         for node in model._nodes_by_depth[depth]:
             if not node.is_input:

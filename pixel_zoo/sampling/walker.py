@@ -72,7 +72,7 @@ class Walker:
         weights, states, maps = self.start(ops.shape(noise)[0], conditioning)
         rows = {"noise": to_rows(noise), "maps": maps}
         if images is not None:
-            rows |= {"given": to_rows(images), "known": ops.transpose(known, (1, 2, 0))}
+            rows |= {"known_values": to_rows(images), "known": ops.transpose(known, (1, 2, 0))}
 
         def row(carry, row):
             states, total = carry
@@ -87,8 +87,10 @@ class Walker:
             return self.sample_row(weights, row["maps"], states, row["noise"], options)
         return ops.cond(
             ops.all(row["known"]),
-            lambda: self.known_row(weights, row["maps"], states, row["given"]),
-            lambda: self.sample_row(weights, row["maps"], states, row["noise"], options, row["given"], row["known"]),
+            lambda: self.known_row(weights, row["maps"], states, row["known_values"]),
+            lambda: self.sample_row(
+                weights, row["maps"], states, row["noise"], options, row["known_values"], row["known"]
+            ),
         )
 
     def start(self, batch: int | Tensor, conditioning: Sequence[Tensor] = ()) -> tuple[Structure, Structure, Structure]:
@@ -115,7 +117,7 @@ class Walker:
         states: Structure,
         noise: Tensor,
         options: dict[str, Tensor],
-        given: Tensor | None = None,
+        known_values: Tensor | None = None,
         known: Tensor | None = None,
     ) -> tuple[Structure, Tensor, Tensor]:
         """A row from left to right.
@@ -126,7 +128,7 @@ class Walker:
             states: from `start`, or from the row above.
             noise: float32 tensor (width, batch, colours) of numbers above 0 and below 1.
             options: as of a call.
-            given: int32 tensor (width, batch, colours), of which only known values are read; None: nothing is known.
+            known_values: int32 tensor (width, batch, colours), read only where `known` is True; None: nothing is known.
             known: bool tensor (width, batch), or None.
 
         Returns:
@@ -137,7 +139,7 @@ class Walker:
         maps, contexts = self._enter_row(weights, states, maps)
         pixels = {"contexts": contexts, "noise": noise, "beside": self._maps_beside_image(maps)}
         if known is not None:
-            pixels |= {"given": given, "known": known}
+            pixels |= {"known_values": known_values, "known": known}
         batch = ops.shape(noise)[1]
         memories = [layer.initial_memory(w, batch) for layer, w in self._with_layers(weights_of_steps)]
 
@@ -150,13 +152,13 @@ class Walker:
         return self._leave_row(weights, states, maps, contexts, *left), values, log_prob
 
     def known_row(
-        self, weights: Structure, maps: Structure, states: Structure, given: Tensor
+        self, weights: Structure, maps: Structure, states: Structure, known_values: Tensor
     ) -> tuple[Structure, Tensor, Tensor]:
         """A row of which every value of every image is known, all pixels at once: as `sample_row`."""
         _, weights_of_steps, _ = weights
         maps, contexts = self._enter_row(weights, states, maps)
         features = self._beside(self._maps_beside_image(maps))
-        features[self.graph.image] = self._split(given)
+        features[self.graph.image] = self._split(known_values)
         records = []
         for node in self.graph.nodes:
             if node.raster is None:
@@ -169,7 +171,7 @@ class Walker:
         values, logits = features[self.graph.image], features[self.graph.output]
         log_probs = [self._log_prob(values[c][..., 0], logits[c]) for c in range(self.graph.colours)]
         states = self._leave_row(weights, states, maps, contexts, records, self._read_below(features))
-        return states, given, ops.sum(sum(log_probs), axis=0)
+        return states, known_values, ops.sum(sum(log_probs), axis=0)
 
     def _with_layers(self, weights):
         return zip((node.operation for node in self.layer_nodes), weights, strict=True)
@@ -279,10 +281,10 @@ class Walker:
                 features[node.output].append(output[0])
 
     def _value(self, logits, pixel, colour, options):
-        """The given value where it is known, else one drawn from the logits."""
+        """The known value, or if it is not known, one drawn from the logits."""
         class_logits = ops.cast(self.likelihood.class_logits(self._squeeze(logits)), "float32")
         drawn = self.sampler_class.draw(class_logits, pixel["noise"][:, colour], options)
-        return ops.where(pixel["known"], pixel["given"][:, colour], drawn) if "known" in pixel else drawn
+        return ops.where(pixel["known"], pixel["known_values"][:, colour], drawn) if "known" in pixel else drawn
 
     def _log_prob(self, values, logits):
         return ops.cast(self.likelihood.log_prob(values, self._squeeze(logits)), "float32")
