@@ -9,7 +9,7 @@ import tempfile
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 SEVERITIES = "IWE"  # information, warning, error: level 1 drops the first, level 2 two, level 3 all; fatal ones stay
-DRIVER = "/dev/nvidiactl"
+GPUS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # NVIDIA, WSL, AMD
 
 
 def quieten_tensorflow() -> None:
@@ -25,7 +25,7 @@ def quieten_tensorflow() -> None:
     True
     """
     if "tensorflow" not in sys.modules:
-        os.environ.setdefault(LEVEL, "2" if os.path.exists(DRIVER) else "3")
+        os.environ.setdefault(LEVEL, "2" if any(map(os.path.exists, GPUS)) else "3")
         sys.meta_path.insert(0, _TensorFlowFinder())
 
 

@@ -76,7 +76,7 @@ def test_a_level_that_the_user_has_chosen_stays(monkeypatch):
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "1")
     quiet.quieten_tensorflow()
     assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "1"
-    monkeypatch.setattr(quiet, "DRIVER", os.devnull)  # as on a machine with a GPU
+    monkeypatch.setattr(quiet, "GPUS", [os.devnull])  # as on a machine with a GPU
     monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL")
     quiet.quieten_tensorflow()
     assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "2"
