@@ -204,7 +204,7 @@ def test_a_clone_is_a_model_of_the_same_class(make):
     assert clone.get_config() == model.get_config()
     assert (clone.num_classes, clone.likelihood_kind) == (model.num_classes, model.likelihood_kind)
     assert isinstance(clone.optimizer, keras.optimizers.SGD)
-    assert [w.path for w in clone.trainable_variables] == [w.path for w in model.trainable_variables]
+    assert [weight.trainable for weight in clone.weights] == [weight.trainable for weight in model.weights]
     assert not any(own is its for own, its in zip(model.weights, clone.weights, strict=True))
     clone.set_weights(model.get_weights())
     fed = inputs(random_images(model, 2), **given_with(model.stages[0], 2))
