@@ -27,6 +27,7 @@ ON_TENSORFLOW_ALONE = (
     "interrupt",
     "playground",
     "public_api",
+    "recipe_names",
     "release_mixture",
     "serving",
     "serving_c_api",
@@ -35,6 +36,7 @@ ON_TENSORFLOW_ALONE = (
     "unknown_objects",
     "user_data",
     "verify",
+    "wheel",
 )
 if keras.backend.backend() != "tensorflow":
     collect_ignore = [f"test_{name}.py" for name in ON_TENSORFLOW_ALONE]
