@@ -37,6 +37,7 @@ ON_TENSORFLOW_ALONE = (
     "user_data",
     "verify",
     "wheel",
+    "workflows",
 )
 if keras.backend.backend() != "tensorflow":
     collect_ignore = [f"test_{name}.py" for name in ON_TENSORFLOW_ALONE]
