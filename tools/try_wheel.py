@@ -1,6 +1,6 @@
 """Use an installed wheel as a new user would, and fail if something is missing. Needs no network, and no checkout.
 
-    FRESH/bin/python try_wheel.py      # FRESH is an environment that has the wheel alone
+FRESH/bin/python try_wheel.py      # FRESH is an environment that has the wheel alone
 """
 
 import contextlib
