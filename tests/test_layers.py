@@ -25,6 +25,7 @@ from pixel_zoo.layers.logits import Logits
 from pixel_zoo.layers.masked_conv2d import MaskedConv2D
 from pixel_zoo.layers.position_embedding import PositionEmbedding
 from pixel_zoo.layers.row_lstm import RowLSTM
+from pixel_zoo.layers.value_embedding import ValueEmbedding
 from pixel_zoo.layers.vertical_conv2d import VerticalConv2D
 
 every_layer = pytest.mark.parametrize("entry", LAYERS, ids=str)
@@ -484,6 +485,9 @@ def test_row_by_row_equals_all_at_once_in_mixed_precision(entry):
         (Logits, {"levels": "256"}, "levels", "'256'"),
         (Logits, {"levels": 256, "colours": 0}, "colours", "0"),
         (PositionEmbedding, {"features": 0}, "features", "0"),
+        (ValueEmbedding, {"levels": 0, "embedding_dim": 2}, "levels", "0"),
+        (ValueEmbedding, {"levels": 3, "embedding_dim": 1.5}, "embedding_dim", "1.5"),
+        (ValueEmbedding, {"levels": 3, "embedding_dim": 2, "colours": 0}, "colours", "0"),
     ],
 )
 def test_a_bad_argument_is_named(layer_class, arguments, named, got):
