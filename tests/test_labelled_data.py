@@ -33,8 +33,9 @@ def test_labels_go_with_their_codes(tmp_path):
     assert set(found) == set(SPLITS)
     for maps, labels in found.values():
         np.testing.assert_array_equal(maps[:, 0, 0, 0] % 3, labels)
-    without = stored(tmp_path / "", codes=codes)
-    np.testing.assert_array_equal(data.arrays("codes", "test", **without, levels=9), found["test"][0])
+    (tmp_path / "alone").mkdir()
+    without = stored(tmp_path / "alone", codes=codes)
+    np.testing.assert_array_equal(data.arrays("codes", "test", **without), found["test"][0])
 
 
 @pytest.mark.parametrize("names", [("x_{}", "y_{}"), ("{}", "y_{}")])
@@ -67,8 +68,13 @@ def test_several_maps_of_an_image_are_split_alike(tmp_path):
         np.testing.assert_array_equal(large[:, ::2, ::2] % 4, small)
         labels = data.labels("codes", split, **options, array="top", levels=9)
         np.testing.assert_array_equal(labels, large[:, 0, 0, 0])
-    splits = {f"{name}_{split}": noise(7, *shape) for name, shape in (("a", (2, 2)), ("b", (4, 4))) for split in SPLITS}
-    assert data.info("codes", **stored(tmp_path / "", **splits), array="b", levels=10).image_shape == (4, 4, 1)
+    (tmp_path / "train and test").mkdir()
+    parts = {"top": bottom[:, ::2, ::2] % 4, "bottom": bottom}
+    arrays = {f"{name}_{split}": maps for name, maps in parts.items() for split in ("train", "test")}
+    options = stored(tmp_path / "train and test", **arrays)
+    for split in SPLITS:
+        large, small = (data.arrays("codes", split, **options, array=name) for name in ("bottom", "top"))
+        np.testing.assert_array_equal(large[:, ::2, ::2] % 4, small)
 
 
 CODES = noise(6, 4, 4)

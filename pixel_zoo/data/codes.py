@@ -150,7 +150,8 @@ def _rows(maps, names, hashed):
         return {split: (name, which) for split, which in parts.items()}, "Split by a hash of each map."
     how = "Splits as stored."
     if "validation" not in names:
-        parts = split_by_digest(np.arange(len(maps[names["train"]])), _digests(maps, names["train"]))
+        of_train = {name: array for name, array in hashed.items() if name.endswith("train") and name[:2] != "y_"}
+        parts = split_by_digest(np.arange(len(maps[names["train"]])), _digests(of_train, names["train"]))
         train = np.sort(np.concatenate([parts["train"], parts["test"]]))
         rows |= {"train": (names["train"], train), "validation": (names["train"], parts["validation"])}
         how = "The test split as stored; a hash takes one tenth of the training maps for validation."
