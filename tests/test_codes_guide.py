@@ -30,7 +30,6 @@ def guide(tmp_path_factory):
     changes = [*(f"model_options.{option}" for option in SMALL), "data_options.levels=16", "epochs=1", "warmup_steps=0"]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr(pz, "show", lambda images: None)
         vq_vae.train("digits", "runs/mnist_vq", num_codes=16, epochs=3, filters=8, features=4)
         train(override(recipe, *changes), "runs/mnist_prior", samples=False, verbose=0)
         variables = {}
