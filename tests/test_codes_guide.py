@@ -30,7 +30,7 @@ def guide(tmp_path_factory):
     changes = [*(f"model_options.{option}" for option in SMALL), "data_options.levels=16", "epochs=1", "warmup_steps=0"]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        vq_vae.train("digits", "runs/mnist_vq", num_codes=16, epochs=6, batch_size=32, filters=16, features=4)
+        vq_vae.train("digits", "runs/mnist_vq", num_codes=16, epochs=12, batch_size=32, filters=16, features=4)
         train(override(recipe, *changes), "runs/mnist_prior", samples=False, verbose=0)
         variables = {}
         exec(code, variables)
