@@ -65,7 +65,7 @@ def images(path: str, size: int | tuple[int, int], colours: int = 3, bits: int |
     >>> data_set.image_shape, sum(data_set.splits.values())
     ((8, 8, 3), 40)
     """
-    size = _height_and_width(size)
+    height, width = _height_and_width(size)
     if colours not in (1, 3) or isinstance(colours, bool):
         raise ValueError(f"colours must be 1 (grey) or 3 (RGB), got {colours!r}")
     if bits is not None and not 8 <= positive_integer("bits", bits) <= 32:
@@ -76,10 +76,9 @@ def images(path: str, size: int | tuple[int, int], colours: int = 3, bits: int |
             f"path: there is no folder {str(path)!r}; images takes the folder that holds your pictures "
             "(data_options.path of a recipe)"
         )
-    in_words = f"{size[0]} x {size[1]}"
-    pictures, folders = _read_folder(folder, size, "L" if colours == 1 else "RGB", bits)
+    pictures, folders = _read_folder(folder, (height, width), "L" if colours == 1 else "RGB", bits)
     if not pictures:
-        raise ValueError(f"path: no file in {str(path)!r} is a picture of at least {in_words} pixels")
+        raise ValueError(f"path: no file in {str(path)!r} is a picture of at least {height} x {width} pixels")
     digests = sorted(pictures)
     parts = split_by_digest(np.stack([pictures[digest] for digest in digests]), digests)
     classes = sorted(set(folders.values()))
@@ -87,11 +86,11 @@ def images(path: str, size: int | tuple[int, int], colours: int = 3, bits: int |
     labels = split_by_digest(np.array([classes.index(folders[digest]) for digest in digests]), digests)
     return DataSet(
         name="images",
-        image_shape=(*size, colours),
+        image_shape=(height, width, colours),
         levels=256,
         splits={split: len(rows) for split, rows in parts.items()},
         description=f"The {len(pictures):,} pictures of {path}, the central "
-        f"{'square' if size[0] == size[1] else 'rectangle'} of each shrunk to {in_words} "
+        f"{'square' if height == width else 'rectangle'} of each shrunk to {height} x {width} "
         f"pixels, {'grey' if colours == 1 else 'RGB'} values 0 to 255. Split by a hash of each file."
         + (f" Classes: {', '.join(classes)}." if has_classes else ""),
         source=str(path),
