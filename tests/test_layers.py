@@ -538,7 +538,8 @@ NOT_RASTER = [
 
 
 OF_SEVERAL_MAPS = LayerEntry(layers.MixtureLogits, {"levels": 3, "weights": (1.0, 2.0)}, 3)
-BATTERY = [*ONE_OF_EACH_CLASS, *NOT_RASTER, OF_SEVERAL_MAPS]
+OF_INTEGERS = LayerEntry(ValueEmbedding, {"levels": 4, "embedding_dim": 2, "colours": 3}, 3)
+BATTERY = [*ONE_OF_EACH_CLASS, *NOT_RASTER, OF_SEVERAL_MAPS, OF_INTEGERS]
 
 
 @pytest.mark.parametrize("entry", BATTERY, ids=str)
@@ -552,13 +553,14 @@ def test_keras_own_battery(entry):
         entry.layer_class,
         init_kwargs=entry.arguments,
         input_shape=shape,
+        input_dtype="int32" if entry is OF_INTEGERS else None,
         expected_num_seed_generators=0,
         expected_num_losses=0,
         supports_masking=False,
         assert_built_after_instantiation=False,
         expected_num_trainable_weights=len(layer.weights),
-        # On TensorFlow, the battery cannot train on lists; without weights there is nothing to train.
-        run_training_check=entry is not OF_SEVERAL_MAPS,
+        # On TensorFlow, the battery cannot train on lists; without weights there is nothing to train. Nor on integers.
+        run_training_check=entry not in (OF_SEVERAL_MAPS, OF_INTEGERS),
     )
 
 

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from catalogue import scrambled
 from keras import layers, ops
-from keras.src import testing
 
 import pixel_zoo as pz
 from pixel_zoo.layers import ValueEmbedding
@@ -42,20 +41,6 @@ def test_each_colour_looks_up_its_own_table():
     for index in np.ndindex(y.shape):
         dim, colour = divmod(index[-1], 3)
         assert y[index] == table[colour, x[(*index[:-1], colour)], dim]
-
-
-def test_keras_own_battery():
-    testing.TestCase().run_layer_test(
-        ValueEmbedding,
-        init_kwargs={"levels": 4, "embedding_dim": 2, "colours": 3},
-        input_data=np.ones((2, 3, 4, 3), "int32"),
-        expected_output_shape=(2, 3, 4, 6),
-        expected_num_trainable_weights=1,
-        expected_num_losses=0,
-        supports_masking=False,
-        assert_built_after_instantiation=False,
-        run_training_check=False,
-    )
 
 
 @pytest.mark.parametrize(
