@@ -29,13 +29,30 @@ def check_images(images: ArrayLike, image_shape: Sequence[int], levels: int, nam
     if not np.issubdtype(images.dtype, np.integer):
         raise TypeError(
             f"{name} must be integers 0..{levels - 1} (the model scales them itself), got dtype {images.dtype}"
+            f"{_probably(images, image_shape, levels, name)}"
         )
     if images.ndim != 4 or images.shape[1:] != tuple(image_shape):
         expected = ", ".join(map(str, image_shape))
-        raise ValueError(f"{name} must have shape (batch, {expected}), got {images.shape}")
+        hint = _probably(images, image_shape, levels, name)
+        raise ValueError(f"{name} must have shape (batch, {expected}), got {images.shape}{hint}")
     if images.size and (images.min() < 0 or images.max() >= levels):
         raise ValueError(f"{name} must have values 0..{levels - 1}, got {images.min()}..{images.max()}")
     return images
+
+
+def _probably(images, image_shape, levels, name):
+    """What images of the wrong shape or dtype probably are, and what to pass instead; "" if nobody knows."""
+    height, width, colours = image_shape
+    of_one_colour = (height, width) if colours == 1 else image_shape
+    back = "[..., None]" if colours == 1 else ""
+    if levels > 2 and images.shape[1:] in ((*of_one_colour, levels), (*image_shape, levels)):
+        added = back if images.shape[1:] == (*of_one_colour, levels) else ""
+        return f": did you mean one-hot values? Pass np.argmax({name}, axis=-1){added}"
+    if images.shape[1:] == (colours, height, width) != tuple(image_shape):
+        return f": did you mean channels first? Pass np.moveaxis({name}, 1, -1)"
+    if images.shape[1:] == (height, width) and colours == 1:
+        return f": pass {name}[..., None]"
+    return ""
 
 
 def check_partly_known(
@@ -109,7 +126,11 @@ def check_labels(labels, num_classes, num_images):
     if not np.issubdtype(array.dtype, np.integer):
         raise TypeError(f"labels must be integers 0..{num_classes - 1}, got {labels!r}")
     if array.shape not in ((), (num_images,)):
-        raise ValueError(f"labels must be an integer or an array of shape ({num_images},), got shape {array.shape}")
+        one_hot = array.shape == (num_images, num_classes) and num_classes > 1
+        hint = ": did you mean one-hot labels? Pass np.argmax(labels, axis=-1)" if one_hot else ""
+        raise ValueError(
+            f"labels must be an integer or an array of shape ({num_images},), got shape {array.shape}{hint}"
+        )
     if array.size and (array.min() < 0 or array.max() >= num_classes):
         raise ValueError(f"labels must be 0..{num_classes - 1}, got {array.min()}..{array.max()}")
     return np.broadcast_to(array, (num_images,)).astype("int32")

@@ -4,7 +4,8 @@ Set the file, and the number of codes if the file does not contain the last one:
 
     pixel-zoo train recipes/codes.py --model pixel_cnn --set data_options.path=FILE --set data_options.levels=512 ...
 
-The models read a code as a number between -1 and 1, although codes have no order. No paper has a figure for your codes.
+Each code enters the models as a learned vector, because codes have no order. If the file holds labels, set
+`model_options.num_classes`. docs/codes.md is the guide. No paper has a figure for your codes.
 """
 
 from dataclasses import replace
@@ -15,7 +16,7 @@ pixel_cnn = Recipe(
     data="codes",
     data_options={"path": "codes.npz"},
     model="PixelCNN",
-    model_options={"filters": 64, "num_blocks": 8, "head_filters": 256},
+    model_options={"filters": 64, "num_blocks": 8, "head_filters": 256, "embedding_dim": 32},
     optimizer="adam",
     learning_rate=1e-3,
     schedule="cosine",
@@ -31,7 +32,7 @@ pixel_cnn = Recipe(
 row_lstm = replace(
     pixel_cnn,
     model="PixelRNN",
-    model_options={"recurrence": "row", "units": 64, "num_blocks": 4, "head_filters": 256},
+    model_options={"recurrence": "row", "units": 64, "num_blocks": 4, "head_filters": 256, "embedding_dim": 32},
     jit_compile=True,
 )
 

@@ -1,6 +1,7 @@
 """Your own pictures, the central square of each shrunk to 32x32 pixels of three colours.
 
-Set the folder, and the size if you want another:
+Set the folder, and the size if you want another, such as `data_options.size=(64,128)` for 64 rows of 128 pixels. If
+every picture lies in a subfolder, the subfolders are classes: set `model_options.num_classes` to their number.
 
     pixel-zoo train recipes/images.py --model pixel_cnn --set data_options.path=FOLDER --output runs/mine
 

@@ -126,12 +126,29 @@ MODELS = [
     ModelEntry(models.PixelCNN, {"filters": 4, "position_embedding": True, **SMALL}),
     ModelEntry(
         models.GatedPixelCNN,
-        {"filters": 4, "num_classes": 3, "conditioning_dim": 2, "position_embedding": True, **SMALL},
+        {
+            "filters": 4,
+            "num_classes": 3,
+            "conditioning_dim": 2,
+            "position_embedding": True,
+            "embedding_dim": 2,
+            **SMALL,
+        },
     ),
     ModelEntry(
-        models.PixelRNN, {"recurrence": "row", "units": 4, "num_classes": 3, "position_embedding": True, **SMALL}
+        models.PixelRNN,
+        {
+            "recurrence": "row",
+            "units": 4,
+            "num_classes": 3,
+            "position_embedding": True,
+            "embedding_dim": 2,
+            **SMALL,
+        },
     ),
-    ModelEntry(models.PixelRNN, {"recurrence": "diagonal", "units": 4, "conditioning_dim": 2, **SMALL}),
+    ModelEntry(
+        models.PixelRNN, {"recurrence": "diagonal", "units": 4, "conditioning_dim": 2, "embedding_dim": 2, **SMALL}
+    ),
     MixtureEntry(
         (
             ModelEntry(models.GatedPixelCNN, {"filters": 4, "num_classes": 3, "position_embedding": True, **SMALL}),
@@ -139,7 +156,9 @@ MODELS = [
         )
     ),
     # One pixel divides images of any shape. Copied pixels are another matter: see test_multi_scale.py.
-    ModelEntry(models.PixelCNN, {"filters": 4, "small_shape": (1, 1), "copy_known": False, **SMALL}),
+    ModelEntry(
+        models.PixelCNN, {"filters": 4, "small_shape": (1, 1), "copy_known": False, "embedding_dim": 2, **SMALL}
+    ),
 ]
 
 

@@ -25,6 +25,7 @@ from pixel_zoo.layers.logits import Logits
 from pixel_zoo.layers.masked_conv2d import MaskedConv2D
 from pixel_zoo.layers.position_embedding import PositionEmbedding
 from pixel_zoo.layers.row_lstm import RowLSTM
+from pixel_zoo.layers.value_embedding import ValueEmbedding
 from pixel_zoo.layers.vertical_conv2d import VerticalConv2D
 
 every_layer = pytest.mark.parametrize("entry", LAYERS, ids=str)
@@ -484,6 +485,9 @@ def test_row_by_row_equals_all_at_once_in_mixed_precision(entry):
         (Logits, {"levels": "256"}, "levels", "'256'"),
         (Logits, {"levels": 256, "colours": 0}, "colours", "0"),
         (PositionEmbedding, {"features": 0}, "features", "0"),
+        (ValueEmbedding, {"levels": 0, "embedding_dim": 2}, "levels", "0"),
+        (ValueEmbedding, {"levels": 3, "embedding_dim": 1.5}, "embedding_dim", "1.5"),
+        (ValueEmbedding, {"levels": 3, "embedding_dim": 2, "colours": 0}, "colours", "0"),
     ],
 )
 def test_a_bad_argument_is_named(layer_class, arguments, named, got):
@@ -534,7 +538,8 @@ NOT_RASTER = [
 
 
 OF_SEVERAL_MAPS = LayerEntry(layers.MixtureLogits, {"levels": 3, "weights": (1.0, 2.0)}, 3)
-BATTERY = [*ONE_OF_EACH_CLASS, *NOT_RASTER, OF_SEVERAL_MAPS]
+OF_INTEGERS = LayerEntry(ValueEmbedding, {"levels": 4, "embedding_dim": 2, "colours": 3}, 3)
+BATTERY = [*ONE_OF_EACH_CLASS, *NOT_RASTER, OF_SEVERAL_MAPS, OF_INTEGERS]
 
 
 @pytest.mark.parametrize("entry", BATTERY, ids=str)
@@ -548,13 +553,14 @@ def test_keras_own_battery(entry):
         entry.layer_class,
         init_kwargs=entry.arguments,
         input_shape=shape,
+        input_dtype="int32" if entry is OF_INTEGERS else None,
         expected_num_seed_generators=0,
         expected_num_losses=0,
         supports_masking=False,
         assert_built_after_instantiation=False,
         expected_num_trainable_weights=len(layer.weights),
-        # On TensorFlow, the battery cannot train on lists; without weights there is nothing to train.
-        run_training_check=entry is not OF_SEVERAL_MAPS,
+        # On TensorFlow, the battery cannot train on lists; without weights there is nothing to train. Nor on integers.
+        run_training_check=entry not in (OF_SEVERAL_MAPS, OF_INTEGERS),
     )
 
 

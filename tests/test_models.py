@@ -345,6 +345,7 @@ def test_weight_names_and_shapes_are_those_of_the_golden_file():
         ({"levels": 2.5}, "levels", "2.5"),
         ({"num_blocks": 0}, "num_blocks", "0"),
         ({"head_filters": 0}, "filters", "0"),
+        ({"embedding_dim": 0}, "embedding_dim", "0"),
         ({"dropout": 1.0}, "dropout", "1.0"),
     ],
     ids=str,

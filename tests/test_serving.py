@@ -126,7 +126,9 @@ def test_compiled_signatures_answer_the_same(tmp_path):
     import tensorflow as tf
 
     image = keras.Input((2, 3, 1), dtype="int32", name="image")
-    x = pz.layers.MaskedConv2D(2, 3, "A")(keras.layers.Rescaling(1.0)(image))
+    encodings = [keras.layers.Embedding(4, 2)(image[..., 0]), keras.ops.one_hot(keras.ops.squeeze(image, 3), 4)]
+    x = keras.layers.Concatenate()([keras.layers.Rescaling(1.0)(image), *encodings])
+    x = pz.layers.MaskedConv2D(2, 3, "A")(x)
     model = scrambled(pz.models.PixelModel(image, pz.layers.Logits(4)(x)))
     signatures = tf.saved_model.load(pz.export(model, tmp_path, jit_compile=True)).signatures
     seed, temperature = tf.range(5, 8, dtype=tf.int64), tf.ones(3)

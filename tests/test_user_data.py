@@ -287,9 +287,9 @@ def test_threads_share_a_budget_of_pixels():
 
 def test_pictures_beyond_the_budget_are_decoded_by_one_thread(tmp_path, monkeypatch):
     threads = []
-    square = picture._square
+    square = picture._centre
     monkeypatch.setattr(
-        picture, "_square", lambda *arguments: threads.append(threading.current_thread()) or square(*arguments)
+        picture, "_centre", lambda *arguments: threads.append(threading.current_thread()) or square(*arguments)
     )
     together = all_images("images", path=str(fill(tmp_path / "a", 20)), size=8)
     assert threading.main_thread() not in threads
@@ -630,7 +630,7 @@ def test_a_recipe_of_absent_data_is_made_and_its_options_are_checked():
         override(recipe, "data_options.sise=16")
     with pytest.raises(ValueError, match="digits takes none, got 'path'"):
         override(recipe, "data=digits")
-    with pytest.raises(TypeError, match=r"data_options: path must be text, a number or None, got \['a'\]"):
+    with pytest.raises(TypeError, match=r"data_options: path must be text, a number, numbers or None, got \['a'\]"):
         Recipe(data="images", data_options={"path": ["a"]}, model="PixelCNN")
     assert parse_data_options("imagenet32", ["path=none"]) == {"path": None}
 

@@ -18,11 +18,17 @@ from pixel_zoo.progress import progress_bar
 _PIXELS_AT_ONCE = 2**23  # of some 12 bytes each while they are converted
 
 
-def images(path: str, size: int, colours: int = 3, bits: int | None = None) -> DataSet:
-    """All pictures in a folder and its subfolders, each as a square of `size` x `size` pixels with 256 levels.
+def images(path: str, size: int | tuple[int, int], colours: int = 3, bits: int | None = None) -> DataSet:
+    """All pictures in a folder and its subfolders, each shrunk to one size, with 256 levels.
 
-    The central square of a picture, turned as its EXIF orientation says, is shrunk to `size` with Pillow's LANCZOS
-    filter, which keeps the most detail without aliasing. Of an animation the first frame is used; transparency is laid
+    A picture is turned as its EXIF orientation says, then cropped, never padded: the largest central rectangle with the
+    proportions of `size` is shrunk with Pillow's LANCZOS filter, which keeps the most detail without aliasing. For
+    `size=(64, 128)`, a picture of 480 x 640 pixels (height x width) loses 80 rows at the top and 80 at the bottom.
+
+    If every picture lies in a subfolder, and there are at least two of them, the subfolders are the classes: the label
+    of a picture is the number of its subfolder in alphabetical order. Otherwise there are no labels.
+
+    Of an animation the first frame is used; transparency is laid
     on white. Files with the same bytes count once. The hash of a file's bytes decides its split, 80 : 10 : 10, and its
     position there; its name does not matter. A JPEG much larger than `size` is decoded at a reduced size.
 
@@ -30,13 +36,13 @@ def images(path: str, size: int, colours: int = 3, bits: int | None = None) -> D
     log says if no file uses the highest ones, and `bits` says how many count. Floating-point values need `bits`.
 
     Each file that can't be used is skipped with a line in the log "pixel_zoo", which Python prints to stderr: not a
-    picture (PNG, JPEG, GIF, BMP, TIFF, WebP, AVIF, JPEG 2000, PPM, TGA), damaged, its shorter side below `size`, values
+    picture (PNG, JPEG, GIF, BMP, TIFF, WebP, AVIF, JPEG 2000, PPM, TGA), damaged, smaller than `size`, values
     beyond `bits`, or more pixels to decode than Pillow's `Image.MAX_IMAGE_PIXELS`. Files and folders whose name begins
     with a dot are ignored. Linked folders are followed, each folder once.
 
     Args:
         path: the folder.
-        size: height and width of the images, at least 1.
+        size: height and width of the images, or one integer for both; at least 1.
         colours: 3 for RGB, or 1 for grey (Pillow's "L", ITU-R 601-2 luma).
         bits: for grey pictures with more than 8 bits per value: values are 0 .. 2**bits - 1, bits from 8 to 32; None
             for 16.
@@ -59,7 +65,7 @@ def images(path: str, size: int, colours: int = 3, bits: int | None = None) -> D
     >>> data_set.image_shape, sum(data_set.splits.values())
     ((8, 8, 3), 40)
     """
-    size = positive_integer("size", size)
+    height, width = _height_and_width(size)
     if colours not in (1, 3) or isinstance(colours, bool):
         raise ValueError(f"colours must be 1 (grey) or 3 (RGB), got {colours!r}")
     if bits is not None and not 8 <= positive_integer("bits", bits) <= 32:
@@ -70,30 +76,50 @@ def images(path: str, size: int, colours: int = 3, bits: int | None = None) -> D
             f"path: there is no folder {str(path)!r}; images takes the folder that holds your pictures "
             "(data_options.path of a recipe)"
         )
-    pictures = _read_folder(folder, size, "L" if colours == 1 else "RGB", bits)
+    pictures, folders = _read_folder(folder, (height, width), "L" if colours == 1 else "RGB", bits)
     if not pictures:
-        raise ValueError(f"path: no file in {str(path)!r} is a picture of at least {size} x {size} pixels")
+        raise ValueError(f"path: no file in {str(path)!r} is a picture of at least {height} x {width} pixels")
     digests = sorted(pictures)
     parts = split_by_digest(np.stack([pictures[digest] for digest in digests]), digests)
+    classes = sorted(set(folders.values()))
+    has_classes = len(classes) > 1 and "" not in classes
+    labels = split_by_digest(np.array([classes.index(folders[digest]) for digest in digests]), digests)
     return DataSet(
         name="images",
-        image_shape=(size, size, colours),
+        image_shape=(height, width, colours),
         levels=256,
         splits={split: len(rows) for split, rows in parts.items()},
-        description=f"The {len(pictures):,} pictures of {path}, the central square of each shrunk to {size} x {size} "
-        f"pixels, {'grey' if colours == 1 else 'RGB'} values 0 to 255. Split by a hash of each file.",
+        description=f"The {len(pictures):,} pictures of {path}, the central "
+        f"{'square' if height == width else 'rectangle'} of each shrunk to {height} x {width} "
+        f"pixels, {'grey' if colours == 1 else 'RGB'} values 0 to 255. Split by a hash of each file."
+        + (f" Classes: {', '.join(classes)}." if has_classes else ""),
         source=str(path),
         read=parts.__getitem__,
+        classes=len(classes) if has_classes else None,
+        read_labels=labels.__getitem__ if has_classes else None,
     )
 
 
+def _height_and_width(size):
+    if not isinstance(size, (tuple, list)):
+        return (positive_integer("size", size),) * 2
+    if len(size) != 2:
+        raise ValueError(f"size must be an integer, or (height, width), got {size!r}")
+    return tuple(positive_integer(f"size[{axis}]", one) for axis, one in enumerate(size))
+
+
 def _read_folder(folder, size, mode, bits):
-    """The pictures of a folder: hash of the file -> uint8 (size, size, channels). Logs what it skipped and changed."""
+    """The pictures of a folder, and the subfolder that each lies in. Logs what it skipped and changed.
+
+    Returns:
+        (pictures, folders): dictionaries from the hash of a file to uint8 (height, width, channels), and to the name of
+        the subfolder of `folder`, "" for a file in `folder` itself.
+    """
     from pixel_zoo.data.picture import read_file
 
     lines = []
     files = sorted(_files(folder, lambda error: lines.append(f"{error.filename}: skipped: {error.strerror}")))
-    pictures, changes, highest = {}, collections.Counter(), []
+    pictures, folders, changes, highest = {}, {}, collections.Counter(), []
     budget = PixelBudget(_PIXELS_AT_ONCE)
     with (
         warnings.catch_warnings(),
@@ -101,17 +127,18 @@ def _read_folder(folder, size, mode, bits):
         progress_bar(f"Reading {folder}", len(files), wanted=None) as one_more,
     ):
         warnings.simplefilter("ignore")  # Pillow's remarks on odd files that it reads nevertheless
-        squares = pool.map(lambda file: read_file(file, size, mode, bits, budget, large=False), files)
-        for file, square in zip(files, squares, strict=True):
-            square = square or read_file(file, size, mode, bits, budget)  # a large picture, in this thread
+        centres = pool.map(lambda file: read_file(file, size, mode, bits, budget, large=False), files)
+        for file, centre in zip(files, centres, strict=True):
+            centre = centre or read_file(file, size, mode, bits, budget)  # a large picture, in this thread
             one_more()
-            if isinstance(square, str):
-                lines.append(f"{file}: skipped: {square}")
+            if isinstance(centre, str):
+                lines.append(f"{file}: skipped: {centre}")
                 continue
-            changes.update(["left out, the same bytes as another"] if square.digest in pictures else square.changed)
-            pictures[square.digest] = square.pixels
-            if square.highest is not None:
-                highest.append(square.highest)
+            changes.update(["left out, the same bytes as another"] if centre.digest in pictures else centre.changed)
+            pictures[centre.digest] = centre.pixels
+            folders.setdefault(centre.digest, "/".join(file.relative_to(folder).parts[:-1][:1]))
+            if centre.highest is not None:
+                highest.append(centre.highest)
     lines += [f"{folder}: {change}: {count:,} of {len(files):,} files" for change, count in changes.items()]
     if highest and (used := max(highest).bit_length()) < (count := bits or 16):
         lines.append(
@@ -121,7 +148,7 @@ def _read_folder(folder, size, mode, bits):
         )
     for line in lines:
         logging.getLogger("pixel_zoo").warning(line)
-    return pictures
+    return pictures, folders
 
 
 def _files(folder, on_error):

@@ -1,11 +1,11 @@
-"""One picture file as a square of pixels. This module needs Pillow: import it when pictures are read."""
+"""One picture file as a rectangle of pixels. This module needs Pillow: import it when pictures are read."""
 
 import hashlib
 import pathlib
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from pixel_zoo.data.pixel_budget import PixelBudget
 
@@ -17,12 +17,12 @@ SPARE_SIZE = 3
 _CHANNELS_OF_MODE = {"L": 1, "RGB": 3}
 
 
-class Square(NamedTuple):
-    """The central square of a picture.
+class Centre(NamedTuple):
+    """The centre of a picture, shrunk.
 
     Attributes:
         digest: SHA-256 of the file, 64 hexadecimal digits.
-        pixels: uint8 array (size, size, channels).
+        pixels: uint8 array (height, width, channels).
         changed: list of texts: what was changed on the way.
         highest: the highest value of a picture with more than 8 bits per value, else None.
     """
@@ -44,15 +44,15 @@ def open_picture(file: pathlib.Path, formats: tuple[str, ...] = FORMATS) -> Imag
 
 
 def read_file(
-    file: pathlib.Path, size: int, mode: str, bits: int | None, budget: PixelBudget, large: bool = True
-) -> Square | str | None:
-    """Read a picture as a square of `size` x `size` pixels.
+    file: pathlib.Path, size: tuple[int, int], mode: str, bits: int | None, budget: PixelBudget, large: bool = True
+) -> Centre | str | None:
+    """Read the centre of a picture: the largest rectangle with the proportions of `size`, shrunk to that size.
 
     Pillow looks at the beginning of a file before it reads the rest, so a film costs no more than a text.
 
     Args:
         file: the file.
-        size: height and width of the square.
+        size: (height, width).
         mode: "L" or "RGB".
         bits: how many bits count in values of more than 8; None for 16.
         budget: the pixels that all threads together may decode at once.
@@ -61,7 +61,7 @@ def read_file(
             picture.
 
     Returns:
-        The square; or text: why the file can't be used; or None for a large picture that is not decoded.
+        The centre; or text: why the file can't be used; or None for a large picture that is not decoded.
     """
     try:
         if not file.is_file():  # a pipe, or a link to nowhere
@@ -73,9 +73,9 @@ def read_file(
             if count > budget.limit and not large:
                 return None
             with budget.reserved(count):
-                pixels, changed, highest = _square(picture, size, mode, bits)
+                pixels, changed, highest = _centre(picture, size, mode, bits)
         with open(file, "rb") as content:
-            return Square(hashlib.file_digest(content, "sha256").hexdigest(), pixels, changed, highest)
+            return Centre(hashlib.file_digest(content, "sha256").hexdigest(), pixels, changed, highest)
     except UnidentifiedImageError:
         return "not a picture in a supported format"
     except Exception as error:  # a damaged file fails in any way, deep in a decoder
@@ -85,9 +85,11 @@ def read_file(
 def _pixels_to_decode(picture, size):
     """The pixels that decoding an open picture takes, known from its header; the decoder may be told to shrink it."""
     width, height = picture.size
-    if min(width, height) < size:
-        raise ValueError(f"{width} x {height} pixels, of which a side is below {size}")
-    picture.draft(None, (SPARE_SIZE * size, SPARE_SIZE * size))
+    turned = picture.getexif().get(ExifTags.Base.Orientation, 1) > 4
+    needed_height, needed_width = reversed(size) if turned else size
+    if width < needed_width or height < needed_height:
+        raise ValueError(f"{width} x {height} pixels, {_smaller_than(size)}")
+    picture.draft(None, (SPARE_SIZE * needed_width, SPARE_SIZE * needed_height))
     # A progressive JPEG is held in memory at its full size, even if it is decoded at a smaller one.
     decoded = (width, height) if picture.info.get("progressive") else picture.size
     pixels, limit = decoded[0] * decoded[1], Image.MAX_IMAGE_PIXELS
@@ -96,8 +98,13 @@ def _pixels_to_decode(picture, size):
     return pixels
 
 
-def _square(picture, size, mode, bits):
-    """The central square of an open picture as uint8 (size, size, channels), what was changed, the highest value."""
+def _smaller_than(size):
+    height, width = size
+    return f"of which a side is below {height}" if height == width else f"less than {width} wide or {height} high"
+
+
+def _centre(picture, size, mode, bits):
+    """The centre of an open picture as uint8 (height, width, channels), what was changed, the highest value."""
     changed = ["several frames, the first is taken"] if getattr(picture, "is_animated", False) else []
     deep_colour = picture.mode[0] not in "IF" and any(";16" in str(tile[3]) for tile in picture.tile)
     highest = None
@@ -111,12 +118,14 @@ def _square(picture, size, mode, bits):
     if picture.has_transparency_data:
         picture = _on_white(picture)
         changed.append("transparent, laid on white")
-    side = min(picture.size)
-    left, top = (picture.width - side) // 2, (picture.height - side) // 2
-    square = picture.convert(mode).resize(
-        (size, size), Image.Resampling.LANCZOS, box=(left, top, left + side, top + side)
+    height, width = size
+    scale = min(picture.width / width, picture.height / height)
+    box_width, box_height = round(scale * width), round(scale * height)
+    left, top = (picture.width - box_width) // 2, (picture.height - box_height) // 2
+    centre = picture.convert(mode).resize(
+        (width, height), Image.Resampling.LANCZOS, box=(left, top, left + box_width, top + box_height)
     )
-    return np.asarray(square).reshape(size, size, _CHANNELS_OF_MODE[mode]), changed, highest
+    return np.asarray(centre).reshape(height, width, _CHANNELS_OF_MODE[mode]), changed, highest
 
 
 def _eight_bits(picture, bits):

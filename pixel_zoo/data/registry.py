@@ -82,16 +82,16 @@ _USER_DATA_SETS = {
             name="codes",
             image="as stored",
             levels="as stored",
-            description="Integer maps in a .npy or .npz file, such as the codes of a VQ-VAE. Splits as stored, or by a "
-            "hash of each map.",
+            description="Integer maps in a .npy or .npz file, such as the codes of a VQ-VAE, and their labels if there "
+            "are any. Splits as stored, or by a hash of each map.",
             open=codes,
         ),
         UserDataSet(
             name="images",
             image="size x size x colours",
             levels="256",
-            description="A folder of pictures of any kind, the central square of each shrunk to one size. Split by a "
-            "hash of each file.",
+            description="A folder of pictures of any kind, the centre of each shrunk to one size; subfolders are "
+            "classes. Split by a hash of each file.",
             open=images,
         ),
         *(
@@ -214,7 +214,8 @@ def info(data: DataLike, /, **options: Any) -> DataSet:
     for option, parameter in _parameters(found).items():
         if parameter.default is parameter.empty and option not in options:
             raise ValueError(f"data options: {name_of(data)} needs {option} (data_options.{option} of a recipe)")
-    return _open(found, *sorted(options.items()))
+    hashable = {option: tuple(value) if isinstance(value, list) else value for option, value in options.items()}
+    return _open(found, *sorted(hashable.items()))
 
 
 @functools.cache

@@ -10,6 +10,7 @@ from pixel_zoo.layers.mixture_logits import MixtureLogits
 from pixel_zoo.layers.position_embedding import PositionEmbedding
 from pixel_zoo.layers.raster_layer import RasterLayer
 from pixel_zoo.layers.row_lstm import RowLSTM
+from pixel_zoo.layers.value_embedding import ValueEmbedding
 from pixel_zoo.layers.vertical_conv2d import VerticalConv2D
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "PositionEmbedding",
     "RasterLayer",
     "RowLSTM",
+    "ValueEmbedding",
     "VerticalConv2D",
 ]

@@ -20,6 +20,11 @@ def check_levels(levels):
     return int(levels)
 
 
+def check_embedding_dim(embedding_dim):
+    """Return the length of embeddings, an integer or None, or raise a ValueError."""
+    return None if embedding_dim is None else positive_integer("embedding_dim", embedding_dim)
+
+
 def check_dropout(dropout):
     """Return the dropout rate, or raise a ValueError unless it lies in [0, 1)."""
     if not 0 <= dropout < 1:

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from pixel_zoo.checks import positive_integer
-from pixel_zoo.layers import CopyingLogits, Logits
+from pixel_zoo.layers import CopyingLogits, Logits, ValueEmbedding
 from pixel_zoo.stages import scale_factors
 
 
@@ -22,7 +22,8 @@ class Conditioning:
 
     Args:
         config: namespace of the arguments of a model's constructor, of which `num_classes`, `conditioning_dim` and
-            `small_shape` say which inputs there are; see `pixel_zoo.models.PixelCNN`.
+            `small_shape` say which inputs there are; see `pixel_zoo.models.PixelCNN`. `embedding_dim` applies to the
+            small image too.
         features: int, number of features that the small image is upsampled to.
 
     Attributes:
@@ -48,7 +49,7 @@ class Conditioning:
             self.known = _at_full_size(small, factors) if config.copy_known else None
 
     def _upsample(self, small, features, factors):
-        x = scaled(small, self.config.levels, self.config.dtype, name="small_scale")
+        x = entered(small, self.config, prefix="small_")
         # Neighbours are read at the small size, where that is cheap, so the deconvolution needs no overlaps.
         options = {"padding": "same", "activation": "relu"}
         read, dtype = at_least_float32(self.config.dtype), self.config.dtype
@@ -91,9 +92,20 @@ class Conditioning:
         return CopyingLogits(self.config.levels, **options)(x, known=self.known)
 
 
-def scaled(image, levels, dtype, name):
-    """The symbolic integer image with its values 0..levels-1 scaled to [-1, 1], in at least float32."""
-    return keras.layers.Rescaling(2 / (levels - 1), offset=-1.0, dtype=at_least_float32(dtype), name=name)(image)
+def entered(image, config, prefix=""):
+    """The features with which a symbolic integer image enters a network, in at least float32.
+
+    Args:
+        image: symbolic integers 0..levels-1.
+        config: namespace of a model's arguments. With an `embedding_dim`, each value becomes a learned vector of that
+            length; else it is scaled to [-1, 1].
+        prefix: str, put before the name of the layer, "scale" or "embedding".
+    """
+    dtype = at_least_float32(config.dtype)
+    if config.embedding_dim is None:
+        return keras.layers.Rescaling(2 / (config.levels - 1), offset=-1.0, dtype=dtype, name=f"{prefix}scale")(image)
+    embedding = {"colours": image.shape[-1], "dtype": dtype, "name": f"{prefix}embedding"}
+    return ValueEmbedding(config.levels, config.embedding_dim, **embedding)(image)
 
 
 def at_least_float32(dtype: str | keras.DTypePolicy) -> str | keras.DTypePolicy:

@@ -80,6 +80,8 @@ class GatedPixelCNN(ConfiguredModel):
         position_embedding: bool, whether the first layer of the vertical stack gets a learned bias for each position
             (`PositionEmbedding`), which the paper's model lacks. Without it, where the model does not see the image's
             upper, left and right edges, all positions look alike.
+        embedding_dim: int, length of a learned vector as which each value enters (`ValueEmbedding`), for values without
+            an order, such as the codes of a VQ-VAE; None, as in the paper: a value enters as a number in [-1, 1].
         dtype: str, Keras dtype policy of the layers, or None for the global one; logits stay in float32.
         name: str or None.
 
@@ -110,6 +112,7 @@ class GatedPixelCNN(ConfiguredModel):
         small_shape: tuple[int, int] | None = None,
         copy_known: bool = True,
         position_embedding: bool = False,
+        embedding_dim: int | None = None,
         dtype: str | None = None,
         name: str | None = None,
         **kwargs: Any,

@@ -49,6 +49,8 @@ class MultiScalePixelRNN(Configured, ImageModel, keras.Model):
         copy_known: bool, whether the pixels of a smaller image are copied, not predicted.
         num_classes: int, labels that an image is given with, or None: every stage is given the label.
         conditioning_dim: int, length of a vector that an image is given with, or None.
+        embedding_dim: int, length of a learned vector as which each value enters, or None; see `PixelCNN`. Every stage
+            has its own vectors; a stage's own options come first.
         dtype: str, Keras dtype policy of the stages, or None for the global one; a stage's own options come first.
         name: str or None.
 
@@ -79,6 +81,7 @@ class MultiScalePixelRNN(Configured, ImageModel, keras.Model):
         copy_known: bool = True,
         num_classes: int | None = None,
         conditioning_dim: int | None = None,
+        embedding_dim: int | None = None,
         dtype: str | None = None,
         name: str | None = None,
         **kwargs: Any,
@@ -92,9 +95,10 @@ class MultiScalePixelRNN(Configured, ImageModel, keras.Model):
         if base not in BASES:
             raise ValueError(f"base must be one of {', '.join(map(repr, BASES))}, got {base!r}")
         common = {name: config[name] for name in ("copy_known", "num_classes", "conditioning_dim")}
+        defaults = {"embedding_dim": embedding_dim, "dtype": dtype}
         given: list[tuple[int, int] | None] = [None, *(shape[:2] for shape in shapes[:-1])]
         self.stages = [
-            BASES[base](shape, levels, small_shape=small, **common, **{"dtype": dtype} | own, name=f"stage{index}")
+            BASES[base](shape, levels, small_shape=small, **common, **defaults | own, name=f"stage{index}")
             for index, (shape, small, own) in enumerate(zip(shapes, given, _options(options, len(shapes)), strict=True))
         ]
         self.built = True  # all weights are the stages'

@@ -7,8 +7,14 @@ import keras
 
 from pixel_zoo.checks import positive_integer
 from pixel_zoo.layers import MaskedConv2D, PositionEmbedding
-from pixel_zoo.models.arguments import check_dropout, check_image_shape, check_levels, dtype_name
-from pixel_zoo.models.conditioning import Conditioning, at_least_float32, scaled
+from pixel_zoo.models.arguments import (
+    check_dropout,
+    check_embedding_dim,
+    check_image_shape,
+    check_levels,
+    dtype_name,
+)
+from pixel_zoo.models.conditioning import Conditioning, at_least_float32, entered
 from pixel_zoo.types import Structure, Tensor
 
 
@@ -25,7 +31,13 @@ def constructor_arguments(variables):
         ValueError: naming the argument that is wrong.
     """
     config = {name: value for name, value in variables.items() if name not in ("self", "name", "kwargs", "__class__")}
-    checked = {"image_shape": check_image_shape, "levels": check_levels, "dropout": check_dropout, "dtype": dtype_name}
+    checked = {
+        "image_shape": check_image_shape,
+        "levels": check_levels,
+        "embedding_dim": check_embedding_dim,
+        "dropout": check_dropout,
+        "dtype": dtype_name,
+    }
     return config | {name: check(config[name]) for name, check in checked.items() if name in config}
 
 
@@ -33,11 +45,12 @@ class Network:
     """Makes and connects the layers of a model.
 
     ```
-    image -> scale to [-1, 1] -> 7x7 convolution, mask A -> blocks -> 2 x (ReLU, 1x1 convolution) -> ReLU, logits
+    image -> scale or embed -> 7x7 convolution, mask A -> blocks -> 2 x (ReLU, 1x1 convolution) -> ReLU, logits
     block: x -> body -> 1x1 convolution -> + x (residual)
     ```
 
-    With `skip`, a 1x1 convolution of every block's body is also added to the input of the head.
+    Values are scaled to [-1, 1], or embedded as vectors of length `embedding_dim`. With `skip`, a 1x1 convolution of
+    every block's body is also added to the input of the head.
 
     Args:
         config: dictionary from `constructor_arguments`. Of an architecture that has no option `residual` or `skip`,
@@ -84,14 +97,13 @@ class Network:
 
         Args:
             body: maps (network, symbolic map, name of the block) to the block's h features.
-            first: maps the scaled image to the input of the first block, instead of the 7x7 convolution.
+            first: maps the scaled or embedded image to the input of the first block, instead of the 7x7 convolution.
 
         Returns:
             (inputs, outputs): the symbolic image, or a dictionary of it and its conditions; the symbolic logits.
         """
         image = keras.Input(self.config.image_shape, dtype="int32", name="image")
-        x = scaled(image, self.config.levels, self.config.dtype, name="scale")
-        x = (first or self._first)(x)
+        x = (first or self._first)(entered(image, self.config))
         skips = []
         for block in range(1, positive_integer("num_blocks", self.config.num_blocks) + 1):
             x, skip = self._block(x, body, f"block{block}")

@@ -46,6 +46,8 @@ class PixelRNN(ConfiguredModel):
         copy_known: bool, whether the small image's pixels are copied, not predicted.
         position_embedding: bool, whether the first layer gets a learned bias for each position (`PositionEmbedding`),
             which the paper's model lacks.
+        embedding_dim: int, length of a learned vector as which each value enters (`ValueEmbedding`), for values without
+            an order, such as the codes of a VQ-VAE; None, as in the paper: a value enters as a number in [-1, 1].
         dtype: str, Keras dtype policy of the layers, or None for the global one; logits stay in float32.
         name: str or None.
 
@@ -79,6 +81,7 @@ class PixelRNN(ConfiguredModel):
         small_shape: tuple[int, int] | None = None,
         copy_known: bool = True,
         position_embedding: bool = False,
+        embedding_dim: int | None = None,
         dtype: str | None = None,
         name: str | None = None,
         **kwargs: Any,

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import activations, ops
 
-from pixel_zoo.layers import GatedActivation, MixtureLogits
+from pixel_zoo.layers import GatedActivation, MixtureLogits, ValueEmbedding
 
 # Layers that are known to be pointwise. All others are tried out: see `is_pointwise`.
 _LAYERS = frozenset(
@@ -69,6 +69,7 @@ _NORMALIZATIONS = (
     keras.layers.LayerNormalization,
     keras.layers.SpectralNormalization,
 )
+_ENCODINGS = (keras.layers.CategoryEncoding, keras.layers.Embedding, ValueEmbedding)
 
 
 def run_pointwise(operation, args, kwargs):
@@ -201,6 +202,9 @@ def way_out(operation, colours):
         return "it mixes images, pixels or colours; leave it out"
     if isinstance(operation, keras.Model):
         return "apply its layers one by one"
+    if isinstance(operation, _ENCODINGS) or type(operation).__name__ == "OneHot":
+        mode = ", output_mode='one_hot'" if isinstance(operation, keras.layers.CategoryEncoding) else ""
+        return f"apply it to the image{mode}, or use pixel_zoo.layers.ValueEmbedding(levels, embedding_dim{own})"
     if getattr(operation, "weights", []):
         return "it has weights; derive it from pixel_zoo.layers.RasterLayer"
     mixes = "" if colours == 1 else ", or mixes colours"

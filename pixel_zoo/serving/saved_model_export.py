@@ -18,7 +18,15 @@ from pixel_zoo.serving.warm_up import BATCH_SIZES, write_warm_up
 from pixel_zoo.stages import draw_stages, scales, subsample
 
 
-def export(model: keras.Model, path: str | os.PathLike, version: int = 1, jit_compile: bool = False) -> pathlib.Path:
+def export(
+    model: keras.Model,
+    path: str | os.PathLike,
+    version: int = 1,
+    jit_compile: bool = False,
+    *,
+    encoder: keras.Model | None = None,
+    decoder: keras.Model | None = None,
+) -> pathlib.Path:
     """Write a SavedModel that scores, draws, completes and explains images.
 
     | signature | inputs | outputs |
@@ -35,6 +43,15 @@ def export(model: keras.Model, path: str | os.PathLike, version: int = 1, jit_co
     composed by hand under their own names (int64 or float32). `top_k` 0, `top_p` 1 and `min_p` 0 keep all values: with
     these, a signature with options answers as the one without.
 
+    The images of a prior over codes are codes. With `encoder` and `decoder`, the parts of a VQ-VAE for example, the
+    SavedModel holds the whole way from pictures to pictures:
+
+    | signature | inputs | outputs |
+    |---|---|---|
+    | `encode`, with `encoder` | `picture` | `image`, its codes |
+    | `decode`, with `decoder` | `image` | `picture` |
+    | all that draw, with `decoder` | as above | `picture` too, made of the codes drawn |
+
     Images are int32 for models of more than 256 levels. The signatures need TensorFlow alone; the same seeds give the
     same images as `generate` and `complete`. The values of unknown pixels are ignored. A wrong shape, inputs of
     different lengths, values outside the levels, labels outside the classes and options out of range are answered with
@@ -48,6 +65,8 @@ def export(model: keras.Model, path: str | os.PathLike, version: int = 1, jit_co
             server compiles them for each new batch size, which takes seconds, for deep models a minute: let it use only
             the batch sizes of its warm-up, 1, 4, 16 and 64. On a CPU, TensorFlow Serving must be started with
             `--xla_cpu_compilation_enabled`.
+        encoder: functional Keras model from pictures (batch, ...) to the model's images, integers (batch, H, W, C).
+        decoder: functional Keras model from the model's images, integers (batch, H, W, C), to pictures (batch, ...).
 
     Returns:
         pathlib.Path of `path/version`.
@@ -55,7 +74,9 @@ def export(model: keras.Model, path: str | os.PathLike, version: int = 1, jit_co
     Raises:
         RuntimeError: if the backend is not TensorFlow.
         FileExistsError: if that version exists already.
-        ValueError: if the version is not an integer of at least 1, or `jit_compile` no bool.
+        ValueError: if the version is not an integer of at least 1, `jit_compile` no bool, or encoder or decoder does
+            not fit the model's images.
+        TypeError: if encoder or decoder is not a functional Keras model.
     """
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(
@@ -68,18 +89,41 @@ def export(model: keras.Model, path: str | os.PathLike, version: int = 1, jit_co
     target = pathlib.Path(path) / str(positive_integer("version", version))
     if target.exists():
         raise FileExistsError(f"version: {str(target)!r} exists already; choose another version")
-    signatures = _signatures(model, jit_compile)
+    _check_codec(encoder, decoder, image_shape_of(stages_of(model)[-1]))
+    signatures = _signatures(model, jit_compile, encoder, decoder)
     target.parent.mkdir(parents=True, exist_ok=True)
     with replacing(target, new=True) as temporary:
         module = tf.Module()
-        module.weights = [variable.value for variable in model.variables]
+        parts = [part for part in (model, encoder, decoder) if part is not None]
+        module.weights = [variable.value for part in parts for variable in part.variables]
         signatures["serving_default"] = signatures["score"]
         tf.saved_model.save(module, str(temporary), signatures=signatures)
         write_warm_up(temporary, BATCH_SIZES if jit_compile else BATCH_SIZES[:1])
     return target
 
 
-def _signatures(model, jit_compile):
+def _check_codec(encoder, decoder, image_shape):
+    """Raise unless encoder and decoder, where there are such, map pictures to images of a model and back."""
+    for name, codec in (("encoder", encoder), ("decoder", decoder)):
+        if codec is None:
+            continue
+        if not hasattr(codec, "_nodes_by_depth") and not isinstance(codec, keras.Sequential):
+            raise TypeError(f"{name} must be a functional Keras model, got {type(codec).__name__}")
+        if len(codec.inputs) != 1 or len(codec.outputs) != 1:
+            raise ValueError(
+                f"{name} must have one input and one output, got {len(codec.inputs)} and {len(codec.outputs)}"
+            )
+        codes = codec.outputs[0] if name == "encoder" else codec.inputs[0]
+        integer = name == "decoder" or keras.backend.is_int_dtype(codes.dtype)
+        if tuple(codes.shape[1:]) != tuple(image_shape) or not integer:
+            way = "return" if name == "encoder" else "take"
+            raise ValueError(
+                f"{name} must {way} the model's images, integers (batch, {', '.join(map(str, image_shape))}), got "
+                f"{codes.dtype} {tuple(codes.shape)}"
+            )
+
+
+def _signatures(model, jit_compile, encoder=None, decoder=None):
     """The concrete functions by name."""
     import tensorflow as tf
 
@@ -134,10 +178,18 @@ def _signatures(model, jit_compile):
         images, nats = draw_stages(model, draw, conditions, first)
         if first is None and getattr(model, "likelihood_kind", "exact") != "exact":
             nats = sum(on_scales(log_likelihood, images, conditions))  # as `generate`
-        return {"image": tf.cast(images, image_dtype), "log_likelihood": tf.cast(nats, tf.float32)}
+        drawn = {"image": tf.cast(images, image_dtype), "log_likelihood": tf.cast(nats, tf.float32)}
+        return drawn if decoder is None else drawn | {"picture": decoder(images, training=False)}
 
-    def concrete(function, *specs):
-        specs = [*specs, *others]
+    def encode(inputs):
+        codes = _checked_images("picture: its codes", encoder(inputs["picture"], training=False), levels)
+        return {"image": tf.cast(codes, image_dtype)}
+
+    def decode(inputs):
+        return {"picture": decoder(_checked_images("image", inputs["image"], levels), training=False)}
+
+    def concrete(function, *specs, given=others):
+        specs = [*specs, *given]
 
         def checked(*tensors):
             return function(_of_one_length(specs, tensors))
@@ -150,6 +202,11 @@ def _signatures(model, jit_compile):
         draw = functools.partial(walk, specs)
         signatures[name] = concrete(draw, *specs, seed, temperature)
         signatures[f"{name}_with_options"] = concrete(draw, *specs, seed, temperature, *rules)
+    if encoder is not None:
+        picture = tf.TensorSpec(encoder.inputs[0].shape, encoder.inputs[0].dtype, name="picture")
+        signatures["encode"] = concrete(encode, picture, given=())
+    if decoder is not None:
+        signatures["decode"] = concrete(decode, image, given=())
     return signatures
 
 

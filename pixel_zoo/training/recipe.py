@@ -341,8 +341,9 @@ def _check_data(data_set, options):
         raise TypeError(f"data_options must be a dictionary, got {options!r}")
     data.check_options(data_set, options)
     for option, value in options.items():
-        if not isinstance(value, str | int | float | None):
-            raise TypeError(f"data_options: {option} must be text, a number or None, got {value!r}")
+        values = value if isinstance(value, tuple | list) else [value]
+        if not all(isinstance(one, int | float) for one in values) and not isinstance(value, str | None):
+            raise TypeError(f"data_options: {option} must be text, a number, numbers or None, got {value!r}")
     if not isinstance(data_set, str) and data.name_of(data_set) in data.names():
         name = data.name_of(data_set)
         if data.options(name) or data.info(name) is not data_set:

@@ -1,0 +1,37 @@
+"""Class-conditional priors over the codes of a VQ-VAE (van den Oord et al. 2017), which `tools/vq_vae.py` writes.
+
+    python tools/vq_vae.py mnist runs/mnist_vq
+    pixel-zoo train recipes/vq.py --model mnist --output runs/mnist_prior
+
+docs/codes.md is the guide. The codes have no order, so each of them enters the model as a learned vector.
+"""
+
+from dataclasses import replace
+
+from pixel_zoo.training import Recipe
+
+mnist = Recipe(
+    data="codes",
+    data_options={"path": "runs/mnist_vq/codes.npz", "levels": 128},
+    model="GatedPixelCNN",
+    model_options={"filters": 32, "num_blocks": 6, "head_filters": 64, "embedding_dim": 16, "num_classes": 10},
+    optimizer="adam",
+    learning_rate=2e-3,
+    schedule="cosine",
+    warmup_steps=200,
+    clip_norm=1.0,
+    ema_momentum=0.999,
+    batch_size=64,
+    epochs=8,
+    target="fewer than 7 bits/dim, validation split",
+    source="128 equally likely codes",
+)
+
+cifar10 = replace(
+    mnist,
+    data_options={"path": "runs/cifar10_vq/codes.npz", "levels": 512},
+    model_options=mnist.model_options | {"filters": 64, "num_blocks": 10, "head_filters": 128, "embedding_dim": 32},
+    epochs=20,
+    target="fewer than 9 bits/dim, validation split",
+    source="512 equally likely codes",
+)
