@@ -20,6 +20,7 @@ from pixel_zoo.version import VERSION
 if TYPE_CHECKING:
     from pixel_zoo import data, layers, likelihoods, models, sampling
     from pixel_zoo.causality import CausalityError, check_causality
+    from pixel_zoo.pictures import show
     from pixel_zoo.serving import export
     from pixel_zoo.zoo import list, load, pretrained_names
 
@@ -39,6 +40,7 @@ __all__ = [
     "models",
     "pretrained_names",
     "sampling",
+    "show",
 ]
 
 # The modules that define the names which are not modules themselves.
@@ -49,6 +51,7 @@ _HOMES = {
     "list": "zoo",
     "load": "zoo",
     "pretrained_names": "zoo",
+    "show": "pictures",
 }
 
 

@@ -470,4 +470,5 @@ def test_the_command_line_samples_from_a_server(server, api, tmp_path, capsys):
         from pixel_zoo import pictures
 
         images = client.sample(4, seed=7, sampler=Sampler(top_k=4, top_p=0.9, min_p=0.1))
-        assert (np.asarray(picture) == pictures.grid(images, 2, images.max() + 1)).all()
+        titles = pictures.titles_of_samples(range(7, 11))
+        assert (np.asarray(picture) == pictures.grid(images, 2, images.max() + 1, titles)).all()

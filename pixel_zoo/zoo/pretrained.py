@@ -6,6 +6,7 @@ import pathlib
 import keras
 
 from pixel_zoo.files import writable_directory
+from pixel_zoo.models.provenance import Provenance
 from pixel_zoo.zoo.index import entry_of
 from pixel_zoo.zoo.whole import is_whole
 
@@ -24,6 +25,7 @@ def load(name: str) -> keras.Model:
 
     Returns:
         The Keras model, not compiled: it scores, samples, completes and is exported; `model.compile()` before `fit`.
+        Its `provenance` has its name, data and figure, which a notebook displays with samples.
 
     Raises:
         ValueError: there is no such model, the server sent another file, or `PIXEL_ZOO_URL` is not an http address.
@@ -37,7 +39,14 @@ def load(name: str) -> keras.Model:
     >>> pz.load("digits_pixel_cnn").generate(num_images=2, seed=1).shape
     (2, 8, 8, 1)
     """
-    return keras.models.load_model(find(name))
+    from pixel_zoo.zoo import card  # imported here: it imports the recipes
+
+    path, entry = find(name), entry_of(name)
+    model = keras.models.load_model(path)
+    model.provenance = Provenance(
+        name, card.architecture(entry), entry["recipe"]["data"], card.likelihood(entry), path.with_suffix(".png")
+    )
+    return model
 
 
 def find(name):
