@@ -52,6 +52,7 @@ def write_output(path, images, names, levels, picture, arrays):
             return
         temporary.mkdir()
         mode = MODES[images.shape[-1]]
-        values = np.round(images * (255 / (levels - 1))).astype("uint8")
+        # Rounded up, so that value * levels // 256 is the level again, as `--image` reads it.
+        values = np.ceil(images * (255 / (levels - 1))).astype("uint8")
         for name, image in zip(names, values, strict=True):
             Image.fromarray(image[..., 0] if mode == "L" else image).save(temporary / f"{name}.png")

@@ -3,12 +3,16 @@
 import itertools
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from pixel_zoo.checks import positive_integer
 from pixel_zoo.pictures.layout import grid, to_colours
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 SHADES = " ░▒▓█"  # from black to white, where a terminal has no colours
 
@@ -42,9 +46,8 @@ def show(
       ░░
     ▒▒██
     """
-    images = _checked(images)
-    count = len(images)
-    largest = int(images.max())
+    values = _checked(images)
+    count, largest = len(values), int(values.max())
     levels = max(largest + 1, 2) if levels is None else positive_integer("levels", levels)
     if largest >= levels:
         raise ValueError(f"levels must be above the largest value of the images, {largest}, got {levels}")
@@ -53,42 +56,42 @@ def show(
     if titles is not None and len(titles) != count:
         raise ValueError(f"labels must be one for each of the {count} images, got {len(titles)}")
     if _in_notebook():
-        _display(grid(images, columns, max(levels, 2), titles))
+        _display(grid(values, columns, max(levels, 2), titles))
     else:
-        _print(to_colours(images, max(levels, 2)), columns, titles)
+        _print(to_colours(values, max(levels, 2)), columns, titles)
 
 
-def _checked(images):
+def _checked(images: ArrayLike) -> np.ndarray:
     """The images as integers (n, height, width, channels), at least one."""
-    images = np.asarray(images)
-    if images.dtype.kind not in "biu":
-        raise TypeError(f"images must be integers or bools, got {images.dtype}")
-    if images.ndim == 3 and images.shape[-1] in (1, 3):
-        images = images[None]
-    if images.ndim != 4 or 0 in images.shape:
+    values = np.asarray(images)
+    if values.dtype.kind not in "biu":
+        raise TypeError(f"images must be integers or bools, got {values.dtype}")
+    if values.ndim == 3 and values.shape[-1] in (1, 3):
+        values = values[None]
+    if values.ndim != 4 or 0 in values.shape:
         raise ValueError(
             "images must have shape (n, height, width, channels), or (height, width, channels) with 1 or 3 channels, "
-            f"got {images.shape}"
+            f"got {values.shape}"
         )
-    if images.min() < 0:
-        raise ValueError(f"images must have values of at least 0, got {images.min()}")
-    return images.astype("int64")
+    if values.min() < 0:
+        raise ValueError(f"images must have values of at least 0, got {values.min()}")
+    return values.astype("int64")
 
 
-def _in_notebook():
+def _in_notebook() -> bool:
     """Whether the code runs in the kernel of a notebook, not in a terminal."""
     ipython = sys.modules.get("IPython")
     return hasattr(ipython.get_ipython() if ipython else None, "kernel")
 
 
-def _display(picture):
+def _display(picture: np.ndarray) -> None:
     from IPython.display import display
     from PIL import Image
 
     display(Image.fromarray(picture))
 
 
-def _print(colours, columns, titles):
+def _print(colours: np.ndarray, columns: int, titles: list[str] | None) -> None:
     """Print images (n, height, width, 3), as many in a row as the terminal is wide, at most `columns`."""
     from rich.console import Console
     from rich.text import Text
@@ -101,8 +104,10 @@ def _print(colours, columns, titles):
     columns = min(columns, max(1, (console.width + 2) // (width + 2)))
     for first in range(0, len(tiles), columns):
         row = tiles[first : first + columns]
-        heads = titles and [Text(title[:width]) for title in titles[first : first + columns]]
-        for texts in ([heads] if heads else []) + list(zip(*row, strict=True)):
+        lines = list(zip(*row, strict=True))
+        if titles is not None:
+            lines.insert(0, tuple(Text(title[:width]) for title in titles[first : first + columns]))
+        for texts in lines:
             padded = [Text.assemble(text, " " * (width - text.cell_len)) for text in texts]
             line = Text("  ").join(padded)
             line.rstrip()
@@ -111,7 +116,7 @@ def _print(colours, columns, titles):
             console.print()
 
 
-def _half_blocks(image):
+def _half_blocks(image: np.ndarray) -> list["Text"]:
     """The lines of an image, two rows in each: half of a character for each pixel."""
     from rich.text import Text
 
@@ -124,7 +129,7 @@ def _half_blocks(image):
     ]
 
 
-def _shades(image):
+def _shades(image: np.ndarray) -> list["Text"]:
     """The lines of an image, two characters for each pixel."""
     from rich.text import Text
 

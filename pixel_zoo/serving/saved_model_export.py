@@ -14,6 +14,7 @@ from pixel_zoo.inputs import condition_values, image_shape_of, logits_of, other_
 from pixel_zoo.likelihoods import bits_per_dim, likelihood_of_logits, log_likelihood, log_probabilities
 from pixel_zoo.sampler import Sampler
 from pixel_zoo.sampling import Walker
+from pixel_zoo.serving import png
 from pixel_zoo.serving.warm_up import BATCH_SIZES, write_warm_up
 from pixel_zoo.stages import draw_stages, scales, subsample
 
@@ -30,10 +31,15 @@ def export(model: keras.Model, path: str | os.PathLike, version: int = 1, jit_co
     | `upscale`, of multi-scale models alone | `small` uint8 [n,h,w,C], `seed`, `temperature` | as `sample` |
     | `sample_with_options`, `complete_with_options`, `upscale_with_options` | those of `sample` ..., and `top_k` \
       int32 [n], `top_p` float32 [n], `min_p` float32 [n] | as `sample` |
+    | `score_png` | `image_bytes` string [n], PNG files | as `score` |
+    | `sample_png` | as `sample` | `image_bytes` string [n], PNG files, `log_likelihood` float32 [n] |
+    | `complete_png` | `image_bytes`, drawn where not opaque, `seed`, `temperature` | as `sample_png` |
 
     Each also takes the other inputs of the model: `label` int64 [n], `vector` float32 [n,d], or the inputs of a model
     composed by hand under their own names (int64 or float32). `top_k` 0, `top_p` 1 and `min_p` 0 keep all values: with
-    these, a signature with options answers as the one without.
+    these, a signature with options answers as the one without. Models of 1 or 3 colours and up to 256 levels have the
+    signatures with PNG files, whose pictures have the size of the model's images. The value v of a file is the level
+    v * levels // 256.
 
     Images are int32 for models of more than 256 levels. The signatures need TensorFlow alone; the same seeds give the
     same images as `generate` and `complete`. The values of unknown pixels are ignored. A wrong shape, inputs of
@@ -150,6 +156,30 @@ def _signatures(model, jit_compile):
         draw = functools.partial(walk, specs)
         signatures[name] = concrete(draw, *specs, seed, temperature)
         signatures[f"{name}_with_options"] = concrete(draw, *specs, seed, temperature, *rules)
+    if not png.can_encode(image_shape, levels):
+        return signatures
+
+    def call(name, inputs):
+        """Call a signature, whose graph exists already."""
+        specs = signatures[name].structured_input_signature[0]
+        return signatures[name](*(inputs[spec.name] for spec in specs))
+
+    def on_png(name, inputs):
+        if "image_bytes" in inputs:
+            images, known = png.decode("image_bytes", inputs["image_bytes"], image_shape, levels)
+            inputs = inputs | {"image": tf.cast(images, image_dtype), "known": known}
+        outputs = call(name, inputs)
+        if "image" in outputs:
+            outputs = {"image_bytes": png.encode(outputs["image"], levels), "log_likelihood": outputs["log_likelihood"]}
+        return outputs
+
+    image_bytes = tf.TensorSpec((None,), tf.string, name="image_bytes")
+    for name, specs in {
+        "score": [image_bytes],
+        "sample": [seed, temperature],
+        "complete": [image_bytes, seed, temperature],
+    }.items():
+        signatures[f"{name}_png"] = concrete(functools.partial(on_png, name), *specs)
     return signatures
 
 
