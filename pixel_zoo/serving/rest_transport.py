@@ -96,7 +96,7 @@ class RestTransport:
             raise TimeoutError(f"{self._server} did not answer within {timeout:.3g} s") from error
         except httpx.DecodingError as error:
             raise RuntimeError(f"{self._server} answered with a damaged body: {error}") from error
-        except httpx.RequestError as error:
+        except (httpx.RequestError, ssl.SSLError) as error:  # a server may refuse a certificate after the handshake
             raise ConnectionError(f"{self._server} can't be reached, or hung up: {error}") from error
 
     async def _fetch(self, method, path, request, timeout, largest):
