@@ -159,27 +159,21 @@ def _signatures(model, jit_compile):
     if not png.can_encode(image_shape, levels):
         return signatures
 
-    def call(name, inputs):
-        """Call a signature, whose graph exists already."""
-        specs = signatures[name].structured_input_signature[0]
-        return signatures[name](*(inputs[spec.name] for spec in specs))
-
-    def on_png(name, inputs):
+    def on_png(name, specs, inputs):
+        """Call a signature, whose graph exists already, with the images of PNG files."""
         if "image_bytes" in inputs:
             images, known = png.decode("image_bytes", inputs["image_bytes"], image_shape, levels)
             inputs = inputs | {"image": tf.cast(images, image_dtype), "known": known}
-        outputs = call(name, inputs)
-        if "image" in outputs:
-            outputs = {"image_bytes": png.encode(outputs["image"], levels), "log_likelihood": outputs["log_likelihood"]}
-        return outputs
+        outputs = signatures[name](*(inputs[spec.name] for spec in (*specs, *others)))
+        if "image" not in outputs:
+            return outputs
+        return {"image_bytes": png.encode(outputs["image"], levels), "log_likelihood": outputs["log_likelihood"]}
 
     image_bytes = tf.TensorSpec((None,), tf.string, name="image_bytes")
-    for name, specs in {
-        "score": [image_bytes],
-        "sample": [seed, temperature],
-        "complete": [image_bytes, seed, temperature],
-    }.items():
-        signatures[f"{name}_png"] = concrete(functools.partial(on_png, name), *specs)
+    noise = [seed, temperature]
+    for name, specs in {"score": [image], "sample": noise, "complete": [image, known, *noise]}.items():
+        of_png = [image_bytes if spec is image else spec for spec in specs if spec is not known]
+        signatures[f"{name}_png"] = concrete(functools.partial(on_png, name, specs), *of_png)
     return signatures
 
 
