@@ -146,13 +146,15 @@ def test_pictures_that_are_no_png_of_the_right_size_are_refused(served):
     Image.new("L", SHAPE[1::-1]).save(jpeg, "JPEG")
     (wide,) = png_files(np.zeros((1, 3, 5, 1), int))
     huge = wide[:16] + bytes([0, 15, 0, 0]) * 2 + wide[24:]  # says that it has 983,040 x 983,040 pixels
-    whole = request["image_bytes"][0]
+    whole, palette = request["image_bytes"][0], io.BytesIO()
+    Image.new("P", SHAPE[1::-1]).save(palette, "PNG")
     for file, said in [
         (b"", "image_bytes: must be PNG files"),
         (jpeg.getvalue(), "image_bytes: must be PNG files"),
         (wide, r"image_bytes: must be 4 pixels wide and 3 high, got widths and heights.*5"),
         (huge, r"image_bytes: must be 4 pixels wide and 3 high, got widths and heights.*983040"),
-        (whole[:40], "PNG"),
+        (palette.getvalue(), "image_bytes: must be PNG files of grey or RGB, not of a palette"),
+        (whole[:40], "Invalid PNG"),
     ]:
         files = request["image_bytes"].copy()
         files[1] = file

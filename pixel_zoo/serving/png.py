@@ -1,6 +1,7 @@
 """PNG files as the images of a served model, by TensorFlow's own operations."""
 
-_HEADER = 24  # bytes: the signature, and the first chunk as far as width and height (PNG specification, 5.2 and 11.2.1)
+_HEADER = 26  # bytes: the signature, and the first chunk up to the colour type (PNG specification, 5.2 and 11.2.1)
+_PALETTE = 3  # colour type; 4 and 6 have an alpha channel
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -27,8 +28,8 @@ def decode(name, files, image_shape, levels):
         levels: int; the value v of a file becomes v * levels // 256.
 
     Returns:
-        (images, known): int32 tensor (n, height, width, colours), and bool tensor (n, height, width), False where a
-        picture is not opaque.
+        (images, known): int32 tensor (n, height, width, colours), and bool tensor (n, height, width), False where the
+        alpha channel of a picture is not opaque.
     """
     import tensorflow as tf
 
@@ -39,8 +40,12 @@ def decode(name, files, image_shape, levels):
     found = [tf.reduce_sum(header[:, first : first + 4] * power, axis=1) for first in (16, 20)]
     is_png = tf.reduce_all(tf.equal(header[:, : len(_SIGNATURE)], list(_SIGNATURE)))
     fits = tf.reduce_all(tf.equal(tf.stack(found), [[width], [height]]))
+    kind = header[:, 25]
+    # Of a palette, the operation below makes all pixels transparent.
+    has_palette = tf.reduce_any(tf.equal(kind, _PALETTE))
     checks = [
         tf.debugging.Assert(is_png, [f"{name}: must be PNG files"]),
+        tf.debugging.Assert(~has_palette | ~is_png, [f"{name}: must be PNG files of grey or RGB, not of a palette"]),
         tf.debugging.Assert(
             fits | ~is_png, [f"{name}: must be {width} pixels wide and {height} high, got widths and heights", *found]
         ),
@@ -48,13 +53,15 @@ def decode(name, files, image_shape, levels):
     with tf.control_dependencies(checks):
         files = tf.identity(files)
 
-    def pixels_of(file):
-        return tf.ensure_shape(tf.io.decode_png(file, channels=colours + 1), (height, width, colours + 1))
+    def pixels_of(file):  # red, green, blue, and how opaque it is
+        return tf.ensure_shape(tf.io.decode_png(file, channels=4), (height, width, 4))
 
-    pixels = tf.map_fn(
-        pixels_of, files, fn_output_signature=tf.TensorSpec((height, width, colours + 1), tf.uint8), name=name
-    )
-    return tf.cast(pixels[..., :colours], tf.int32) * levels // 256, tf.equal(pixels[..., colours], 255)
+    pixels = tf.map_fn(pixels_of, files, fn_output_signature=tf.TensorSpec((height, width, 4), tf.uint8), name=name)
+    values = tf.cast(pixels[..., :3], tf.int32)
+    if colours == 1:  # the luma of ITU-R 601 in units of 2**-16, which keeps every grey
+        values = (tf.reduce_sum(values * [19595, 38470, 7471], axis=-1, keepdims=True) + 2**15) // 2**16
+    without_alpha = (kind < _PALETTE)[:, None, None]
+    return values * levels // 256, tf.equal(pixels[..., 3], 255) | without_alpha
 
 
 def encode(images, levels):
