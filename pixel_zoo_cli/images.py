@@ -130,7 +130,7 @@ def complete(
     if mask is None:
         pixels = known_pixels(known or Known.top, *images.shape[1:3])
     else:
-        pixels = read_mask(mask, pathlib.Path(image) if _is_file(image) else None, loaded)
+        pixels = read_mask(mask, _picture_file(image), loaded)
     completed = loaded.complete(
         images.repeat(num_completions, axis=0),
         pixels,
@@ -187,21 +187,22 @@ def _sample_served(server, model, output, num_images, **options):
         return client.sample(num_images, **options), client.levels
 
 
-def _is_file(image):
-    """Whether `--image` names a picture file, not the index of an image."""
-    return image is not None and not image.isdecimal()
+def _picture_file(image: str | None) -> pathlib.Path | None:
+    """The picture file that `--image` names; None if it is the index of an image."""
+    return None if image is None or image.isdecimal() else pathlib.Path(image)
 
 
 def _check_source(data, image):
     """Raise unless images come from a data set or a file."""
-    if data is None and not _is_file(image):
+    if data is None and _picture_file(image) is None:
         raise ValueError("data: name a data set (--data), or a picture file (--image)")
 
 
 def _chosen_images(model, data, split, data_option, image, label):
     """The images that `--data` or `--image` names, and their labels as the model takes them."""
-    if _is_file(image):
-        images, labels = read_image(pathlib.Path(image), model), None
+    file = _picture_file(image)
+    if file is not None:
+        images, labels = read_image(file, model), None
     else:
         images, labels = _some_images(data, split, data_option, None if image is None else int(image))
     if label is not None or model.num_classes is None:
