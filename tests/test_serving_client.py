@@ -341,7 +341,7 @@ def test_pictures_travel_as_png_files(server):
         answer = rest_predict(server, signature_name="sample_png", inputs=noise)["outputs"]
         files = [base64.b64decode(one["b64"]) for one in answer["image_bytes"]]
         pictures = [np.asarray(Image.open(io.BytesIO(file))) for file in files]
-        assert (np.stack(pictures)[..., None] * 5 // 256 == drawn).all()
+        assert (np.stack(pictures).astype(int)[..., None] * 5 // 256 == drawn).all()
         scores = rest_predict(server, signature_name="score_png", inputs={"image_bytes": answer["image_bytes"]})
         np.testing.assert_allclose(scores["outputs"]["log_likelihood"], nats, rtol=1e-5)
 
@@ -353,7 +353,7 @@ def test_pictures_travel_as_png_files(server):
         (completed,) = rest_predict(server, signature_name="complete_png", instances=[row])["predictions"]
         expected = client.complete(drawn[:1], np.array([[True, True], [True, False]]), seed=9, temperature=2)
         (picture,) = [np.asarray(Image.open(io.BytesIO(base64.b64decode(completed["image_bytes"]["b64"]))))]
-        assert (picture[..., None] * 5 // 256 == expected[0]).all()
+        assert (picture.astype(int)[..., None] * 5 // 256 == expected[0]).all()
 
 
 # Answers that TensorFlow Serving does not give
