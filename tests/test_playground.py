@@ -282,7 +282,7 @@ def tab(address):
         tab.route("**/*", stay_here)
         tab.goto(address)
         tab.wait_for_selector("text=Loading the model")
-        assert not tab.locator("img:visible").count()  # nor a broken one
+        assert not tab.locator("#surprise img").is_visible()  # it has no picture yet
         tab.wait_for_selector("#surprise img[src^=data]")
         yield tab
         assert not asked
