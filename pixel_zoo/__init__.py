@@ -20,6 +20,7 @@ from pixel_zoo.version import VERSION
 if TYPE_CHECKING:
     from pixel_zoo import data, layers, likelihoods, models, sampling
     from pixel_zoo.causality import CausalityError, check_causality
+    from pixel_zoo.pictures import show
     from pixel_zoo.serving import export
     from pixel_zoo.zoo import list, load, path, pretrained_names
 
@@ -40,6 +41,7 @@ __all__ = [
     "path",
     "pretrained_names",
     "sampling",
+    "show",
 ]
 
 # The modules that define the names which are not modules themselves.
@@ -51,6 +53,7 @@ _HOMES = {
     "load": "zoo",
     "path": "zoo",
     "pretrained_names": "zoo",
+    "show": "pictures",
 }
 
 _ENGINES = ("keras", "tensorflow", "jax")

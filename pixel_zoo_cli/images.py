@@ -5,15 +5,15 @@ from typing import Annotated
 
 import typer
 
-from pixel_zoo_cli.loading import check_can_make, check_new_picture, load
+from pixel_zoo_cli.loading import check_can_make, load
 from pixel_zoo_cli.options import (
-    Data,
     DataOption,
+    Images,
     Known,
     Label,
     MinP,
     Model,
-    Picture,
+    OptionalData,
     Seed,
     ServedModel,
     Server,
@@ -25,15 +25,16 @@ from pixel_zoo_cli.options import (
     known_pixels,
     labels_of,
 )
+from pixel_zoo_cli.outputs import check_can_hold, check_new_output, write_output
+from pixel_zoo_cli.picture_files import read_image, read_mask
 from pixel_zoo_cli.quiet import busy, import_keras
 
 SHOWN = 6
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")
 
 
 def sample(
     model: ServedModel,
-    output: Picture,
+    output: Images,
     num_images: Annotated[int, typer.Option(help="How many images.")] = 16,
     seed: Seed = 0,
     temperature: Temperature = 1.0,
@@ -43,30 +44,55 @@ def sample(
     label: Label = None,
     server: Server = None,
 ):
-    """Draw images from a model, as one picture."""
-    check_new_picture(output)
+    """Draw images from a model: one picture, arrays, or a folder of pictures.
+
+    A .npz file holds `images`, integers (n, height, width, colours), their `seeds` and `labels`, and the number of
+    `levels`.
+    """
+    check_new_output(output)
     from pixel_zoo.sampler import Sampler
 
     sampler = Sampler(temperature, top_k, top_p, min_p)
-    options = {"seed": seed, "sampler": sampler, "labels": labels_of(label)}
+    labels = labels_of(label)
+    options = {"seed": seed, "sampler": sampler, "labels": labels}
     if server is None:
         loaded = load(model)
+        check_can_hold(output, loaded.image_shape, loaded.levels)
         images, levels = loaded.generate(num_images, **options), loaded.levels
     else:
-        images, levels = _sample_served(server, model, num_images, **options)
+        images, levels = _sample_served(server, model, output, num_images, **options)
+    import numpy as np
+
     from pixel_zoo import pictures
 
     columns = max(1, round(num_images**0.5))
-    pictures.save(pictures.grid(images, columns, levels), output, new=True)
+    seeds = seed + np.arange(num_images)
+    of_each = None if labels is None else np.broadcast_to(labels, num_images)
+    titles = pictures.titles_of_samples(seeds, of_each)
+    picture = pictures.grid(images, columns, levels, titles)
+    arrays = {"images": images, "seeds": seeds} | ({} if labels is None else {"labels": of_each})
+    write_output(output, images, [f"{index:04}" for index in range(num_images)], levels, picture, arrays)
     print(output)
 
 
 def complete(
     model: Model,
-    data: Data,
-    output: Picture,
+    output: Images,
+    data: OptionalData = None,
     data_option: DataOption = None,
-    known: Annotated[Known, typer.Option(help="The part of each image that is given.")] = Known.top,
+    image: Annotated[
+        str | None, typer.Option(help="Complete this image alone: its index in the split, or a picture file.")
+    ] = None,
+    mask: Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            help="A picture file, white where the image is to be drawn and black where it is known. It has the size of "
+            "the picture file, or of the model's images."
+        ),
+    ] = None,
+    known: Annotated[
+        Known | None, typer.Option(help="The part of each image that is given, without --mask.", show_default="top")
+    ] = None,
     split: Split = "test",
     num_completions: Annotated[int, typer.Option(help="Completions of each image.")] = 4,
     seed: Seed = 0,
@@ -76,41 +102,55 @@ def complete(
     min_p: MinP = None,
     label: Label = None,
 ):
-    """Complete partly hidden images of a data set, as one picture.
+    """Complete partly hidden images: of a data set, or a picture file.
 
-    Each row shows an original, its known part and its completions. A class-conditional model gets the labels of the
-    data set. Completion keeps all known pixels, but a known pixel that comes after an unknown one in raster order has
-    no influence on it.
+    In a .png file, each row shows an original, its known part and its completions. A .npz file holds `images` (n,
+    completions of each, height, width, colours), `originals`, `known`, `seeds` and the number of `levels`. A folder
+    holds a PNG of each completion: `0000-01.png` is the second one of the first image.
+
+    A class-conditional model gets the labels of the data set. Completion keeps all known pixels, but a known pixel that
+    comes after an unknown one in raster order has no influence on it.
     """
-    check_new_picture(output)
+    check_new_output(output)
+    _check_source(data, image)
+    if mask is not None and known is not None:
+        raise ValueError(f"known: give --known or --mask, not both, got {known} and {str(mask)!r}")
+    from pixel_zoo.checks import positive_integer
     from pixel_zoo.sampler import Sampler
 
+    positive_integer("num_completions", num_completions)
     sampler = Sampler(temperature, top_k, top_p, min_p)
     loaded = load(model)
+    check_can_hold(output, loaded.image_shape, loaded.levels)
     import numpy as np
 
     from pixel_zoo import pictures
 
-    images, labels = _some_images(data, split, data_option)
-    if label is not None or loaded.num_classes is None:
-        labels = labels_of(label)
-    mask = known_pixels(known, *images.shape[1:3])
+    images, labels = _chosen_images(loaded, data, split, data_option, image, label)
+    if mask is None:
+        pixels = known_pixels(known or Known.top, *images.shape[1:3])
+    else:
+        pixels = read_mask(mask, _picture_file(image), loaded)
     completed = loaded.complete(
         images.repeat(num_completions, axis=0),
-        mask,
+        pixels,
         seed=seed,
         sampler=sampler,
         labels=labels if np.ndim(labels) == 0 else np.repeat(labels, num_completions),
     )
-    completed = completed.reshape(len(images), num_completions, *images.shape[1:])
-    pictures.save(pictures.completions(images, mask, completed, loaded.levels), output, new=True)
+    by_image = completed.reshape(len(images), num_completions, *images.shape[1:])
+    seeds = seed + np.arange(len(completed)).reshape(by_image.shape[:2])
+    names = [f"{index:04}-{number:02}" for index in range(len(images)) for number in range(num_completions)]
+    picture = pictures.completions(images, pixels, by_image, loaded.levels)
+    arrays = {"images": by_image, "originals": images, "known": pixels, "seeds": seeds}
+    write_output(output, completed, names, loaded.levels, picture, arrays)
     print(output)
 
 
 def inspect(
     model: Model,
     output: Annotated[pathlib.Path, typer.Option(help="Directory to write, new or empty.")],
-    data: Annotated[str | None, typer.Option(help="Name of a data set, whose images are shown.")] = None,
+    data: OptionalData = None,
     data_option: DataOption = None,
     split: Split = "test",
     image: Annotated[
@@ -125,32 +165,49 @@ def inspect(
 ):
     """Show how a model predicts images: its surprise, one prediction, its receptive field, images being drawn."""
     chosen = None if pixel is None else integers("pixel", pixel)
-    file = None if image is None or image.isdecimal() else pathlib.Path(image)
-    if file is None and data is None:
-        raise ValueError("data: name a data set (--data), or a picture file (--image)")
+    _check_source(data, image)
     check_can_make(output)
     loaded = load(model)
     from pixel_zoo import training
 
     with busy("Inspecting"):
-        if file is not None:
-            images, labels = _picture(file, loaded), None
-        else:
-            images, labels = _some_images(data, split, data_option, None if image is None else int(image))
-        if label is not None or loaded.num_classes is None:
-            labels = labels_of(label)
+        images, labels = _chosen_images(loaded, data, split, data_option, image, label)
         training.inspect(loaded, images, output, pixel=chosen, seed=seed, labels=labels)
     for path in sorted(output.iterdir()):
         print(path)
 
 
-def _sample_served(server, model, num_images, **options):
+def _sample_served(server, model, output, num_images, **options):
     """Draw images from a model on a server: (images, levels)."""
     import_keras()
     from pixel_zoo.serving import Client
 
     with Client(server, model) as client:
+        check_can_hold(output, client.image_shape, client.levels)
         return client.sample(num_images, **options), client.levels
+
+
+def _picture_file(image: str | None) -> pathlib.Path | None:
+    """The picture file that `--image` names; None if it is the index of an image."""
+    return None if image is None or image.isdecimal() else pathlib.Path(image)
+
+
+def _check_source(data, image):
+    """Raise unless images come from a data set or a file."""
+    if data is None and _picture_file(image) is None:
+        raise ValueError("data: name a data set (--data), or a picture file (--image)")
+
+
+def _chosen_images(model, data, split, data_option, image, label):
+    """The images that `--data` or `--image` names, and their labels as the model takes them."""
+    file = _picture_file(image)
+    if file is not None:
+        images, labels = read_image(file, model), None
+    else:
+        images, labels = _some_images(data, split, data_option, None if image is None else int(image))
+    if label is not None or model.num_classes is None:
+        labels = labels_of(label)
+    return images, labels
 
 
 def _some_images(data, split, data_option, index=None):
@@ -167,24 +224,3 @@ def _some_images(data, split, data_option, index=None):
     shown = np.linspace(0, len(images) - 1, SHOWN).astype(int) if index is None else [index]
     has_labels = info(data, **options).classes is not None
     return images[shown], labels(data, split, **options)[shown] if has_labels else None
-
-
-def _picture(path, model):
-    """The central part of a picture file in the shape and levels of a model, as a batch of one."""
-    import numpy as np
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    height, width, colours = model.image_shape
-    if colours not in (1, 3):
-        raise ValueError(f"image: a picture file has 1 or 3 colours, the model {colours}; name an index of a data set")
-    if not path.is_file():
-        raise FileNotFoundError(f"image: there is no file {str(path)!r}, nor is that an index")
-    try:
-        with Image.open(path, formats=FORMATS) as picture:
-            if picture.mode[0] in "IF":
-                raise ValueError(f"image: {str(path)!r} has values of more than 8 bits (mode {picture.mode})")
-            upright = ImageOps.exif_transpose(picture).convert("L" if colours == 1 else "RGB")
-    except UnidentifiedImageError:
-        raise ValueError(f"image: {str(path)!r} is not a picture of one of {', '.join(FORMATS)}") from None
-    fitted = ImageOps.fit(upright, (width, height), Image.Resampling.LANCZOS)
-    return (np.asarray(fitted, "int32") * model.levels // 256).reshape(1, height, width, colours)

@@ -50,16 +50,6 @@ def load(name):
     return model
 
 
-def check_new_picture(path):
-    """Raise unless `path` can become a new PNG file."""
-    if path.suffix.lower() != ".png":
-        raise ValueError(f"output: {str(path)!r} must end in .png")
-    if path.exists():
-        raise FileExistsError(f"output: {str(path)!r} exists already; name another file")
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise FileNotFoundError(f"output: {str(path.parent)!r} is not a directory that can be written")
-
-
 def check_can_make(directory):
     """Raise unless `directory` can be written, or made."""
     existing = next(path for path in (directory, *directory.absolute().parents) if path.exists())

@@ -32,11 +32,20 @@ ServedModel = Annotated[
     ),
 ]
 Data = Annotated[str, typer.Option(help="Name of a data set: see `pixel-zoo list`.")]
+OptionalData = Annotated[
+    str | None, typer.Option("--data", help="Name of a data set, some of whose images are taken: see `pixel-zoo list`.")
+]
 DataOption = Annotated[
     list[str] | None, typer.Option("--data-option", help="An option of the data set: path=photos. Repeatable.")
 ]
 Split = Annotated[str, typer.Option(help="train, validation or test.")]
-Picture = Annotated[pathlib.Path, typer.Option(help="The .png file to write; it must not exist yet.")]
+Images = Annotated[
+    pathlib.Path,
+    typer.Option(
+        help="What to write, by its name: a .png file (one labelled picture), a .npz file (arrays), or a folder of "
+        "numbered PNGs. It must not exist yet."
+    ),
+]
 Seed = Annotated[
     int,
     typer.Option(

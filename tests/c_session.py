@@ -15,6 +15,7 @@ import numpy as np
 INVALID_ARGUMENT = 3
 
 _DTYPES = {1: np.dtype("float32"), 3: np.dtype("int32"), 4: np.dtype("uint8"), 9: np.dtype("int64"), 10: np.dtype(bool)}
+_STRING, _STRING_BYTES = 7, 24  # the type's number, and the size of a TF_TString
 _ENUMS = {dtype: enum for enum, dtype in _DTYPES.items()}
 
 
@@ -71,6 +72,10 @@ def library(folder):
         ("TF_GraphOperationByName", pointer, pointer, ctypes.c_char_p),
         ("TF_LoadSessionFromSavedModel", pointer, *[pointer] * 4, count, *[pointer] * 3),
         ("TF_SessionRun", None, *[pointer] * 4, count, pointer, pointer, count, pointer, count, pointer, pointer),
+        ("TF_StringInit", None, pointer),
+        ("TF_StringCopy", None, pointer, ctypes.c_char_p, size),
+        ("TF_StringGetDataPointer", pointer, pointer),
+        ("TF_StringGetSize", size, pointer),
         ("TF_GetAllOpList", ctypes.POINTER(_Buffer)),
         ("TF_DeleteBuffer", None, pointer),
     ]:
@@ -161,12 +166,30 @@ class CSession:
 
     def _tensor(self, array):
         shape = (ctypes.c_int64 * array.ndim)(*array.shape)
+        if array.dtype == object:  # bytes
+            tensor = self._c.TF_AllocateTensor(_STRING, shape, array.ndim, array.size * _STRING_BYTES)
+            for place, value in zip(self._strings(tensor, array.size), array.flat, strict=True):
+                self._c.TF_StringInit(place)
+                self._c.TF_StringCopy(place, value, len(value))
+            return tensor
         tensor = self._c.TF_AllocateTensor(_ENUMS[array.dtype], shape, array.ndim, array.nbytes)
         ctypes.memmove(self._c.TF_TensorData(tensor), np.ascontiguousarray(array).ctypes.data, array.nbytes)
         return tensor
 
+    def _strings(self, tensor, count):
+        """The addresses of the strings of a tensor."""
+        start = self._c.TF_TensorData(tensor)
+        return [start + index * _STRING_BYTES for index in range(count)]
+
     def _array(self, tensor):
         shape = [self._c.TF_Dim(tensor, axis) for axis in range(self._c.TF_NumDims(tensor))]
+        if self._c.TF_TensorType(tensor) == _STRING:
+            places = self._strings(tensor, int(np.prod(shape)))
+            values = [
+                ctypes.string_at(self._c.TF_StringGetDataPointer(place), self._c.TF_StringGetSize(place))
+                for place in places
+            ]
+            return np.array(values, object).reshape(shape)
         content = ctypes.string_at(self._c.TF_TensorData(tensor), self._c.TF_TensorByteSize(tensor))
         return np.frombuffer(content, _DTYPES[self._c.TF_TensorType(tensor)]).reshape(shape)
 

@@ -4,12 +4,14 @@ It speaks TensorFlow Serving's protos and JSON, and gives its status codes and m
 found by name and version in a dictionary: no path of a request is ever looked at.
 """
 
+import base64
 import concurrent.futures
 import contextlib
 import http.server
 import json
 import re
 import socket
+import ssl
 import threading
 import time
 
@@ -23,9 +25,16 @@ from tensorflow.core.framework import tensor_pb2, types_pb2
 from tensorflow_serving.apis import get_model_metadata_pb2, model_pb2, predict_pb2, prediction_service_pb2_grpc
 
 _STATUS_OF_CODE = {code.value[0]: code for code in grpc.StatusCode}
-_HTTP_OF_CODE = {3: 400, 4: 504, 5: 404, 8: 429, 9: 400, 14: 503}
-_FIELDS = {"uint8": "int_val", "int32": "int_val", "int64": "int64_val", "float32": "float_val", "bool": "bool_val"}
-NOT_FOUND, FAILED_PRECONDITION, UNAVAILABLE = 5, 9, 14
+_HTTP_OF_CODE = {3: 400, 4: 504, 5: 404, 8: 429, 9: 400, 14: 503, 16: 401}
+_FIELDS = {
+    "object": "string_val",
+    "uint8": "int_val",
+    "int32": "int_val",
+    "int64": "int64_val",
+    "float32": "float_val",
+    "bool": "bool_val",
+}
+NOT_FOUND, FAILED_PRECONDITION, UNAVAILABLE, UNAUTHENTICATED = 5, 9, 14, 16
 
 
 class Servable:
@@ -55,6 +64,11 @@ class Server:
 
     Args:
         models: dictionary from a name to paths of its versions, SavedModels.
+        labels: dictionary from a version label to a version, of every model.
+        certificate: paths of PEM files, a certificate and its key: the server has TLS, and wants this certificate from
+            its clients too.
+        token: str, what every request must carry as `Authorization: Bearer ...`.
+        path: str, where the REST API is, such as "/pixels".
 
     Attributes:
         grpc, rest: the addresses, as `Client` takes them.
@@ -64,7 +78,8 @@ class Server:
         requests: how many images each Predict request held, in order.
     """
 
-    def __init__(self, models):
+    def __init__(self, models, labels=None, certificate=None, token=None, path=""):
+        self.labels, self.certificate, self.token, self.path = labels or {}, certificate, token, path
         loaded = {name: [Servable(path) for path in paths] for name, paths in models.items()}
         self._models = {
             name: {servable.version: servable for servable in versions} for name, versions in loaded.items()
@@ -75,11 +90,23 @@ class Server:
         threads = concurrent.futures.ThreadPoolExecutor(16)
         self._grpc = grpc.server(threads)
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(_PredictionService(self), self._grpc)
-        self.grpc = f"127.0.0.1:{self._grpc.add_insecure_port('127.0.0.1:0')}"
+        if self.certificate is None:
+            self.grpc = f"127.0.0.1:{self._grpc.add_insecure_port('127.0.0.1:0')}"
+        else:
+            chain, key = (path.read_bytes() for path in self.certificate)
+            credentials = grpc.ssl_server_credentials([(key, chain)], chain, require_client_auth=True)
+            self.grpc = f"grpcs://localhost:{self._grpc.add_secure_port('127.0.0.1:0', credentials)}"
         self._grpc.start()
         handler = type("Handler", (_RestHandler,), {"serving": self})
         self._http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.rest = f"http://127.0.0.1:{self._http.server_port}"
+        self.rest = f"http://127.0.0.1:{self._http.server_port}{self.path}"
+        if self.certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*self.certificate)
+            context.load_verify_locations(self.certificate[0])
+            context.verify_mode = ssl.CERT_REQUIRED
+            self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
+            self.rest = self.rest.replace("http://127.0.0.1", "https://localhost")
         threading.Thread(target=self._http.serve_forever, daemon=True).start()
         return self
 
@@ -89,14 +116,19 @@ class Server:
         self._http.server_close()
 
     def find(self, name, version=None):
-        """A model's version, the latest if None."""
+        """A model's version, by number or label; the latest if None."""
         versions = self._models.get(name, {})
+        version = self.labels.get(version, version)
         if version is None and versions:
             return versions[max(versions)]
         if version not in versions:
             which = f"Latest({name})" if version is None else f"Specific({name}, {version})"
             raise c_session.Failure(NOT_FOUND, f"Servable not found for request: {which}")
         return versions[version]
+
+    def admits(self, headers):
+        """Whether a request with these headers, a dictionary of lower-case names, is answered."""
+        return self.token is None or headers.get("authorization") == f"Bearer {self.token}"
 
     def predict(self, servable, signature, inputs):
         """Answer a Predict request, after the next fault, if any."""
@@ -115,6 +147,7 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     def Predict(self, request, context):
         with _aborting(context):
+            self._check(context)
             servable = self._find(request.model_spec)
             inputs = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
             outputs = self._server.predict(servable, request.model_spec.signature_name, inputs)
@@ -125,14 +158,20 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     def GetModelMetadata(self, request, context):
         with _aborting(context):
+            self._check(context)
             servable = self._find(request.model_spec)
             response = get_model_metadata_pb2.GetModelMetadataResponse(model_spec=self._spec(request, servable))
             signatures = get_model_metadata_pb2.SignatureDefMap(signature_def=servable.signatures)
             response.metadata["signature_def"].Pack(signatures)
             return response
 
+    def _check(self, context):
+        if not self._server.admits(dict(context.invocation_metadata())):
+            raise c_session.Failure(UNAUTHENTICATED, "no token")
+
     def _find(self, spec):
-        return self._server.find(spec.name, spec.version.value if spec.HasField("version") else None)
+        versions = {"version": spec.version.value, "version_label": spec.version_label, None: None}
+        return self._server.find(spec.name, versions[spec.WhichOneof("version_choice")])
 
     def _spec(self, request, servable):
         spec = model_pb2.ModelSpec(name=request.model_spec.name)
@@ -141,7 +180,7 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
 
 class _RestHandler(http.server.BaseHTTPRequestHandler):
-    """The REST API: model status, metadata, and predict with named columns."""
+    """The REST API: model status, metadata, and predict with named columns or with rows."""
 
     protocol_version = "HTTP/1.1"
     serving = None  # the Server
@@ -169,11 +208,16 @@ class _RestHandler(http.server.BaseHTTPRequestHandler):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         name = request.get("signature_name", "serving_default")
         dtypes = {key: info.dtype for key, info in servable.signatures[name].inputs.items()}
-        inputs = {key: _from_json(value, dtypes[key]) for key, value in request["inputs"].items()}
+        given = request.get("inputs") or _columns(request["instances"], dtypes)
+        inputs = {key: _from_json(value, dtypes[key]) for key, value in given.items()}
         outputs = self.serving.predict(servable, name, inputs)
-        columns = {key: _to_json(value) for key, value in outputs.items()}
+        columns = {key: _to_json(key, value) for key, value in outputs.items()}
         # TensorFlow Serving leaves out the name of a single output.
-        return {"outputs": columns if len(columns) > 1 else next(iter(columns.values()))}
+        (first, *more) = columns.values()
+        if "inputs" in request:
+            return {"outputs": columns if more else first}
+        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        return {"predictions": rows if more else first}
 
     def _answer(self, method):
         if self.serving.gateway:
@@ -181,11 +225,17 @@ class _RestHandler(http.server.BaseHTTPRequestHandler):
             self._send(*self.serving.gateway.pop(0))
             return
         try:
-            form = re.fullmatch(r"/v1/models/([^/:]+)(?:/versions/(\d+))?(/metadata|:predict)?", self.path)
+            if not self.serving.admits({key.lower(): value for key, value in self.headers.items()}):
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                raise c_session.Failure(UNAUTHENTICATED, "no token")
+            form = re.fullmatch(
+                self.serving.path + r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?(/metadata|:predict)?",
+                self.path,
+            )
             if form is None:
                 raise c_session.Failure(c_session.INVALID_ARGUMENT, f"Malformed request: {self.command} {self.path}")
-            name, version, what = form.groups()
-            servable = self.serving.find(name, version and int(version))
+            name, version, label, what = form.groups()
+            servable = self.serving.find(name, int(version) if version else label)
             status, content = 200, method(servable, what)
         except c_session.Failure as failure:
             status, content = _HTTP_OF_CODE.get(failure.code, 500), {"error": failure.message}
@@ -210,6 +260,13 @@ def _aborting(context):
         context.abort(_STATUS_OF_CODE[failure.code], failure.message)
 
 
+def _columns(instances, dtypes):
+    """Rows as columns: each row is an object of all inputs, or, if there is only one, its value."""
+    if len(dtypes) == 1 and not isinstance(instances[0], dict):
+        return dict.fromkeys(dtypes, instances)
+    return {key: [row[key] for row in instances] for key in instances[0]}
+
+
 def _proto(array):
     """A tensor as TensorFlow Serving writes it: value by value."""
     proto = tensor_pb2.TensorProto(dtype=types_pb2.DataType.Value(f"DT_{_name(array)}"))
@@ -220,11 +277,13 @@ def _proto(array):
 
 
 def _name(array):
-    return {"float32": "FLOAT"}.get(array.dtype.name, array.dtype.name.upper())
+    return {"float32": "FLOAT", "object": "STRING"}.get(array.dtype.name, array.dtype.name.upper())
 
 
 def _from_json(value, dtype):
     """An array of JSON's lists; TensorFlow Serving turns no number into a bool, and no fraction into an integer."""
+    if dtype == types_pb2.DT_STRING:
+        return np.array([base64.b64decode(one["b64"], validate=True) for one in value], object)
     array, dtype = np.asarray(value), tf.as_dtype(dtype).as_numpy_dtype
     kinds = {"b": "b", "i": "i", "u": "i", "f": "if"}[np.dtype(dtype).kind]
     if array.size and array.dtype.kind not in kinds:
@@ -233,8 +292,11 @@ def _from_json(value, dtype):
     return array.astype(dtype)
 
 
-def _to_json(array):
-    """Lists, of the shortest decimals that say which float32 is meant."""
+def _to_json(name, array):
+    """Lists, of the shortest decimals that say which float32 is meant; bytes in Base64."""
+    if array.dtype == object:
+        assert name.endswith("_bytes")  # else TensorFlow Serving writes them as text
+        return [{"b64": base64.b64encode(one).decode()} for one in array]
     if array.dtype.kind != "f":
         return array.tolist()
     return np.array([float(str(value)) for value in array.flat]).reshape(array.shape).tolist()

@@ -86,8 +86,60 @@ def test_sample_draws_a_picture(folder, tmp_path):
     assert call("sample", folder / "run" / "best.keras", "--output", tmp_path / "a.png", *options) == 0
     images = keras.models.load_model(folder / "run" / "best.keras").generate(4, seed=3, sampler=SAMPLER)
     with Image.open(tmp_path / "a.png") as picture:
-        assert picture.size == (134, 134)
-        assert (np.asarray(picture) == pz.pictures.grid(images, 2, 17)).all()
+        titles = ["seed 3", "seed 4", "seed 5", "seed 6"]
+        assert picture.size == (2 * 98 + 2, 2 * (98 + 18) + 2)
+        assert (np.asarray(picture) == pz.pictures.grid(images, 2, 17, titles)).all()
+
+
+def test_sample_writes_arrays_or_a_folder_by_the_name_of_the_output(folder, tmp_path, monkeypatch, capsys):
+    drawn = np.arange(192).reshape(3, 8, 8, 1).astype("uint8") % 17
+    monkeypatch.setattr(models.PixelModel, "generate", lambda *_, **__: drawn)
+    sample = ["sample", folder / "run" / "best.keras", "--num-images", 3, "--seed", 5, "--output"]
+    assert call(*sample, tmp_path / "a.npz") == call(*sample, tmp_path / "many") == 0
+    with np.load(tmp_path / "a.npz") as arrays:
+        assert set(arrays) == {"images", "seeds", "levels"} and arrays["levels"] == 17
+        assert (arrays["images"] == drawn).all() and arrays["seeds"].tolist() == [5, 6, 7]
+    assert sorted(path.name for path in (tmp_path / "many").iterdir()) == ["0000.png", "0001.png", "0002.png"]
+    with Image.open(tmp_path / "many" / "0001.png") as picture:
+        assert picture.mode == "L" and (np.asarray(picture) * np.int64(17) // 256 == drawn[1, ..., 0]).all()
+    assert "exists already" in refused(capsys, *sample, tmp_path / "many")
+    models.PixelCNN((4, 4, 2), levels=3, filters=2, num_blocks=1).save(tmp_path / "two.keras")
+    two = ["sample", tmp_path / "two.keras", "--output", tmp_path / "more"]
+    assert "1 or 3 colours and up to 256 levels, the model has 2 and 3" in refused(capsys, *two)
+
+
+def test_a_picture_file_is_completed_where_its_mask_is_white(folder, tmp_path, monkeypatch, capsys):
+    def complete(self, images, known, **options):
+        asked.append((images, known))
+        return np.where(known[..., None], images, 16)
+
+    asked = []
+    monkeypatch.setattr(models.PixelModel, "complete", complete)
+    Image.new("RGB", (32, 16), (255, 128, 0)).save(tmp_path / "photo.jpg")
+    mask = Image.new("1", (32, 16))
+    mask.paste(1, (8, 0, 12, 1))  # less than the whole of two pixels of the central square
+    mask.save(tmp_path / "mask.png")
+    command = ["complete", folder / "run" / "best.keras", "--image", tmp_path / "photo.jpg"]
+    with_mask = [*command, "--mask", tmp_path / "mask.png", "--num-completions", 2]
+    assert call(*with_mask, "--output", tmp_path / "a.npz") == call(*with_mask, "--output", tmp_path / "many") == 0
+    (images, known), _ = asked
+    assert images.shape == (2, 8, 8, 1) and (images == 151 * 17 // 256).all()  # the luma of that orange
+    assert np.argwhere(~known).tolist() == [[0, 0], [0, 1]]
+    with np.load(tmp_path / "a.npz") as arrays:
+        assert arrays["images"].shape == (1, 2, 8, 8, 1) and arrays["seeds"].tolist() == [[0, 1]]
+        assert (arrays["originals"] == images[:1]).all() and (arrays["known"] == known).all()
+    assert sorted(path.name for path in (tmp_path / "many").iterdir()) == ["0000-00.png", "0000-01.png"]
+    assert call(*command, "--mask", tmp_path / "mask.png", "--output", tmp_path / "a.png") == 0
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.size == (6 * 98 + 2, 98 + 18 + 2)
+    Image.new("1", (31, 16)).save(tmp_path / "other.png")
+    for wrong, said in [
+        (["--mask", tmp_path / "other.png"], "mask: must be 32 x 16 or 8 x 8 pixels (width x height), got 31 x 16"),
+        (["--mask", tmp_path / "none.png"], "mask: there is no file"),
+        (["--mask", tmp_path / "mask.png", "--known", "top"], "give --known or --mask, not both"),
+        (["--num-completions", 0], "num_completions must be an integer of at least 1, got 0"),
+    ]:
+        assert said in refused(capsys, *command, *wrong, "--output", tmp_path / "b.png")
 
 
 def test_complete_shows_the_known_half_to_the_model(folder, tmp_path, monkeypatch):
@@ -102,7 +154,7 @@ def test_complete_shows_the_known_half_to_the_model(folder, tmp_path, monkeypatc
     assert (asked["count"], asked["sampler"], asked["seed"]) == (12, SAMPLER, 9)
     assert (asked["known"] == known_pixels(Known.left, 8, 8)).all()
     with Image.open(tmp_path / "a.png") as picture:
-        assert picture.size == (4 * 66 + 2, 6 * 66 + 2)
+        assert picture.size == (4 * 98 + 2, 6 * 98 + 18 + 2)
 
 
 def test_the_help_of_complete_names_its_limit(capsys):
@@ -243,7 +295,8 @@ INSPECT = "inspect {model} --data digits --output {new} "
         ("complete {model} --data digits --output {new}.png --min-p 2", "min_p must lie in [0, 1], got 2.0"),
         (SAMPLE + "--num-images 0", "num_images"),
         (SAMPLE + f"--num-images 2 --seed {2**63 - 1}", "seeds of all 2 images must lie in"),
-        ("sample {model} --output {new}.gif", "must end in .png"),
+        ("sample {model} --output {new}.gif", "must end in .png or .npz, or be the name of a new folder"),
+        ("complete {model} --output {new}.png", "name a data set (--data), or a picture file"),
         ("sample {model} --output {new}/new.png", "not a directory that can be written"),
         ("evaluate {model} --data no_such_data", "no_such_data"),
         ("evaluate {model} --data digits --split no_such_split", "no_such_split"),

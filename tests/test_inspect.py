@@ -145,9 +145,9 @@ def test_a_class_conditional_model_is_inspected_with_labels(tmp_path, monkeypatc
 
 
 def test_rows_appear_one_by_one():
-    frames = pictures.rows_appearing(np.full((1, 64, 64, 1), 1), columns=1, levels=2)
-    assert [int((frame[2:66, 10] == 255).all(axis=-1).sum()) for frame in frames] == list(range(65))
-    assert (frames[0][2:66, 2:66] == pictures.UNKNOWN).all()
+    frames = pictures.rows_appearing(np.full((1, 96, 96, 1), 1), columns=1, levels=2)
+    assert [int((frame[2:98, 10] == 255).all(axis=-1).sum()) for frame in frames] == list(range(97))
+    assert (frames[0][2:98, 2:98] == pictures.UNKNOWN).all()
 
 
 @pytest.mark.parametrize(

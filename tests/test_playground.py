@@ -1,5 +1,7 @@
 """The playground: what its page does, and the page itself in a browser."""
 
+import base64
+import io
 import json
 import re
 import shutil
@@ -14,11 +16,16 @@ import numpy as np
 import pytest
 import requests
 from command_line import refused
+from PIL import Image
 from test_models import random_images, scrambled
 
 import pixel_zoo as pz
+from pixel_zoo import pictures
+from pixel_zoo.pictures import receptive_field
+from pixel_zoo.pictures.measurements import ROUNDING
 from pixel_zoo.playground import ServedModel, guard, launch
-from pixel_zoo.playground.drawing import filling_in
+from pixel_zoo.playground import page as page_of_the_playground
+from pixel_zoo.playground.drawing import TRUE_RGB, filling_in
 from pixel_zoo.playground.page import COMPLETIONS, QUEUE, Page
 from pixel_zoo.playground.paint_canvas import painted, partly_known
 
@@ -48,7 +55,9 @@ def test_completions_and_surprise_are_the_models(model, canvas):
     image, known = partly_known(canvas, model.image_shape)
     answers = list(Page({"tiny": lambda: model}).complete("tiny", canvas, 2, 1.0, 7))
     assert len({answer[0] for answer in answers}) == 3  # pictures: the unknown rows fill in
-    _, surprise, text, (first, expected), _ = answers[-1]
+    _, surprise, text, shown, _, steps = answers[-1]
+    first, expected = shown.image, shown.log_probabilities
+    assert shown.order == [(1, 1), (1, 3), (2, 0), (2, 1), (2, 2), (2, 3)] and steps.maximum == 5
     completed = model.complete(image.repeat(COMPLETIONS, axis=0), known[0], seed=7, labels=2)
     assert (first == completed[0]).all()
     np.testing.assert_array_equal(expected, model.log_probabilities(first[None], 2)[0])
@@ -64,9 +73,47 @@ def test_the_distribution_is_that_of_the_pixel(model, canvas):
     expected = last(page.complete("tiny", canvas, 0, 1.0, 0))[3]
     chart = page.point(expected, types.SimpleNamespace(row=1, column=2))
     shown = [float(p) for p in re.findall(r"value \d: ([\d.e-]+)<", chart)]
-    np.testing.assert_allclose(shown, np.exp(expected[1][1, 2, 0]), rtol=1e-2)
+    np.testing.assert_allclose(shown, np.exp(expected.log_probabilities[1, 2, 0]), rtol=1e-2)
     with pytest.raises(ValueError, match=r"pixel must be \(row, column, colour\) in 0..2, 0..3, 0..0, got"):
         page.point(expected, types.SimpleNamespace(row=3, column=0))
+
+
+def cells(answer):
+    """The colours of the pixels of a step's picture, and the text beside it."""
+    picture, chart = answer
+    (encoded,) = re.findall(r"base64,([^\"]+)", picture)
+    colours = np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded))))
+    side = colours.shape[1] // 4
+    return colours[side // 2 :: side, side // 2 :: side], colours[::side, ::side], chart
+
+
+def test_a_step_shows_the_pixel_and_the_distribution_that_it_was_drawn_from(model, canvas):
+    page = Page({"tiny": lambda: model})
+    completed = last(page.complete("tiny", canvas, 1, 1.0, 0))[3]
+    inside, corners, chart = cells(last(page.step(completed, 1, False)))
+    tinted = (inside == pictures.UNKNOWN).all(axis=-1)
+    assert tinted.tolist() == [[False] * 4, [False] * 4, [True] * 4]  # (1, 1) and (1, 3) are drawn
+    assert np.argwhere((corners == TRUE_RGB).all(axis=-1)).tolist() == [[1, 3]]  # which is framed
+    assert inside[1, 3, 0] == round(255 / 4 * completed.image[1, 3, 0])
+    shown = [float(p) for p in re.findall(r"value \d: ([\d.e-]+)<", chart)]
+    np.testing.assert_allclose(shown, np.exp(completed.log_probabilities[1, 3, 0]), rtol=1e-2)
+    assert "Pixel 2 of 6" in chart and "row 1, column 3" in chart
+    plain, lit = page.step(completed, 1, True)
+    seen = receptive_field(model, completed.image, (1, 3, 0), 1) > ROUNDING
+    assert ((cells(lit)[0] != cells(plain)[0]).any(axis=-1) == seen).all() and seen.any()
+
+
+def test_steps_end_where_the_pixels_do(model, canvas, monkeypatch):
+    page = Page({"tiny": lambda: model})
+    completed = last(page.complete("tiny", canvas, 1, 1.0, 0))[3]
+    assert [page.forward(completed, number) for number in (0, 4)] == [1, 5] and page.back(completed, 1) == 0
+    stay = gradio.skip()
+    assert page.forward(completed, 5) == page.back(completed, 0) == page.forward(None, 0) == stay
+    assert not (cells(last(page.step(completed, 99, False)))[0] == pictures.UNKNOWN).all(axis=-1).any()
+    assert "No pixel is hidden" in last(page.step(completed._replace(order=[]), 0, False))[0]
+    monkeypatch.setattr(page_of_the_playground, "LIT", 12 * 12 * 5 - 1)
+    with pytest.raises(ValueError, match="takes minutes"):
+        last(page.step(completed, 0, True))
 
 
 @pytest.mark.parametrize(
@@ -113,7 +160,9 @@ def test_a_served_model_answers_as_one_in_process(model, canvas, tmp_path):
         page = Page({"served": lambda: ServedModel(server.grpc, "tiny"), "own": lambda: model})
         served, own = (last(page.complete(name, canvas, 1, 0.5, 3)) for name in ("served", "own"))
         assert served[0] == own[0]
-        np.testing.assert_allclose(served[3][1], own[3][1], rtol=1e-4, atol=1e-5)
+        expected = own[3].log_probabilities
+        np.testing.assert_allclose(served[3].log_probabilities, expected, rtol=1e-4, atol=1e-5)
+        assert served[3].order == own[3].order
         (value, label), (of_own, _) = page.choose("served", 2), page.choose("own", 2)
         assert value == of_own and label.visible and label.maximum is None
 
@@ -232,6 +281,8 @@ def tab(address):
         tab.set_default_timeout(60_000)
         tab.route("**/*", stay_here)
         tab.goto(address)
+        tab.wait_for_selector("text=Loading the model")
+        assert not tab.locator("#surprise img").is_visible()  # it has no picture yet
         tab.wait_for_selector("#surprise img[src^=data]")
         yield tab
         assert not asked
@@ -287,6 +338,19 @@ def test_the_pixel_under_the_pointer_is_explained(tab):
         tab.mouse.move(*pixel(tab, "#surprise img", row, column))
     tab.wait_for_selector("#chart p:has-text('row 0, column 7')")
     assert tab.locator("#chart rect").count() == 17
+
+
+def test_a_completion_is_shown_step_by_step(tab):
+    completions(tab)
+    tab.get_by_role("button", name="Next pixel").click()
+    tab.wait_for_selector("#predicted p:has-text('Pixel 2 of ')")
+    assert tab.locator("#predicted rect").count() == 17 and tab.locator("#stepped img.step").count() == 1
+    tab.locator("#lit input").check()
+    tab.wait_for_selector("#stepped img.lit")
+    tab.get_by_role("button", name="Previous pixel").click()
+    tab.wait_for_selector("#predicted p:has-text('Pixel 1 of ')")
+    tab.locator("#lit input").uncheck()
+    tab.wait_for_selector("#stepped img.step")
 
 
 def test_bad_input_is_said_on_the_page(tab):

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import shutil
+import sys
 
 import keras
 import numpy as np
@@ -227,7 +228,29 @@ def test_a_hugging_face_folder_is_what_keras_reads(tmp_path, monkeypatch):
     images = pz.data.arrays("digits", "test")[:4]
     np.testing.assert_array_equal(model.log_likelihood(images), pz.load(NAME).log_likelihood(images))
     readme = (tmp_path / "hub" / "README.md").read_text()
-    assert readme.startswith("---\nlibrary_name: keras\n") and f"![Samples and completions]({NAME}.png)" in readme
+    assert readme.startswith("---\n") and f"![Samples and completions]({NAME}.png)" in readme
     assert (tmp_path / "hub" / f"{NAME}.png").exists()
     assert f'keras.saving.load_model("hf://USER/{NAME}")' in readme and "pz.load" not in readme
     assert f"unpacked from `{NAME}.keras`" in readme
+
+
+def test_the_card_of_the_hub_has_the_figures_as_metadata(tmp_path, monkeypatch):
+    from huggingface_hub import ModelCard
+
+    hugging_face.write_hugging_face("digits_multi_scale", tmp_path / "hub")
+    shown, entry = ModelCard.load(tmp_path / "hub" / "README.md").data, index.read_index()["digits_multi_scale"]
+    assert (shown.library_name, shown.license, shown.model_name) == ("keras", "apache-2.0", "digits_multi_scale")
+    assert {"pixel-zoo", "multiscalepixelrnn"} <= set(shown.tags)
+    figures = {result.metric_type: result.metric_value for result in shown.eval_results}
+    assert figures == {"nats": entry["nats"], "bits_per_dim": entry["bits_per_dim"]}
+    assert {(result.dataset_type, result.dataset_split) for result in shown.eval_results} == {("digits", "test")}
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(ImportError, match=r"needs huggingface_hub.*pip install 'pixel-zoo\[hub\]'"):
+        hugging_face.write_hugging_face(NAME, tmp_path / "other")
+
+
+def test_the_card_shows_the_picture_first_and_what_the_samples_lack():
+    for name, entry in index.read_index().items():
+        text = card.card(name, entry)
+        assert text.index(f"]({name}.png)") < text.index("**Limitations**: ") < text.index("| Test |")
+        assert entry["recipe"]["data"] in card.LIMITATIONS

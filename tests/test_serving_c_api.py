@@ -1,5 +1,6 @@
 """Exported models run by TensorFlow's C library, as TensorFlow Serving runs them, and by no Python of ours."""
 
+import io
 import multiprocessing
 import multiprocessing.pool
 import pathlib
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import saved_models
 from catalogue import GIVEN_MODELS, PLAIN_MODELS, given_with
+from PIL import Image
 from test_models import random_images, scrambled
 
 import pixel_zoo as pz
@@ -70,11 +72,34 @@ def requests(model):
         "complete": {"image": image, "known": known, **noise},
     }
     asked |= {"upscale": {"small": image[:, :, ::2], **noise}} if len(model.stages) > 1 else {}
+    asked |= {
+        "score_png": {"image_bytes": png_files(image), **beside},
+        "sample_png": noise,
+        "complete_png": {"image_bytes": png_files(image, known), **noise},
+    }
     return asked | {
         f"{name}_with_options": asked[name] | options(COUNT)
         for name in ("sample", "complete", "upscale")
         if name in asked
     }
+
+
+def png_files(images, known=None):
+    """Images of up to three levels as PNG files, transparent where they are not known."""
+    files = []
+    for index, image in enumerate(images[..., 0]):
+        picture = Image.fromarray((image * 127).astype("uint8"))  # 0, 127 and 254 are levels 0, 1 and 2 of 3
+        if known is not None:
+            picture.putalpha(Image.fromarray(np.where(known[index], 255, 254).astype("uint8")))
+        files.append(io.BytesIO())
+        picture.save(files[-1], "PNG")
+    return np.array([file.getvalue() for file in files], object)
+
+
+def levels_of(files):
+    """The images of PNG files (n, height, width, 1)."""
+    values = [np.asarray(Image.open(io.BytesIO(file)), int) for file in files]
+    return (np.stack(values) * LEVELS // 256)[..., None]
 
 
 def options(count):
@@ -105,6 +130,39 @@ def test_every_signature_answers_as_python_does(served):
         assert (call("upscale", asked["upscale"])["image"] == large).all()
 
 
+def test_signatures_with_png_files_answer_as_those_with_numbers(served):
+    model, _, call = served
+    asked = requests(model)
+    for name in ("score", "sample", "complete"):
+        numbers, files = call(name, asked[name]), call(f"{name}_png", asked[f"{name}_png"])
+        np.testing.assert_allclose(files["log_likelihood"], numbers["log_likelihood"], rtol=1e-5)
+        assert name == "score" or (levels_of(files["image_bytes"]) == numbers["image"]).all()
+
+
+def test_pictures_that_are_no_png_of_the_right_size_are_refused(served):
+    model, _, call = served
+    request = requests(model)["score_png"]
+    jpeg = io.BytesIO()
+    Image.new("L", SHAPE[1::-1]).save(jpeg, "JPEG")
+    (wide,) = png_files(np.zeros((1, 3, 5, 1), int))
+    huge = wide[:16] + bytes([0, 15, 0, 0]) * 2 + wide[24:]  # says that it has 983,040 x 983,040 pixels
+    whole, palette = request["image_bytes"][0], io.BytesIO()
+    Image.new("P", SHAPE[1::-1]).save(palette, "PNG")
+    for file, said in [
+        (b"", "image_bytes: must be PNG files"),
+        (jpeg.getvalue(), "image_bytes: must be PNG files"),
+        (wide, r"image_bytes: must be 4 pixels wide and 3 high, got widths and heights.*5"),
+        (huge, r"image_bytes: must be 4 pixels wide and 3 high, got widths and heights.*983040"),
+        (palette.getvalue(), "image_bytes: must be PNG files of grey or RGB, not of a palette"),
+        (whole[:40], "Invalid PNG"),
+    ]:
+        files = request["image_bytes"].copy()
+        files[1] = file
+        with pytest.raises(c_session.Failure, match=said) as failed:
+            call("score_png", request | {"image_bytes": files})
+        assert failed.value.code == c_session.INVALID_ARGUMENT
+
+
 def test_options_of_sampling_are_those_of_python(served):
     """Each image has its own; the first has none, and is the one of the signature without options."""
     model, _, call = served
@@ -130,6 +188,7 @@ def test_inputs_of_different_lengths_are_refused_by_name(served):
         ("complete", "known"),
         ("complete", "seed"),
         ("sample_with_options", "min_p"),
+        ("complete_png", "seed"),
         *([("score", "label")] if "label" in asked["score"] else []),
     ]:
         for length in (1, COUNT - 1):
@@ -145,7 +204,7 @@ def test_the_batch_is_free_and_merging_changes_no_image(served):
         merged = call(name, asked)
         for part in (slice(0, 1), slice(1, COUNT)):
             alone = call(name, {key: value[part] for key, value in asked.items()})
-            for key in merged:
+            for key in merged.keys() - {"image_bytes"}:
                 np.testing.assert_allclose(alone[key], merged[key][part], rtol=1e-5, atol=1e-6)
 
 

@@ -1,12 +1,16 @@
 """The client over real sockets, against a server of TensorFlow Serving's APIs that C-API sessions answer."""
 
+import asyncio
+import base64
 import dataclasses
+import io
 import json
 import os
 import re
 import subprocess
 import sys
 
+import httpx
 import keras
 import numpy as np
 import pytest
@@ -17,7 +21,7 @@ from test_models import random_images, scrambled
 
 import pixel_zoo as pz
 from pixel_zoo.sampling import Sampler
-from pixel_zoo.serving import Client, client, messages, rest_transport
+from pixel_zoo.serving import AsyncClient, Client, client, messages, rest_transport
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="only the TensorFlow backend writes SavedModels"
@@ -64,7 +68,7 @@ def served(tmp_path_factory):
     models = {1: small_model((3, 4, 2), 3), 2: small_model((2, 2, 1), 5)}
     paths = [pz.export(model, folder / "tiny", version) for version, model in models.items()]
     doubling = export_doubling(folder / "doubling" / "1")
-    with serving_server.Server({"tiny": paths, "doubling": [doubling]}) as server:
+    with serving_server.Server({"tiny": paths, "doubling": [doubling]}, labels={"stable": 1}) as server:
         yield server, models
 
 
@@ -211,6 +215,145 @@ def test_what_the_server_refuses_is_said_in_its_words_and_not_asked_for_again(se
 def test_the_latest_version_is_asked_unless_another_is_named(server, api):
     with Client(getattr(server, api), "tiny") as latest:
         assert latest.sample(1).shape == (1, 2, 2, 1)
+
+
+def test_a_version_has_a_label(server, api):
+    with Client(getattr(server, api), "tiny", "stable") as stable:
+        assert stable.image_shape == (3, 4, 2) and stable.sample(1).shape == (1, 3, 4, 2)
+    with (
+        Client(getattr(server, api), "tiny", "canary") as canary,
+        pytest.raises(ValueError, match=r"not found.*canary"),
+    ):
+        canary.sample(1)
+
+
+# Deployments
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """Paths of a certificate of this machine, signed by itself, and of its key."""
+    folder = tmp_path_factory.mktemp("certificate")
+    paths = folder / "localhost.pem", folder / "localhost.key"
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    command = ["openssl", "req", *kind, *names, "-out", paths[0], "-keyout", paths[1]]
+    subprocess.run(command, check=True, capture_output=True)
+    return paths
+
+
+@pytest.fixture(scope="module")
+def guarded(served, certificate, tmp_path_factory):
+    """A server of `tiny` with TLS, which wants a certificate and a token, and has a path."""
+    path = pz.export(served[1][2], tmp_path_factory.mktemp("guarded") / "tiny")
+    with serving_server.Server({"tiny": [path]}, None, certificate, token="secret", path="/pixels") as server:
+        yield server
+
+
+def test_a_guarded_server_answers_those_it_knows(guarded, served, api, certificate):
+    address, model = getattr(guarded, api), served[1][2]
+    token = {"Authorization": "Bearer secret"}
+    known = {"root_certificates": certificate[0], "client_certificate": certificate}
+    with Client(address, "tiny", headers=token, **known) as welcome:
+        assert (welcome.sample(3, seed=4) == model.generate(3, seed=4)).all()
+    with (
+        Client(address, "tiny", headers={"Authorization": "Bearer x"}, **known) as unknown,
+        pytest.raises(RuntimeError, match=r"(401|UNAUTHENTICATED).*no token"),
+    ):
+        unknown.sample(1)
+    for strange in ({"root_certificates": certificate[0]}, {}):  # it has no certificate; it does not trust the server's
+        with (
+            Client(address, "tiny", headers=token, timeout=0.5, **strange) as stranger,
+            pytest.raises((ConnectionError, TimeoutError), match="localhost"),
+        ):
+            stranger.sample(1)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"headers": {"a b": "c"}}, ValueError, "headers: a name must be letters, .* got 'a b'"),
+        ({"headers": {"token": "sec\nret"}}, ValueError, "headers: the value of 'token' must be .* ASCII characters$"),
+        ({"headers": "token"}, TypeError, "headers must be a dictionary, got a str"),
+        ({"version": "3"}, ValueError, "version must be an integer, or a label such as 'stable', got '3'"),
+        ({"root_certificates": "none.pem"}, ValueError, "root_certificates: 'host:1' has no TLS; write grpcs://"),
+        (
+            {"server": "grpcs://host:1", "root_certificates": "none.pem"},
+            FileNotFoundError,
+            "root_.* no file 'none.pem'",
+        ),
+        ({"server": "https://host", "client_certificate": "a.pem"}, TypeError, "client_certificate must be a pair"),
+        ({"server": "https://host", "root_certificates": __file__}, ValueError, "holds no certificate or key in PEM"),
+    ],
+)
+def test_bad_options_of_a_connection_are_named(options, error, said):
+    with pytest.raises(error, match=said):
+        Client(**{"server": "host:1", "model": "tiny"} | options)
+
+
+def test_the_client_of_an_event_loop_answers_many_calls_at_once(server, api, model):
+    image = random_images(model, 2)
+
+    async def ask():
+        async with AsyncClient(getattr(server, api), "tiny", 1, batch_size=3, max_requests=4) as tiny:
+            drawn = asyncio.gather(*(tiny.sample(1, seed=seed) for seed in range(8)))
+            scores = tiny.score(image)
+            with pytest.raises(ValueError, match="num_images must be an integer of at least 1, got 0"):
+                await tiny.sample(0)
+            shape, levels, labels = await tiny.image_shape(), await tiny.levels(), await tiny.takes_labels()
+            return np.concatenate(await drawn), await scores, (shape, levels, labels)
+
+    drawn, scores, facts = asyncio.run(ask())
+    assert (drawn == model.generate(8)).all() and facts == ((3, 4, 2), 3, False)
+    np.testing.assert_allclose(scores["log_likelihood"], model.log_likelihood(image), rtol=1e-5)
+    assert AsyncClient.sample.__doc__ == Client.sample.__doc__
+
+
+# What any HTTP client may send
+
+
+def rest_predict(server, **request):
+    answer = httpx.post(f"{server.rest}/v1/models/tiny:predict", json=request, timeout=60)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_rows_are_answered_as_columns_are(server):
+    """TensorFlow Serving's row format: `instances` and `predictions`."""
+    with Client(server.rest, "tiny") as client:
+        drawn, nats = client.sample(3, seed=4, return_log_likelihood=True)
+        rows = [{"seed": 4 + index, "temperature": 1.0} for index in range(3)]
+        predictions = rest_predict(server, signature_name="sample", instances=rows)["predictions"]
+        assert [row["image"] for row in predictions] == drawn.tolist()
+        np.testing.assert_allclose([row["log_likelihood"] for row in predictions], nats, rtol=1e-5)
+        for instances in (drawn.tolist(), [{"image": image} for image in drawn.tolist()]):  # the only input, or by name
+            scores = rest_predict(server, instances=instances)["predictions"]
+            np.testing.assert_allclose([row["log_likelihood"] for row in scores], nats, rtol=1e-5)
+        expected = rest_predict(server, signature_name="log_probabilities", instances=drawn.tolist())["predictions"]
+        np.testing.assert_allclose(expected, client.log_probabilities(drawn), atol=1e-5)
+
+
+def test_pictures_travel_as_png_files(server):
+    """In Base64, as TensorFlow Serving wants bytes in JSON, and has them where a name ends in `_bytes`."""
+    with Client(server.rest, "tiny") as client:
+        drawn, nats = client.sample(2, seed=4, return_log_likelihood=True)
+        noise = {"seed": [4, 5], "temperature": [1.0, 1.0]}
+        answer = rest_predict(server, signature_name="sample_png", inputs=noise)["outputs"]
+        files = [base64.b64decode(one["b64"]) for one in answer["image_bytes"]]
+        pictures = [np.asarray(Image.open(io.BytesIO(file))) for file in files]
+        assert (np.stack(pictures).astype(int)[..., None] * 5 // 256 == drawn).all()
+        scores = rest_predict(server, signature_name="score_png", inputs={"image_bytes": answer["image_bytes"]})
+        np.testing.assert_allclose(scores["outputs"]["log_likelihood"], nats, rtol=1e-5)
+
+        transparent = Image.fromarray(pictures[0]).convert("LA")
+        transparent.putalpha(Image.fromarray(np.array([[255, 255], [255, 254]], "uint8")))
+        file = io.BytesIO()
+        transparent.save(file, "PNG")
+        row = {"image_bytes": {"b64": base64.b64encode(file.getvalue()).decode()}, "seed": 9, "temperature": 2.0}
+        (completed,) = rest_predict(server, signature_name="complete_png", instances=[row])["predictions"]
+        expected = client.complete(drawn[:1], np.array([[True, True], [True, False]]), seed=9, temperature=2)
+        (picture,) = [np.asarray(Image.open(io.BytesIO(base64.b64decode(completed["image_bytes"]["b64"]))))]
+        assert (picture.astype(int)[..., None] * 5 // 256 == expected[0]).all()
 
 
 # Answers that TensorFlow Serving does not give
@@ -433,7 +576,10 @@ def test_nothing_wrong_is_sent(tiny, server, api, model):
     [
         (("localhost", "tiny"), "server must be 'host:port' for gRPC or 'http://host:port' for REST, got 'localhost'"),
         (("file:///etc/passwd", "tiny"), "server must be"),
-        (("http://host:1/v1", "tiny"), "server must be"),
+        (("http://host:1/v1?a=b", "tiny"), "server must be"),
+        (("http://me:password@host:1", "tiny"), "server must be"),
+        (("grpcs://host", "tiny"), "server must be"),
+        (("ftp://host:1", "tiny"), "server must be"),
         (("host:1", ""), "model must be the name"),
         (("host:1", "tiny", 0), "version must be an integer of at least 1, got 0"),
         (("host:1", "tiny", 1, 0), "timeout must be a number of seconds above 0, got 0"),
@@ -470,4 +616,5 @@ def test_the_command_line_samples_from_a_server(server, api, tmp_path, capsys):
         from pixel_zoo import pictures
 
         images = client.sample(4, seed=7, sampler=Sampler(top_k=4, top_p=0.9, min_p=0.1))
-        assert (np.asarray(picture) == pictures.grid(images, 2, images.max() + 1)).all()
+        titles = pictures.titles_of_samples(range(7, 11))
+        assert (np.asarray(picture) == pictures.grid(images, 2, images.max() + 1, titles)).all()

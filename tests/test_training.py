@@ -222,6 +222,16 @@ def test_the_report_names_the_best_epoch_and_what_was_trained(run):
     assert data.content_hash("digits", "train") in report
 
 
+def test_tensorboard_shows_the_samples_of_each_epoch(run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run[1] / "tensorboard" / "samples")).Reload()
+    files = sorted((run[1] / "samples").iterdir())
+    shown = events.Images("samples")
+    assert [image.step for image in shown] == [0, 1]
+    assert [image.encoded_image_string for image in shown] == [file.read_bytes() for file in files]
+
+
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="reads events by TensorFlow")
 def test_tensorboard_shows_the_nats_of_each_epoch(run):
     import tensorflow as tf
@@ -439,20 +449,34 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
 
 
 def test_a_grid_shows_each_image_in_its_place():
-    images = np.zeros((3, 64, 64, 3), "uint8")
+    images = np.zeros((3, 96, 96, 3), "uint8")
     images[0, ..., 0], images[1, ..., 1], images[2, ..., 2] = 1, 2, 3
     picture = pictures.grid(images, columns=2, levels=4)
-    assert picture.shape == (2 * 66 + 2, 2 * 66 + 2, 3)
+    assert picture.shape == (2 * 98 + 2, 2 * 98 + 2, 3)
     assert picture[10, 10].tolist() == [85, 0, 0]
-    assert picture[10, 80].tolist() == [0, 170, 0]
-    assert picture[80, 10].tolist() == [0, 0, 255]
-    assert (picture[80, 80] == pictures.BACKGROUND).all()
+    assert picture[10, 110].tolist() == [0, 170, 0]
+    assert picture[110, 10].tolist() == [0, 0, 255]
+    assert (picture[110, 110] == pictures.BACKGROUND).all()
+
+
+def test_titles_stand_above_the_images_of_their_row():
+    images = np.full((3, 40, 40, 1), 1)  # enlarged threefold
+    plain = pictures.grid(images, columns=2, levels=2)
+    titled = pictures.grid(images, columns=2, levels=2, titles=["", "", "one"])
+    assert plain.shape == (2 * 122 + 2, 2 * 122 + 2, 3) and titled.shape == (2 * 122 + 18 + 2, 2 * 122 + 2, 3)
+    assert (titled[:124] == plain[:124]).all() and (titled[142:] == plain[124:]).all()
+    line = (titled[124:142] != pictures.BACKGROUND).any(axis=-1)
+    assert line[:, :30].any() and not line[:, 60:].any()
+    wide = pictures.grid(images, columns=2, levels=2, titles=["a title that is wider than its image", "", ""])
+    assert wide.shape[1] > 2 * 122 + 2  # no title runs into the next
+    with pytest.raises(ValueError, match="titles must be one for each of the 3 images, got 2"):
+        pictures.grid(images, columns=2, levels=2, titles=["a", "b"])
 
 
 def test_a_completion_picture_tints_what_was_unknown():
-    originals = np.ones((1, 64, 64, 1), "uint8")
-    known = np.indices((64, 64))[0] < 32
-    picture = pictures.completions(originals, known, np.zeros((1, 1, 64, 64, 1), "uint8"), levels=2)
-    left = [2 + column * 66 + 5 for column in range(3)]
-    assert [picture[10, x].tolist() for x in left] == [[255] * 3, [255] * 3, [0] * 3]
-    assert [picture[60, x].tolist() for x in left] == [[255] * 3, list(pictures.UNKNOWN), [0] * 3]
+    originals = np.ones((1, 96, 96, 1), "uint8")
+    known = np.indices((96, 96))[0] < 48
+    picture = pictures.completions(originals, known, np.zeros((1, 1, 96, 96, 1), "uint8"), levels=2)
+    left = [2 + column * 98 + 5 for column in range(3)]
+    assert [picture[30, x].tolist() for x in left] == [[255] * 3, [255] * 3, [0] * 3]
+    assert [picture[90, x].tolist() for x in left] == [[255] * 3, list(pictures.UNKNOWN), [0] * 3]

@@ -12,6 +12,8 @@ from pixel_zoo.checks import positive_integer
 from pixel_zoo.inputs import check_conditions
 from pixel_zoo.likelihoods import bits_per_dim, log_likelihood, log_probabilities
 from pixel_zoo.models.likelihood_training import LikelihoodTraining
+from pixel_zoo.models.notebook import html_of
+from pixel_zoo.models.provenance import Provenance
 from pixel_zoo.sampling import Drawing, DrawingOptions
 from pixel_zoo.stages import draw_stages, scales, subsample
 from pixel_zoo.types import Tensor
@@ -27,7 +29,14 @@ class ImageModel(LikelihoodTraining):
         likelihood_kind: "exact" or "lower bound": what `log_likelihood` is.
         num_classes: int, how many labels an image may be given with, or None for a model that takes no label.
         conditioning_dim: int, length of the vector that an image is given with, or None.
+        provenance: `Provenance` of the weights of a pretrained model, else None.
     """
+
+    provenance: Provenance | None = None
+
+    def _repr_html_(self) -> str:
+        """What a notebook displays for the model."""
+        return html_of(self)
 
     # Likelihood
 

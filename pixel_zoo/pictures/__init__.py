@@ -1,5 +1,6 @@
 """Pictures: image grids, loss curves, and pictures that show how a model works."""
 
+from pixel_zoo.pictures.display import show
 from pixel_zoo.pictures.inspection import inspect
 from pixel_zoo.pictures.layout import (
     BACKGROUND,
@@ -10,6 +11,7 @@ from pixel_zoo.pictures.layout import (
     rows_appearing,
     save,
     save_animation,
+    titles_of_samples,
     to_colours,
 )
 from pixel_zoo.pictures.loss_curve import save_loss_curve
@@ -29,7 +31,9 @@ __all__ = [
     "save",
     "save_animation",
     "save_loss_curve",
+    "show",
     "surprise",
     "surprise_of",
+    "titles_of_samples",
     "to_colours",
 ]

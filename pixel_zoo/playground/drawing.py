@@ -5,12 +5,16 @@ import io
 
 import numpy as np
 
-from pixel_zoo.pictures import rows_appearing
+from pixel_zoo.pictures import UNKNOWN, rows_appearing, to_colours
+from pixel_zoo.pictures.measurements import ROUNDING
 
 COLUMNS = 4
 FRAMES = 14  # at most, of an animation
 CHANNELS = {1: ("#1f77b4",), 3: ("#d62728", "#2ca02c", "#1f77b4")}
 TRUE = "#ff7f0e"
+TRUE_RGB = (255, 127, 14)
+LIGHT = (255, 210, 0)
+STEP_SIDE = 448  # pixels, at most, of the picture of a step
 
 
 def filling_in(completed, known, levels):
@@ -55,6 +59,43 @@ def heat_map(nats):
     from matplotlib import colormaps
 
     return data_uri(colormaps["magma"](nats / max(nats.max(), 1e-6), bytes=True)[..., :3])
+
+
+def step(image, levels, shown, pixel, influence=None):
+    """A picture of an image while it is drawn: the pixel drawn last is framed, pixels that come later are tinted.
+
+    Args:
+        image: integers 0..levels-1 (height, width, colours).
+        levels: int.
+        shown: bool (height, width), the pixels that are there.
+        pixel: (row, column) of the pixel that has just been drawn.
+        influence: float array (height, width) of 0..1, as of `pixel_zoo.pictures.receptive_field`, or None. Pixels of
+            influence are lit, on a logarithmic scale.
+
+    Returns:
+        Data URI of a PNG.
+
+    Example:
+    >>> step(np.zeros((4, 4, 1), int), 2, np.eye(4, dtype=bool), (1, 1))[:22]
+    'data:image/png;base64,'
+    """
+    (colours,) = to_colours(image[None], levels)
+    repeats = colours.shape[1] // shown.shape[1]  # channels are side by side
+    picture = np.where(np.tile(shown, (1, repeats))[..., None], colours, UNKNOWN)
+    if influence is not None:
+        depth = np.log(np.maximum(influence, ROUNDING) / ROUNDING) / np.log(1 / ROUNDING)
+        light = np.where(influence > ROUNDING, 0.2 + 0.6 * depth, 0)
+        light = np.tile(light, (1, repeats))[..., None]
+        picture = (1 - light) * picture + light * np.array(LIGHT)
+    side = max(3, STEP_SIDE // max(picture.shape[:2]))
+    picture = picture.astype("uint8").repeat(side, axis=0).repeat(side, axis=1)
+    row, width, border = pixel[0], shown.shape[1], max(1, side // 8)
+    for column in range(pixel[1], pixel[1] + repeats * width, width):
+        cell = picture[row * side : (row + 1) * side, column * side : (column + 1) * side]
+        inside = cell[border:-border, border:-border].copy()
+        cell[:] = TRUE_RGB
+        cell[border:-border, border:-border] = inside
+    return data_uri(picture)
 
 
 def bars(log_probabilities, values):

@@ -16,8 +16,9 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from pixel_zoo import data
 from pixel_zoo.likelihoods import bits_per_dim
-from pixel_zoo.pictures import check_pixel, surprise_of
+from pixel_zoo.pictures import check_pixel, receptive_field, surprise_of
 from pixel_zoo.playground import drawing
+from pixel_zoo.playground.completed import Completed, drawing_order
 from pixel_zoo.playground.guard import Guard, Listeners
 from pixel_zoo.playground.paint_canvas import paint_canvas, painted, partly_known
 from pixel_zoo.playground.surprise_map import surprise_map
@@ -29,7 +30,13 @@ LARGEST_SEED = 9999
 QUEUE = 32  # requests that wait; more are refused
 FRAME = 0.03  # seconds; long enough to be seen
 BAD_INPUT = (ValueError, TypeError, OSError, RuntimeError, ImportError)
+LIT = 2e8  # numbers that a receptive field is computed from, at most; more take minutes
 HINT = "Point at a pixel to see what was expected there."
+LOADING = "<p>Loading the model, and drawing for the first time: some seconds ...</p>"
+STEPS = """### Step by step
+
+The first completion, pixel by pixel: the framed pixel has just been drawn from the distribution on the right; its value
+is orange. The receptive field is all that this distribution depends on, brighter where it depends on it more."""
 INTRODUCTION = """# pixel_zoo playground
 
 Paint the image, or hide the part that the model is to complete. The model draws the hidden pixels one by one, from the
@@ -75,7 +82,7 @@ class Page:
         """Complete the canvas: yield pictures that fill in row by row, then how surprising the first completion is.
 
         Yields:
-            (pictures, value of the surprise map, its caption, image and log-probabilities, chart).
+            (pictures, value of the surprise map, its caption, `Completed`, chart, slider of the steps).
         """
         model = self.model(name)
         conditions = _conditions(model, label)
@@ -86,24 +93,62 @@ class Page:
         expected = model.log_probabilities(first, **conditions)
         pictures = drawing.filling_in(completed, known[0], model.levels)
         for picture in pictures[:-1]:
-            yield _image(picture, "filling"), gr.skip(), gr.skip(), gr.skip(), gr.skip()
+            yield _image(picture, "filling"), *[gr.skip()] * 5
             time.sleep(FRAME)
         (nats,) = surprise_of(first, expected).sum(axis=-1)
         height, width, _ = model.image_shape
         total = f"{nats.sum():.1f} nats, {bits_per_dim(nats.sum(), model.image_shape):.3f} bits/dim"
         surprise = {"picture": drawing.heat_map(nats), "height": height, "width": width}
-        yield _image(pictures[-1], "whole"), surprise, _caption(total), (first[0], expected[0]), HINT
+        order = drawing_order(model, known[0])
+        completed = Completed(name, conditions.get("labels"), first[0], expected[0], known[0], order)
+        steps = gr.Slider(value=0, maximum=max(1, len(order) - 1))
+        yield _image(pictures[-1], "whole"), surprise, _caption(total), completed, HINT, steps
 
-    def point(self, expected, event: gr.EventData):
+    def point(self, completed, event: gr.EventData):
         """The distribution at the pixel under the pointer, as a chart."""
-        if expected is None:
+        if completed is None:
             return gr.skip()
-        image, log_probabilities = expected
-        row, column, _ = check_pixel((event.row, event.column), image.shape)
-        values = image[row, column]
-        nats = -np.take_along_axis(log_probabilities[row, column], values[:, None].astype(int), axis=-1).sum()
-        title = f"row {row}, column {column}: {', '.join(map(str, values))}, {nats:.2f} nats"
-        return f"<p>{title}</p>{drawing.bars(log_probabilities[row, column], values)}"
+        return _chart(completed, *check_pixel((event.row, event.column), completed.image.shape)[:2])
+
+    def step(self, completed, number, lit):
+        """Show the image just after a pixel was drawn, and the distribution that it was drawn from.
+
+        Args:
+            completed: `Completed`, or None.
+            number: int, the pixels drawn before this one.
+            lit: bool, whether to light the pixels that the distribution depends on, which takes a while.
+
+        Yields:
+            (picture, chart): first without light.
+        """
+        if completed is None:
+            yield gr.skip(), gr.skip()
+            return
+        if not completed.order:
+            yield "<p>No pixel is hidden, so none is drawn.</p>", ""
+            return
+        number = min(max(int(number), 0), len(completed.order) - 1)
+        row, column = completed.order[number]
+        shown = completed.known.copy()
+        shown[tuple(np.transpose(completed.order[: number + 1]))] = True
+        model = self.model(completed.model)
+        picture = functools.partial(drawing.step, completed.image, model.levels, shown, (row, column))
+        chart = f"<p>Pixel {number + 1} of {len(completed.order)}</p>{_chart(completed, row, column)}"
+        yield _image(picture(), "step", "the image so far"), chart
+        if lit:
+            height, width, _ = model.image_shape
+            if completed.log_probabilities.size * height * width > LIT:
+                raise ValueError("the receptive field of images of this size takes minutes: see `pixel-zoo inspect`")
+            influence = receptive_field(model, completed.image, (row, column, 0), completed.label)
+            yield _image(picture(influence), "lit", "the image so far, its receptive field lit"), chart
+
+    def forward(self, completed, number):
+        """The number of the next step; the last one stays."""
+        return int(number) + 1 if completed and number + 1 < len(completed.order) else gr.skip()
+
+    def back(self, completed, number):
+        """The number of the step before; the first one stays."""
+        return int(number) - 1 if completed and number > 0 else gr.skip()
 
 
 def build(models: Mapping[str, Callable[[], Any]], listeners: Listeners | None = None) -> gr.Blocks:
@@ -126,7 +171,7 @@ def build(models: Mapping[str, Callable[[], Any]], listeners: Listeners | None =
     listen = functools.partial(_listen, listeners=listeners)
     with gr.Blocks(title="pixel_zoo playground", analytics_enabled=False) as page:
         gr.Markdown(INTRODUCTION)
-        expected = gr.State()
+        completed = gr.State()
         with gr.Row():
             with gr.Column():
                 name = gr.Dropdown(list(models), label="Model", elem_id="model")
@@ -139,14 +184,32 @@ def build(models: Mapping[str, Callable[[], Any]], listeners: Listeners | None =
                 label = gr.Number(0, precision=0, minimum=0, label="Label", visible=False, elem_id="label")
             with gr.Column():
                 gr.Markdown("### Completions")
-                pictures = gr.HTML(elem_id="completions")
+                pictures = gr.HTML(LOADING, elem_id="completions")
                 gr.Markdown("### Surprise")
                 caption = gr.Markdown(_caption(""))
                 with gr.Row():
                     surprise = surprise_map("surprise")
                     chart = gr.HTML(HINT, elem_id="chart")
-        inputs, outputs = [name, canvas, label, temperature, seed], [pictures, surprise, caption, expected, chart]
-        complete = functools.partial(listen, handlers.complete, inputs=inputs, outputs=outputs)
+        gr.Markdown(STEPS)
+        with gr.Row():
+            back, forward = gr.Button("Previous pixel", size="sm"), gr.Button("Next pixel", size="sm")
+            lit = gr.Checkbox(False, label="Light the receptive field", elem_id="lit")
+        number = gr.Slider(0, 1, 0, step=1, precision=0, label="Pixels drawn before", elem_id="step")
+        with gr.Row():
+            stepped, predicted = gr.HTML(elem_id="stepped"), gr.HTML(elem_id="predicted")
+        inputs = [name, canvas, label, temperature, seed]
+        outputs = [pictures, surprise, caption, completed, chart, number]
+        step = functools.partial(
+            listen,
+            handlers.step,
+            inputs=[completed, number, lit],
+            outputs=[stepped, predicted],
+            concurrency_id="step",
+        )
+
+        def complete(event):
+            step(listen(handlers.complete, event, inputs=inputs, outputs=outputs).success)
+
         for event in (page.load, name.change, example.change):
             complete(listen(handlers.choose, event, inputs=[name, example], outputs=[canvas, label]).success)
         for button, known in ((hide_all, 0), (show_all, 1)):
@@ -157,7 +220,12 @@ def build(models: Mapping[str, Callable[[], Any]], listeners: Listeners | None =
             complete(event)
         # "always_last" would resend the event data of an earlier trigger: an old position of the pointer.
         options = {"trigger_mode": "multiple", "concurrency_id": "point"}
-        listen(handlers.point, surprise.point, inputs=[expected], outputs=[chart], **options)
+        listen(handlers.point, surprise.point, inputs=[completed], outputs=[chart], **options)
+        for event in (number.change, lit.change):
+            step(event)
+        for move, button in ((handlers.back, back), (handlers.forward, forward)):
+            options = {"trigger_mode": "multiple", "concurrency_id": "move"}
+            listen(move, button.click, inputs=[completed, number], outputs=[number], **options)
     return page.queue(max_size=QUEUE)
 
 
@@ -252,9 +320,17 @@ def _conditions(model, label):
     return {} if model.num_classes is None else {"labels": int(label or 0)}
 
 
-def _image(picture, state):
+def _image(picture, state, alt=f"{COMPLETIONS} completions"):
     style = "width: 100%; image-rendering: pixelated"
-    return f'<img src="{picture}" class="{state}" alt="{COMPLETIONS} completions" style="{style}">'
+    return f'<img src="{picture}" class="{state}" alt="{alt}" style="{style}">'
+
+
+def _chart(completed, row, column):
+    """The distribution of a pixel, and what its values cost."""
+    values, log_probabilities = completed.image[row, column], completed.log_probabilities[row, column]
+    nats = -np.take_along_axis(log_probabilities, values[:, None].astype(int), axis=-1).sum()
+    title = f"row {row}, column {column}: {', '.join(map(str, values))}, {nats:.2f} nats"
+    return f"<p>{title}</p>{drawing.bars(log_probabilities, values)}"
 
 
 def _caption(total):

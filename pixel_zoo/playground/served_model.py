@@ -20,7 +20,7 @@ class ServedModel:
     >>> ServedModel("no address", "digits")
     Traceback (most recent call last):
     ...
-    ValueError: server must be 'host:port' for gRPC or 'http://host:port' for REST, got 'no address'
+    ValueError: server must be 'host:port' for gRPC or 'http://host:port' for REST, got 'no address'; with TLS, ...
     """
 
     def __init__(self, server: str, name: str) -> None:

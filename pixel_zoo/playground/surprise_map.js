@@ -5,6 +5,7 @@ let pointed = "";
 function show() {
   if (!props.value) return;
   find("img").src = props.value.picture;
+  find("img").hidden = false;
   find(".cursor").hidden = true;
   pointed = "";
 }

@@ -5,14 +5,14 @@ import pathlib
 import gradio as gr
 
 PICTURE = """
-<div class="map"><img alt="How surprising each pixel is: bright where most" draggable="false">
+<div class="map"><img alt="How surprising each pixel is: bright where most" draggable="false" hidden>
 <div class="cursor" hidden></div></div>
 """
 STYLE = """
 .map { position: relative; width: 100%; max-width: 360px; }
 img { width: 100%; image-rendering: pixelated; display: block; cursor: crosshair; touch-action: none; }
 .cursor { position: absolute; box-sizing: border-box; border: 2px solid #ff7f0e; pointer-events: none; }
-.cursor[hidden] { display: none; }
+.map [hidden] { display: none; }
 """
 
 

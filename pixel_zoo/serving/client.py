@@ -3,11 +3,11 @@
 import functools
 import math
 import numbers
+import os
 import random
-import re
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,9 +16,13 @@ from pixel_zoo.arguments import check_images, check_partly_known, check_seeds
 from pixel_zoo.checks import positive_integer
 from pixel_zoo.sampler import Sampler, sampler_of
 from pixel_zoo.serving.answer import check_answer
+from pixel_zoo.serving.connection import Connection
 from pixel_zoo.serving.grpc_transport import GrpcTransport
 from pixel_zoo.serving.rest_transport import RestTransport
-from pixel_zoo.serving.signature import Signature
+from pixel_zoo.serving.signature import Signature, Tensor
+
+_T = TypeVar("_T")
+_Arrays = dict[str, np.ndarray]
 
 _RETRIES = 5
 _FIRST_PAUSE = 0.1  # seconds; each next one is twice as long
@@ -48,16 +52,23 @@ class Client:
 
     Args:
         server: str, "host:port" for gRPC (TensorFlow Serving listens on 8500), or "http://host:port" for REST (8501).
-            gRPC is faster: REST writes every value of an image as text.
+            With TLS: "grpcs://host:port" or "https://host:port". A REST server may be reached by a path, as in
+            "https://host/pixels". gRPC is faster: REST writes every value of an image as text.
         model: str, the name that the model is served by.
-        version: int or None, for the latest.
+        version: int, or str for a label such as "stable", or None for the latest.
         timeout: float, seconds until a whole answer must have arrived, retries included.
         batch_size: int, the most images in a request; more images are sent in several requests, one after the other.
             Keep it at or below the `max_batch_size` of a server that merges requests.
+        headers: dictionary of HTTP headers that every request carries, such as {"Authorization": "Bearer ..."}; gRPC
+            sends them as metadata.
+        root_certificates: path of a PEM file of the authorities that the server's certificate is checked against; None
+            takes the usual ones.
+        client_certificate: pair of paths of PEM files, the client's certificate chain and its private key, for a server
+            that asks for them.
 
     Raises:
         ImportError: if a package that the API needs is not installed.
-        ValueError: if an argument is wrong.
+        ValueError, TypeError, FileNotFoundError: if an argument is wrong, naming it.
 
     Example:
     >>> with Client("http://localhost:8501", "digits") as client:
@@ -68,22 +79,28 @@ class Client:
     """
 
     def __init__(
-        self, server: str, model: str, version: int | None = None, timeout: float = 60.0, batch_size: int = 64
+        self,
+        server: str,
+        model: str,
+        version: int | str | None = None,
+        timeout: float = 60.0,
+        batch_size: int = 64,
+        *,
+        headers: Mapping[str, str] | None = None,
+        root_certificates: str | os.PathLike[str] | None = None,
+        client_certificate: tuple[str | os.PathLike[str], str | os.PathLike[str]] | None = None,
     ) -> None:
-        _check_address(server)
-        if not isinstance(model, str) or not model:
-            raise ValueError(f"model must be the name that a model is served by, got {model!r}")
+        connection = Connection(
+            server, model, version, {} if headers is None else headers, root_certificates, client_certificate
+        )
         if not isinstance(timeout, numbers.Real) or not 0 < timeout < math.inf:
             raise ValueError(f"timeout must be a number of seconds above 0, got {timeout!r}")
-        version = None if version is None else positive_integer("version", version)
-        self._batch_size = positive_integer("batch_size", batch_size)
+        self._batch_size: int = positive_integer("batch_size", batch_size)
         self._timeout: float = timeout
-        self._server = server
-        self._transport: RestTransport | GrpcTransport
-        if server.startswith("http"):
-            self._transport = RestTransport(server, model, version)
-        else:
-            self._transport = GrpcTransport(server, model, version)
+        self._server: str = server
+        self._transport: RestTransport | GrpcTransport = (
+            RestTransport(connection) if connection.is_rest else GrpcTransport(connection)
+        )
 
     def __enter__(self) -> "Client":
         return self
@@ -217,8 +234,8 @@ class Client:
         sampler = sampler_of(sampler, temperature, top_k, top_p)
         tensor = self._signature("complete").inputs["image"]
         array, mask = check_partly_known(images, known, tensor.shape[1:], _levels(tensor))
-        given = {"image": array.astype(tensor.dtype), "known": mask}
-        return self._draw("complete", given, len(array), seed, sampler, labels, vectors, return_log_likelihood)
+        partly_known = {"image": array.astype(tensor.dtype), "known": mask}
+        return self._draw("complete", partly_known, len(array), seed, sampler, labels, vectors, return_log_likelihood)
 
     def upscale(
         self,
@@ -245,24 +262,35 @@ class Client:
         Raises: as `score`.
         """
         sampler = sampler_of(sampler, temperature, top_k, top_p)
-        given = {"small": _images(small, self._signature("upscale").inputs["small"], "small")}
-        count = len(given["small"])
-        return self._draw("upscale", given, count, seed, sampler, labels, vectors, return_log_likelihood)
+        array = _images(small, self._signature("upscale").inputs["small"], "small")
+        return self._draw(
+            "upscale", {"small": array}, len(array), seed, sampler, labels, vectors, return_log_likelihood
+        )
 
-    def _draw(self, name, given, num_images, seed, sampler, labels, vectors, return_log_likelihood):
+    def _draw(
+        self,
+        name: str,
+        images: _Arrays,
+        num_images: int,
+        seed: ArrayLike,
+        sampler: Sampler,
+        labels: ArrayLike | None,
+        vectors: ArrayLike | None,
+        return_log_likelihood: bool,
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Call a signature that draws: the images, or a pair of them and their log-likelihood."""
         seeds = {"seed": check_seeds(seed, num_images)}
         name, options = self._options(name, sampler, num_images)
-        drawn = self._call(name, given | seeds | options, labels, vectors)
-        if "known" in given and (drawn["image"] != given["image"])[given["known"]].any():
+        drawn = self._call(name, images | seeds | options, labels, vectors)
+        if "known" in images and (drawn["image"] != images["image"])[images["known"]].any():
             raise self._wrong(name, ValueError("output 'image' must hold the known pixels unchanged"))
         return (drawn["image"], drawn["log_likelihood"]) if return_log_likelihood else drawn["image"]
 
-    def _options(self, name, sampler, num_images):
+    def _options(self, name: str, sampler: Sampler, num_images: int) -> tuple[str, _Arrays]:
         """The signature that draws with a sampler, and the options that it is sent.
 
-        That is the plain one if only the temperature is set, so that models exported before there was another go on
-        working. A rule that is off is sent only if the signature has it: a later version may have more rules.
+        If only the temperature is set, this is the plain signature, which models of earlier versions have too. A rule
+        that is off is sent only if the signature has it, because later versions may have more rules.
         """
         if type(sampler) is not Sampler:
             raise ValueError(f"sampler: a served model has the rules of Sampler alone, got a {type(sampler).__name__}")
@@ -280,34 +308,36 @@ class Client:
         inputs = self._signature(name).inputs
         return name, {key: options[key] for key in ("temperature", *sampler.rules()) if key in inputs or key in used}
 
-    def _call(self, name, inputs, labels, vectors):
+    def _call(self, name: str, inputs: _Arrays, labels: ArrayLike | None, vectors: ArrayLike | None) -> _Arrays:
         """Call a signature, in as many requests as `batch_size` demands."""
         signature = self._signature(name)
         count = len(next(iter(inputs.values())))
         positive_integer("the number of images", count)
         conditioning = {"label": labels, "vector": vectors}
-        inputs = inputs | {key: value for key, value in conditioning.items() if value is not None}
-        if inputs.keys() != signature.inputs.keys():
-            takes, got = (", ".join(sorted(names)) for names in (signature.inputs, inputs))
+        values = inputs | {key: value for key, value in conditioning.items() if value is not None}
+        if values.keys() != signature.inputs.keys():
+            takes, got = (", ".join(sorted(names)) for names in (signature.inputs, values))
             raise ValueError(f"the served signature {name!r} takes {takes}, got {got}")
-        inputs = {key: _as_sent(key, value, signature.inputs[key], count) for key, value in inputs.items()}
+        inputs = {key: _as_sent(key, value, signature.inputs[key], count) for key, value in values.items()}
         parts = []
         for first in range(0, count, self._batch_size):
             part = {key: value[first : first + self._batch_size] for key, value in inputs.items()}
             parts.append(self._predict(name, signature, part))
         return {key: np.concatenate([part[key] for part in parts]) for key in signature.outputs}
 
-    def _predict(self, name, signature, inputs):
+    def _predict(self, name: str, signature: Signature, inputs: _Arrays) -> _Arrays:
         """Send one request, and check its answer."""
         outputs = self._send(functools.partial(self._transport.predict, name, signature, inputs))
-        image = signature.outputs.get("image")
-        levels = self.levels if "log_probabilities" in self._signatures else image and _levels(image)
+        if "log_probabilities" in self._signatures:
+            levels = self.levels
+        else:
+            levels = _levels(signature.outputs["image"]) if "image" in signature.outputs else 0
         try:
             return check_answer(outputs, signature.outputs, len(next(iter(inputs.values()))), levels)
         except ValueError as error:
             raise self._wrong(name, error) from error
 
-    def _signature(self, name):
+    def _signature(self, name: str) -> Signature:
         if name not in self._signatures:
             names = ", ".join(sorted(self._signatures))
             raise ValueError(f"the served model has no signature {name!r}; it has {names}")
@@ -325,43 +355,37 @@ class Client:
     def _signatures(self) -> dict[str, dict]:
         return self._send(self._transport.signatures)
 
-    def _wrong(self, name, error):
+    def _wrong(self, name: str, error: Exception) -> RuntimeError:
         """The error of an answer that such a model does not give."""
         return RuntimeError(f"{self._server} gave a wrong answer to {name!r}: {error}")
 
-    def _send(self, request: Callable[..., Any]) -> Any:
+    def _send(self, request: Callable[..., _T]) -> _T:
         """Send a request, again if the server is unavailable; `request` takes the seconds that are left."""
         deadline = time.monotonic() + self._timeout
-        for retry in range(_RETRIES + 1):
+        retries = 0
+        while True:
             try:
                 return request(timeout=deadline - time.monotonic())
             except ConnectionError:
                 # Clients that were turned away together should not come back together.
-                pause = _FIRST_PAUSE * 2**retry * random.uniform(0.5, 1.5)
-                if retry == _RETRIES or time.monotonic() + pause > deadline:
+                pause = _FIRST_PAUSE * 2**retries * random.uniform(0.5, 1.5)
+                if retries == _RETRIES or time.monotonic() + pause > deadline:
                     raise
                 time.sleep(pause)
+            retries += 1
 
 
-def _check_address(server):
-    """Raise unless `server` has the form of an address, and its port can exist."""
-    match = isinstance(server, str) and re.fullmatch(r"(?:https?://[^\s/@?#]+?(?::(\d+))?)|[^\s/@?#]+:(\d+)", server)
-    port = match and (match[1] or match[2])
-    if not match or (port and not 0 < int(port) < 2**16):
-        raise ValueError(f"server must be 'host:port' for gRPC or 'http://host:port' for REST, got {server!r}")
-
-
-def _levels(tensor):
+def _levels(tensor: Tensor) -> int:
     """The number of values that the type can hold; only the server knows how many the model takes."""
     return np.iinfo(tensor.dtype).max + 1
 
 
-def _images(images, tensor, name="images"):
+def _images(images: ArrayLike, tensor: Tensor, name: str = "images") -> np.ndarray:
     """Images with the type of the signature, or an error that says what is wrong with them."""
     return check_images(images, tensor.shape[1:], _levels(tensor), name).astype(tensor.dtype)
 
 
-def _as_sent(name, value, tensor, count):
+def _as_sent(name: str, value: ArrayLike, tensor: Tensor, count: int) -> np.ndarray:
     """An array of a signature's type with an entry for each image; a single entry stands for all of them."""
     array = np.asarray(value)
     if not np.can_cast(array.dtype, tensor.dtype, "same_kind"):

@@ -1,10 +1,12 @@
 """TensorFlow Serving's gRPC API."""
 
+import pathlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from pixel_zoo.serving.connection import Connection
 from pixel_zoo.serving.signature import Signature
 
 # Reconnect as often as the client retries.
@@ -21,9 +23,7 @@ class GrpcTransport:
     """Calls PredictionService of a server, each call once.
 
     Args:
-        server: str, "host:port".
-        model: str, the served name.
-        version: int or None, for the latest.
+        connection: the address of the model.
 
     Raises (every method):
         ConnectionError: the server can't be reached, or answers UNAVAILABLE.
@@ -32,16 +32,20 @@ class GrpcTransport:
         RuntimeError: the server fails in another way, or is not TensorFlow Serving.
     """
 
-    def __init__(self, server: str, model: str, version: int | None):
+    def __init__(self, connection: Connection):
         try:
             import grpc
 
             from pixel_zoo.serving import messages
         except ImportError as error:
             raise ImportError(f"gRPC needs {error.name}: pip install 'pixel-zoo-slim[client]'") from error
-        self._server, self._model, self._version = server, model, version
+        self._server, self._model, self._version = connection.server, connection.model, connection.version
+        self._metadata = [(name.lower(), value) for name, value in connection.headers.items()]
         self._messages = messages
-        self._channel = grpc.insecure_channel(server, _OPTIONS)
+        if connection.has_tls:
+            self._channel = grpc.secure_channel(connection.target, _credentials(connection), _OPTIONS)
+        else:
+            self._channel = grpc.insecure_channel(connection.target, _OPTIONS)
         self._get_metadata = self._method("GetModelMetadata", messages.GetModelMetadataResponse)
         self._predict = self._method("Predict", messages.PredictResponse)
 
@@ -103,14 +107,16 @@ class GrpcTransport:
 
     def _address(self, spec):
         spec.name = self._model
-        if self._version is not None:
+        if isinstance(self._version, str):
+            spec.version_label = self._version
+        elif self._version is not None:
             spec.version.value = self._version
 
     def _call(self, method, request, timeout):
         import grpc
 
         try:
-            return method(request, timeout=timeout)
+            return method(request, timeout=timeout, metadata=self._metadata)
         except grpc.RpcError as error:
             code = error.code()
             kind = {
@@ -123,3 +129,14 @@ class GrpcTransport:
             # The lines below the first say where in the graph the error arose.
             message = (error.details() or "no message").partition("\n")[0]
             raise kind(f"{self._server} answered {code.name}: {message}") from error
+
+
+def _credentials(connection: Connection) -> Any:
+    """The certificates of an encrypted connection, as gRPC takes them."""
+    import grpc
+
+    roots, chain, key = (
+        path and pathlib.Path(path).read_bytes()
+        for path in (connection.root_certificates, *(connection.client_certificate or (None, None)))
+    )
+    return grpc.ssl_channel_credentials(root_certificates=roots, private_key=key, certificate_chain=chain)

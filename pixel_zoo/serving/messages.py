@@ -25,7 +25,12 @@ _MESSAGES = {
     },
     "NamedTensor": {"key": (1, "string"), "value": (2, "Tensor")},
     "Version": {"value": (1, "int64")},
-    "ModelSpec": {"name": (1, "string"), "version": (2, "Version"), "signature_name": (3, "string")},
+    "ModelSpec": {
+        "name": (1, "string"),
+        "version": (2, "Version"),
+        "signature_name": (3, "string"),
+        "version_label": (4, "string"),
+    },
     "PredictRequest": {"model_spec": (1, "ModelSpec"), "inputs": (2, ["NamedTensor"])},
     "PredictResponse": {"outputs": (1, ["NamedTensor"])},
     "GetModelMetadataRequest": {"model_spec": (1, "ModelSpec"), "metadata_field": (2, ["string"])},

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import ssl
 import threading
 import urllib.parse
 import weakref
@@ -10,6 +11,7 @@ from collections.abc import Coroutine
 
 import numpy as np
 
+from pixel_zoo.serving.connection import Connection
 from pixel_zoo.serving.signature import Signature
 
 _REFUSALS = {400: ValueError, 404: ValueError}
@@ -23,28 +25,30 @@ class RestTransport:
     """Calls the REST API of a server, each call once.
 
     Args:
-        server: str, such as "http://host:port".
-        model: str, the served name.
-        version: int or None, for the latest.
+        connection: the address of the model.
 
     Raises (every method): as `GrpcTransport`. ConnectionError also means status 502 or 503 or a broken connection,
     TimeoutError status 504, and RuntimeError any answer that does not come from TensorFlow Serving.
     """
 
-    def __init__(self, server: str, model: str, version: int | None):
+    def __init__(self, connection: Connection):
         try:
             import httpx
         except ImportError as error:
             raise ImportError(f"REST needs {error.name}: pip install 'pixel-zoo-slim[client]'") from error
-        self._server = server
-        self._path = f"/v1/models/{urllib.parse.quote(model, safe='')}"
-        if version is not None:
-            self._path += f"/versions/{version}"
+        self._server = connection.server
+        self._path = f"/v1/models/{_quoted(connection.model)}"
+        if isinstance(connection.version, str):
+            self._path += f"/labels/{_quoted(connection.version)}"
+        elif connection.version is not None:
+            self._path += f"/versions/{connection.version}"
         try:
-            self._client = httpx.AsyncClient(base_url=self._server, timeout=None)
+            self._client = httpx.AsyncClient(
+                base_url=self._server, headers=dict(connection.headers), verify=_verification(connection), timeout=None
+            )
         except httpx.InvalidURL as error:
             raise ValueError(
-                f"server must be an address such as 'http://host:port', got {server!r}: {error}"
+                f"server must be an address such as 'http://host:port', got {self._server!r}: {error}"
             ) from error
         self._thread = _EventLoopThread()
 
@@ -92,7 +96,7 @@ class RestTransport:
             raise TimeoutError(f"{self._server} did not answer within {timeout:.3g} s") from error
         except httpx.DecodingError as error:
             raise RuntimeError(f"{self._server} answered with a damaged body: {error}") from error
-        except httpx.RequestError as error:
+        except (httpx.RequestError, ssl.SSLError) as error:  # a server may refuse a certificate after the handshake
             raise ConnectionError(f"{self._server} can't be reached, or hung up: {error}") from error
 
     async def _fetch(self, method, path, request, timeout, largest):
@@ -151,6 +155,25 @@ class _EventLoopThread:
         """End the thread."""
         self._finalizer()
         self._thread.join()
+
+
+def _quoted(name):
+    return urllib.parse.quote(name, safe="")
+
+
+def _verification(connection):
+    """How the server's certificate is checked, and the client's own certificate, as httpx takes them."""
+    if connection.root_certificates is None and connection.client_certificate is None:
+        return True
+    try:
+        context = ssl.create_default_context(cafile=connection.root_certificates)
+        if connection.client_certificate is not None:
+            context.load_cert_chain(*connection.client_certificate)
+    except ssl.SSLError as error:
+        raise ValueError(
+            f"root_certificates, client_certificate: a file holds no certificate or key in PEM: {error}"
+        ) from error
+    return context
 
 
 def _run_and_close(loop):

@@ -14,6 +14,7 @@ from pixel_zoo.inputs import condition_values, image_shape_of, logits_of, other_
 from pixel_zoo.likelihoods import bits_per_dim, likelihood_of_logits, log_likelihood, log_probabilities
 from pixel_zoo.sampler import Sampler
 from pixel_zoo.sampling import Walker
+from pixel_zoo.serving import png
 from pixel_zoo.serving.warm_up import BATCH_SIZES, write_warm_up
 from pixel_zoo.stages import draw_stages, scales, subsample
 
@@ -38,10 +39,15 @@ def export(
     | `upscale`, of multi-scale models alone | `small` uint8 [n,h,w,C], `seed`, `temperature` | as `sample` |
     | `sample_with_options`, `complete_with_options`, `upscale_with_options` | those of `sample` ..., and `top_k` \
       int32 [n], `top_p` float32 [n], `min_p` float32 [n] | as `sample` |
+    | `score_png` | `image_bytes` string [n], PNG files | as `score` |
+    | `sample_png` | as `sample` | `image_bytes` string [n], PNG files, `log_likelihood` float32 [n] |
+    | `complete_png` | `image_bytes`, drawn where not opaque, `seed`, `temperature` | as `sample_png` |
 
     Each also takes the other inputs of the model: `label` int64 [n], `vector` float32 [n,d], or the inputs of a model
     composed by hand under their own names (int64 or float32). `top_k` 0, `top_p` 1 and `min_p` 0 keep all values: with
-    these, a signature with options answers as the one without.
+    these, a signature with options answers as the one without. Models of 1 or 3 colours and up to 256 levels have the
+    signatures with PNG files, whose pictures have the size of the model's images. The value v of a file is the level
+    v * levels // 256.
 
     The images of a prior over codes are codes. With `encoder` and `decoder`, the parts of a VQ-VAE for example, the
     SavedModel holds the whole way from pictures to pictures:
@@ -207,6 +213,24 @@ def _signatures(model, jit_compile, encoder=None, decoder=None):
         signatures["encode"] = concrete(encode, picture, given=())
     if decoder is not None:
         signatures["decode"] = concrete(decode, image, given=())
+    if not png.can_encode(image_shape, levels):
+        return signatures
+
+    def on_png(name, specs, inputs):
+        """Call a signature, whose graph exists already, with the images of PNG files."""
+        if "image_bytes" in inputs:
+            images, known = png.decode("image_bytes", inputs["image_bytes"], image_shape, levels)
+            inputs = inputs | {"image": tf.cast(images, image_dtype), "known": known}
+        outputs = signatures[name](*(inputs[spec.name] for spec in (*specs, *others)))
+        if "image" not in outputs:
+            return outputs
+        return {"image_bytes": png.encode(outputs["image"], levels), "log_likelihood": outputs["log_likelihood"]}
+
+    image_bytes = tf.TensorSpec((None,), tf.string, name="image_bytes")
+    noise = [seed, temperature]
+    for name, specs in {"score": [image], "sample": noise, "complete": [image, known, *noise]}.items():
+        of_png = [image_bytes if spec is image else spec for spec in specs if spec is not known]
+        signatures[f"{name}_png"] = concrete(functools.partial(on_png, name, specs), *of_png)
     return signatures
 
 

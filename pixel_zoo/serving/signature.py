@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 
+from pixel_zoo.types import Shape
+
 # The types of the tensors of a pixel_zoo model, by their names in TensorFlow and its JSON.
 _DTYPES = {"DT_BOOL": "bool", "DT_FLOAT": "float32", "DT_INT32": "int32", "DT_INT64": "int64", "DT_UINT8": "uint8"}
 # Kinds of dtype and number of axes (with the batch) of the tensors that the client knows by name.
@@ -29,7 +31,7 @@ class Tensor:
     """
 
     dtype: np.dtype
-    shape: tuple[int | None, ...]
+    shape: Shape
 
 
 @dataclasses.dataclass(frozen=True)

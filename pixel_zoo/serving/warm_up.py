@@ -19,8 +19,8 @@ def write_warm_up(directory, batch_sizes):
 
     Args:
         directory: path of the SavedModel.
-        batch_sizes: tuple of ints, the sizes of the requests to each signature. All values are zeros, but for options
-            of sampling, which are off.
+        batch_sizes: tuple of ints, the sizes of the requests to each signature. All values are zeros, PNG files are
+            black, and options of sampling are off.
     """
     import tensorflow as tf
     from tensorflow.core.protobuf import saved_model_pb2
@@ -31,6 +31,7 @@ def write_warm_up(directory, batch_sizes):
     extra = directory / "assets.extra"
     extra.mkdir()
     rules = Sampler.rules()
+    black = _black_png([dim.size for dim in graph.signature_def["score"].inputs["image"].tensor_shape.dim[1:]])
     with tf.io.TFRecordWriter(str(extra / "tf_serving_warmup_requests")) as file:
         for name, signature in sorted(graph.signature_def.items()):
             for batch_size in batch_sizes if signature.inputs else ():
@@ -39,7 +40,16 @@ def write_warm_up(directory, batch_sizes):
                 request.model_spec.signature_name = name
                 for key, info in signature.inputs.items():
                     sizes = [dim.size for dim in info.tensor_shape.dim[1:]]
-                    value = rules[key].off if key in rules else 0
-                    values = np.full((batch_size, *sizes), value, tf.as_dtype(info.dtype).as_numpy_dtype)
+                    dtype = tf.as_dtype(info.dtype)
+                    value = rules[key].off if key in rules else black if dtype == tf.string else 0
+                    values = np.full((batch_size, *sizes), value, dtype.as_numpy_dtype)
                     request.inputs[key].CopyFrom(tf.make_tensor_proto(values))
                 file.write(log.SerializeToString())
+
+
+def _black_png(image_shape):
+    """A PNG file of a model's image; of grey if PNGs cannot hold its colours, for no signature takes it then."""
+    import tensorflow as tf
+
+    height, width, colours = image_shape
+    return tf.io.encode_png(tf.zeros((height, width, colours if colours in (1, 3) else 1), tf.uint8)).numpy()

@@ -49,7 +49,8 @@ def train(
     | file | what it holds |
     |---|---|
     | `config.json` | the recipe, versions, backend, machine, a hash of the training images |
-    | `log.csv`, `tensorboard/` | for each epoch: loss, nats, bits/dim of both splits, seconds since the start |
+    | `log.csv`, `tensorboard/` | for each epoch: loss, nats, bits/dim of both splits, seconds since the start; \
+      TensorBoard also shows the samples |
     | `model.keras` | the model and optimizer after the last epoch |
     | `best.keras` | the model after the epoch with the fewest validation nats, without the optimizer |
     | `state.npz` | everything that `resume` needs |
@@ -188,7 +189,7 @@ def _callbacks(
         *([Profile(output / "profile")] if profile else []),
         Checkpoint(output / "model.keras", pace=Pace()),
         best,
-        *([SampleGrid(output / "samples", recipe.seed)] if samples else []),
+        *([SampleGrid(output / "samples", recipe.seed, output / "tensorboard" / "samples")] if samples else []),
     ]
 
 

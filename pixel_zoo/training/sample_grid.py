@@ -1,8 +1,13 @@
 """Samples during training."""
 
+import importlib.util
+import os
 import pathlib
+import time
+from typing import Any
 
 import keras
+import numpy as np
 
 from pixel_zoo import pictures
 
@@ -15,24 +20,50 @@ class SampleGrid(keras.callbacks.Callback):
     Args:
         directory: where to write `epoch-0001.png` and so on; made if it does not exist.
         seed: int, seed of the first image.
+        tensorboard: directory of the events that show the pictures in TensorBoard, or None. Nothing is written there if
+            the package tensorboard is not installed.
 
     Example:
 
-    >>> callbacks = [SampleGrid("runs/mine/samples", seed=0)]
+    >>> callbacks = [SampleGrid("runs/mine/samples", seed=0, tensorboard="runs/mine/tensorboard/samples")]
     """
 
-    def __init__(self, directory, seed):
+    def __init__(
+        self, directory: str | os.PathLike[str], seed: int, tensorboard: str | os.PathLike[str] | None = None
+    ) -> None:
         super().__init__()
         self.directory, self.seed = pathlib.Path(directory), seed
+        self._events = None if tensorboard is None else pathlib.Path(tensorboard)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.directory.mkdir(exist_ok=True)
-        save_samples(self.model, self.seed, self.directory / f"epoch-{epoch + 1:04}.png")
+        path = self.directory / f"epoch-{epoch + 1:04}.png"
+        picture = save_samples(self.model, self.seed, path)
+        if self._events is not None and importlib.util.find_spec("tensorboard") is not None:
+            _write_event(self._events, epoch, path.read_bytes(), picture.shape)
 
 
-def save_samples(model, seed, path):
-    """Draw sixteen images as one picture; a class-conditional model draws one of each class in turn."""
+def save_samples(model: keras.Model, seed: int, path: pathlib.Path) -> np.ndarray:
+    """Draw sixteen images as one picture, and return it. A class-conditional model draws one of each class in turn."""
     count = COLUMNS**2
     labels = None if model.num_classes is None else [image % model.num_classes for image in range(count)]
     images = model.generate(num_images=count, seed=seed, labels=labels)
-    pictures.save(pictures.grid(images, COLUMNS, model.levels), path)
+    titles = pictures.titles_of_samples(range(seed, seed + count), labels)
+    picture = pictures.grid(images, COLUMNS, model.levels, titles)
+    pictures.save(picture, path)
+    return picture
+
+
+def _write_event(directory: pathlib.Path, epoch: int, png: bytes, shape: tuple[int, ...]) -> None:
+    """Write a picture for TensorBoard, by its own classes: Keras's callback writes scalars only."""
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+    height, width, colours = shape
+    image = Summary.Image(height=height, width=width, colorspace=colours, encoded_image_string=png)
+    # A file for each epoch: TensorBoard reads all files of a directory, and an interrupted run leaves none open.
+    writer = EventFileWriter(str(directory), filename_suffix=f".epoch{epoch + 1:04}")
+    summary = Summary(value=[Summary.Value(tag="samples", image=image)])
+    writer.add_event(Event(wall_time=time.time(), step=epoch, summary=summary))
+    writer.close()

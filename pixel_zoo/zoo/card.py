@@ -11,6 +11,14 @@ ARCHITECTURES = {
     "row": "Row LSTM",
     "diagonal": "Diagonal BiLSTM",
 }
+REASON = "Each pixel is drawn given those before it, and nothing corrects later what does not fit."
+LIMITATIONS = {
+    "binarized_mnist": f"Most samples are digits; some are strokes that form none. {REASON}",
+    "cifar10": "Samples have the colours and textures of photographs, but show no objects, and parts of them can turn "
+    f"into noise: most of the likelihood lies in local detail. {REASON}",
+    "digits": "Strokes are right in detail, but some samples are no digit: there are only 1,297 training images. "
+    f"{REASON}",
+}
 GENERATED = "<!-- Written by tools/zoo.py; changes are overwritten. -->"
 
 
@@ -27,12 +35,23 @@ def card(name, entry, on_hub=False):
     """
     facts = _facts_of_mixture(name, entry) if "members" in entry else _facts(name, entry, on_hub)
     figure = ("The mixture and its members", "members") if "members" in entry else ("Training curve", "curve")
-    lines = [GENERATED, f"# {name}", "", "| | |", "|---|---|"]
-    lines += [f"| {fact} | {words} |" for fact, words in facts.items()]
-    lines += ["", "```python", *_loading(name, on_hub), "```"]
-    lines += ["", "Samples; then images of the test split, their known upper half, and six completions of it:"]
-    lines += ["", f"![Samples and completions]({name}.png)", "", f"![{figure[0]}]({name}.{figure[1]}.png)", ""]
+    lines = [GENERATED, f"# {name}", "", f"![Samples and completions]({name}.png)", ""]
+    lines += ["Sixteen samples; then images of the test split, their known upper half, and six completions of it.", ""]
+    lines += [f"**Limitations**: {limitations(entry)}", "", "```python", *_loading(name, on_hub), "```"]
+    lines += ["", "| | |", "|---|---|", *(f"| {fact} | {words} |" for fact, words in facts.items())]
+    lines += ["", f"![{figure[0]}]({name}.{figure[1]}.png)", ""]
     return "\n".join(lines)
+
+
+def limitations(entry):
+    """What the samples of a model look like, and why.
+
+    Example:
+
+    >>> limitations({"recipe": {"data": "images"}})
+    'Samples can be right in detail and wrong as a whole. Each pixel is drawn given those before it, and nothing ...
+    """
+    return LIMITATIONS.get(entry["recipe"]["data"], f"Samples can be right in detail and wrong as a whole. {REASON}")
 
 
 def _facts(name, entry, on_hub):
@@ -144,7 +163,7 @@ A model that has a directory here too, `NAME/1/`, is served from it by TensorFlo
 def likelihood(entry):
     """The figure of a model, such as "80.1 ± 0.6 nats an image, 1.8 bits/dim"."""
     bound = "" if entry["likelihood"] == "exact" else f" ({entry['likelihood']})"
-    return f"{nats(entry)} nats an image{_given(entry)}{bound}, {entry['bits_per_dim']:.4f} bits/dim"
+    return f"{nats(entry)} nats an image{_condition(entry)}{bound}, {entry['bits_per_dim']:.4f} bits/dim"
 
 
 def architecture(entry):
@@ -159,9 +178,9 @@ def architecture(entry):
         options = with_defaults(model, stages if isinstance(stages, dict) else stages[-1])  # the largest image's
     name = ARCHITECTURES.get(options.get("recurrence", model))
     if name is None:  # a user's own
-        return f"{kind}{model.rpartition(':')[2]}{_given(entry)}"
+        return f"{kind}{model.rpartition(':')[2]}{_condition(entry)}"
     width = options["units"] if model == "PixelRNN" else options["filters"]
-    return f"{kind}{name} {options['num_blocks']}x{width}{_given(entry)}"
+    return f"{kind}{name} {options['num_blocks']}x{width}{_condition(entry)}"
 
 
 def outcome(entry):
@@ -245,7 +264,7 @@ def _loading(name, on_hub):
     return "import pixel_zoo as pz", "", f'model = pz.load("{name}")'
 
 
-def _given(entry):
+def _condition(entry):
     """What an image is conditioned on: a figure of p(image | label) cannot be compared with one of p(image)."""
     return " given the label" if "num_classes" in entry["recipe"]["model_options"] else ""
 

@@ -7,6 +7,7 @@ import pathlib
 import keras
 
 from pixel_zoo.files import writable_directory
+from pixel_zoo.models.provenance import Provenance
 from pixel_zoo.shipped import shipped
 from pixel_zoo.zoo.index import entry_of
 from pixel_zoo.zoo.whole import is_whole
@@ -20,6 +21,7 @@ def load(name: str) -> keras.Model:
 
     Returns:
         The Keras model, not compiled: it scores, samples, completes and is exported; `model.compile()` before `fit`.
+        Its `provenance` has its name, data and figure, which a notebook displays with samples.
 
     Raises:
         As `path`.
@@ -29,7 +31,14 @@ def load(name: str) -> keras.Model:
     >>> pz.load("digits_pixel_cnn").generate(num_images=2, seed=1).shape
     (2, 8, 8, 1)
     """
-    return keras.models.load_model(path(name))
+    from pixel_zoo.zoo import card  # imported here: it imports the recipes
+
+    file, entry = path(name), entry_of(name)
+    model = keras.models.load_model(file)
+    model.provenance = Provenance(
+        name, card.architecture(entry), entry["recipe"]["data"], card.likelihood(entry), file.with_suffix(".png")
+    )
+    return model
 
 
 def path(name: str) -> pathlib.Path:

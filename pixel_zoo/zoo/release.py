@@ -117,8 +117,8 @@ def samples_and_completions(model, recipe):
     """A picture, uint8 (h, w, 3): two rows of samples; four of test images, their upper half and completions."""
     conditional = model.num_classes is not None
     count = 2 * SHOWN
-    labels = np.arange(count) % model.num_classes if conditional else None
-    drawn = model.generate(count, seed=recipe.seed, labels=labels)
+    drawn_labels = np.arange(count) % model.num_classes if conditional else None
+    drawn = model.generate(count, seed=recipe.seed, labels=drawn_labels)
 
     images = data.arrays(recipe.data, "test", **recipe.data_options)
     chosen = np.linspace(0, len(images) - 1, SHOWN // 2).astype(int)  # some splits are sorted
@@ -128,8 +128,15 @@ def samples_and_completions(model, recipe):
     completed = model.complete(images[repeated], known, seed=recipe.seed, labels=labels)
     completed = completed.reshape(len(chosen), SHOWN - 2, *model.image_shape)
 
-    samples = pictures.grid(drawn, SHOWN, model.levels)
-    return np.concatenate([samples, pictures.completions(images[chosen], known, completed, model.levels)])
+    return sheet(drawn, images[chosen], known, completed, model.levels, recipe.seed, drawn_labels)
+
+
+def sheet(drawn, originals, known, completed, levels, seed, labels=None):
+    """The picture of `samples_and_completions`, of images that are there already; titles are labels, or else seeds."""
+    seeds = range(seed, seed + len(drawn))
+    titles = [f"label {label}" for label in labels] if labels is not None else pictures.titles_of_samples(seeds)
+    samples = pictures.grid(drawn, SHOWN, levels, titles)
+    return np.concatenate([samples, pictures.completions(originals, known, completed, levels)])
 
 
 def save_model(model, path):
