@@ -6,14 +6,16 @@ import re
 import shutil
 import sys
 
-HERE = pathlib.Path(__file__).parent
-ROOT = HERE.parent
-sys.path[:0] = [str(ROOT), str(HERE / "_extensions")]
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "_extensions"))
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# The kernels of the notebooks import the package of this checkout, too.
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
 
 from pixel_zoo.version import VERSION
+
+HERE = pathlib.Path(__file__).parent
+ROOT = HERE.parent
+# The kernels of the notebooks import the package of this checkout, too.
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
 
 project = "pixel_zoo"
 author = copyright = "The pixel_zoo authors"
@@ -25,6 +27,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "markdown_docstrings",
+    "mathml",
 ]
 exclude_patterns = ["README.md", "_extensions", "_static"]
 
@@ -38,6 +41,7 @@ nb_execution_timeout = 240
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 nb_merge_streams = True
+nb_output_stderr = "remove"  # what an engine says about the devices that it does not find
 
 # Reference. Docstrings state types together with shapes and units; signatures show the defaults.
 autodoc_typehints = "none"
@@ -52,6 +56,7 @@ toc_object_entries_show_parents = "hide"
 
 # Appearance. Everything comes with the site: it needs no network.
 html_theme = "furo"
+html_math_renderer = "mathml"  # not a script from elsewhere
 html_title = f"pixel_zoo {VERSION}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]

@@ -1,7 +1,7 @@
 """Docstrings in Markdown, for Sphinx's autodoc, which expects reStructuredText.
 
-Only what the docstrings of this package use: fenced code, tables, links, and inline code (the default role, see conf.py).
-The sections (Args, Returns, Raises, Example) are left to `sphinx.ext.napoleon`, which runs afterwards.
+It converts what the docstrings of this package use: fenced code, tables, links, and inline code (the default role, see
+conf.py). The sections (Args, Returns, Raises, Example) are left to `sphinx.ext.napoleon`, which runs afterwards.
 """
 
 import inspect
