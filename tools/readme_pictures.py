@@ -63,16 +63,16 @@ def draw_hero():
     samples = digits.generate(6 * ROWS, seed=0).reshape(6, ROWS, *digits.image_shape)
     panels = {
         "samples": sheet(samples, digits.levels),
-        "completions of the upper half": sheet(completed(DIGITS, digits, 5), digits.levels),
-        "completions in colour": sheet(completed(PHOTOGRAPHS, photographs, 4), photographs.levels),
+        "completions, given the upper half": sheet(completed(DIGITS, digits, 5), digits.levels),
+        "completions of photographs": sheet(completed(PHOTOGRAPHS, photographs, 4), photographs.levels),
     }
-    widths = [panel.shape[1] for panel in panels.values()]
-    figure, axes = plt.subplots(1, 3, figsize=(16, 4), width_ratios=widths, layout="constrained")
+    widths = [panel.shape[1] / panel.shape[0] for panel in panels.values()]  # so that all have the same height
+    figure, axes = plt.subplots(1, 3, figsize=(16, 4.2), width_ratios=widths, layout="constrained")
     for axis, (title, panel) in zip(axes, panels.items(), strict=True):
-        axis.imshow(panel)
+        axis.imshow(panel, interpolation="nearest")
         axis.set_title(title, fontsize=15)
         axis.set_axis_off()
-    figure.savefig(DOCS / "hero.png", dpi=100)
+    figure.savefig(DOCS / "hero.png", dpi=120)
 
 
 def main(names):
