@@ -1,5 +1,7 @@
 """The pages of the documentation can be found, and their links lead somewhere."""
 
+import doctest
+import importlib
 import pathlib
 import re
 import tomllib
@@ -8,8 +10,8 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-COPIES = [DOCS / "changelog.md", DOCS / "contributing.md", *DOCS.glob("models/*.md")]  # written by docs/conf.py
-PAGES = sorted({*ROOT.glob("*.md"), *DOCS.glob("**/*.md")} - set(COPIES))
+COPIES = {DOCS / "changelog.md", DOCS / "contributing.md", DOCS / "models" / "index.md"}  # written by docs/conf.py
+PAGES = sorted({*ROOT.glob("*.md"), *DOCS.glob("**/*.md")} - COPIES - {*DOCS.glob("models/*.md")})
 
 
 def links(page):
@@ -21,10 +23,7 @@ def links(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_to_files(page):
-    targets = {target: (page.parent / target).resolve() for target in links(page)}
-    # The site has cards and other pages of the repository as copies, whose place a page of the site may name.
-    copies = {DOCS / "models" / "index.md"}
-    missing = [target for target, path in targets.items() if not path.exists() and path not in copies]
+    missing = [target for target in links(page) if not (page.parent / target).exists()]
     assert not missing
 
 
@@ -36,7 +35,7 @@ def test_the_site_lists_every_page():
             names = re.findall(r"^(?:[^:\n].*<([\w/-]+)>|([\w/-]+))$", tree, re.MULTILINE)
             listed |= {page.parent / f"{titled or bare}.md" for titled, bare in names}
     ours = {page for page in PAGES if DOCS in page.parents} - {DOCS / "README.md", DOCS / "index.md"}
-    assert ours <= listed <= {*ours, *COPIES, DOCS / "changelog.md", DOCS / "contributing.md", DOCS / "models/index.md"}
+    assert listed == ours | COPIES
 
 
 def test_the_readme_of_a_release_has_no_relative_links():
@@ -47,6 +46,12 @@ def test_the_readme_of_a_release_has_no_relative_links():
         text = re.sub(one["pattern"], one["replacement"], text)
     assert not re.findall(r"\]\((?!https://)|<img src=\"(?!https://)", text)
     assert "](https://pypi.org/project/pixel-zoo/)" in text and "`digits_gated`" in text
+
+
+def test_markdown_docstrings_become_restructuredtext(monkeypatch):
+    monkeypatch.syspath_prepend(DOCS / "_extensions")
+    result = doctest.testmod(importlib.import_module("markdown_docstrings"))
+    assert result.attempted and not result.failed
 
 
 def test_citation_names_the_version():
