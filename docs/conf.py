@@ -37,7 +37,7 @@ myst_heading_anchors = 3
 
 # Notebooks: run when they or the environment changed, and stop the build if a cell fails.
 nb_execution_mode = "cache"
-nb_execution_timeout = 240
+nb_execution_timeout = 600  # seconds for a cell, on a machine that has much else to do
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 nb_merge_streams = True
