@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pixel_zoo import data, layers, likelihoods, models, sampling
     from pixel_zoo.causality import CausalityError, check_causality
     from pixel_zoo.serving import export
-    from pixel_zoo.zoo import list, load, pretrained_names
+    from pixel_zoo.zoo import list, load, path, pretrained_names
 
 __version__ = VERSION
 
@@ -34,6 +34,7 @@ __all__ = [
     "list",
     "load",
     "models",
+    "path",
     "pretrained_names",
     "sampling",
 ]
@@ -45,6 +46,7 @@ _HOMES = {
     "export": "serving",
     "list": "zoo",
     "load": "zoo",
+    "path": "zoo",
     "pretrained_names": "zoo",
 }
 

@@ -23,12 +23,14 @@ ON_TENSORFLOW_ALONE = (
     "inspect",
     "playground",
     "public_api",
+    "recipe_names",
     "release_mixture",
     "serving",
     "serving_c_api",
     "serving_client",
     "serving_layout",
     "user_data",
+    "wheel",
 )
 if keras.backend.backend() != "tensorflow":
     collect_ignore = [f"test_{name}.py" for name in ON_TENSORFLOW_ALONE]
