@@ -31,6 +31,7 @@ ON_TENSORFLOW_ALONE = (
     "serving_layout",
     "user_data",
     "wheel",
+    "workflows",
 )
 if keras.backend.backend() != "tensorflow":
     collect_ignore = [f"test_{name}.py" for name in ON_TENSORFLOW_ALONE]

@@ -2,9 +2,11 @@
 
 import os
 import pathlib
+import runpy
 import shutil
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -74,3 +76,17 @@ def test_a_wheel_finds_its_files_inside_the_package(tmp_path):
 
 def test_a_checkout_finds_its_own_files():
     assert [shipped(kind) for kind in ("exported", "recipes")] == [ROOT / "exported", ROOT / "recipes"]
+
+
+def test_the_slim_distribution_differs_in_its_requirements_alone():
+    tool, text = runpy.run_path(str(ROOT / "tools" / "slim.py")), (ROOT / "pyproject.toml").read_text()
+    full, slim = tomllib.loads(text), tomllib.loads(tool["slim"](text))
+    differing = {key for key in full["project"] if slim["project"].pop(key) != full["project"][key]}
+    assert differing == {"name", "dependencies", "optional-dependencies"} and not slim["project"]
+    assert full["tool"] == slim["tool"]
+
+    slim = tomllib.loads(tool["slim"](text))["project"]
+    assert [tool["name"](one) for one in slim["dependencies"]] == ["numpy", "wrapt"]
+    required = {tool["name"](one) for one in slim["optional-dependencies"]["jax"]}
+    assert {"jax", "keras", "matplotlib", "typer"} <= required
+    assert not [name for name in required if name.startswith("tensorflow")]
