@@ -60,8 +60,8 @@ def copy_recipe(name: str, directory: pathlib.Path) -> pathlib.Path:
 
 def _recipe_of(entry):
     """The name of the recipe that a pretrained model was trained by; None for a mixture."""
-    named = re.match(r"pixel-zoo train (?:recipes/(\w+)\.py --model (\w+)|(\w+):(\w+))", entry["command"])
-    return named and ":".join(filter(None, named.groups()))
+    named = re.match(r"pixel-zoo train (\w+:\w+) ", entry["command"])
+    return named and named[1]
 
 
 def _cost(entry):
