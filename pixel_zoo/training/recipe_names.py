@@ -35,8 +35,9 @@ def recipe_file(name: str) -> pathlib.Path:
     ...
     ValueError: recipe: did you mean 'mnist'? It must be one of cifar10, codes, digits, ...
     """
-    files = recipe_files()
-    return files[one_of("recipe", name.partition(":")[0], [*files, "the path of a Python file (.py)"])]
+    files, wanted = recipe_files(), name.partition(":")[0]
+    one_of("recipe", wanted, [*files, "the path of a Python file (.py)"])
+    return files[wanted]
 
 
 def recipe_names() -> list[str]:
@@ -82,7 +83,8 @@ def find_recipe(name: str, model: str | None = None) -> Recipe:
     if chosen is None:
         choices = ", ".join(f"{file}:{one}" for one in recipes)
         raise ValueError(f"recipe: {file!r} holds several recipes; name one of {choices}")
-    return recipes[one_of(f"recipe of {file}", chosen, recipes)]
+    one_of(f"recipe of {file}", chosen, recipes)
+    return recipes[chosen]
 
 
 def _is_path(text):
