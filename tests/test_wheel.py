@@ -52,9 +52,17 @@ def test_the_sdist_holds_what_the_wheel_and_the_tests_need(wheel):
     sdist = files(pytest.importorskip("hatchling.builders.sdist").SdistBuilder)
     packed = {path.relative_to(ROOT) for path in sdist.values()}
     assert {path.relative_to(ROOT) for path in wheel.values()} <= packed
-    tracked = [ROOT / name for name in ("tests", "docs", "exported", "recipes", "deploy", "tools", "benchmarks")]
-    needed = [file for folder in tracked for file in folder.rglob("*") if file.is_file()]
-    assert {file.relative_to(ROOT) for file in needed if "__pycache__" not in file.parts} <= packed
+    needed = (
+        "tests/*.py",
+        "exported/**/*",
+        "recipes/*.py",
+        "tools/*.py",
+        "benchmarks/*.py",
+        "docs/*.md",
+        "deploy/**/*",
+    )
+    files_needed = {file.relative_to(ROOT) for pattern in needed for file in ROOT.glob(pattern) if file.is_file()}
+    assert files_needed <= packed
 
 
 def test_a_wheel_finds_its_files_inside_the_package(tmp_path):
