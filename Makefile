@@ -1,4 +1,4 @@
-# make install | demo | test | docs | constraints, each from a machine that has nothing but Python 3.11, 3.12 or 3.13.
+# make install | demo | test | docs | wheel | constraints, each from a machine that has nothing but Python 3.11, 3.12 or 3.13.
 # Another interpreter than python3: make install PYTHON=python3.12
 
 PYTHON ?= python3
@@ -11,7 +11,7 @@ DOCS_STAMP := .venv/.docs-installed
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := install
-.PHONY: install demo test docs test-oldest constraints
+.PHONY: install demo lint test test-tensorflow test-jax docs test-oldest wheel constraints
 
 install: $(STAMP)
 
@@ -25,13 +25,16 @@ $(STAMP): pyproject.toml constraints.txt
 demo: install
 	$(BIN)/python tools/demo.py
 
-test: install
+lint: install
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest $(PYTEST_FLAGS)
-	KERAS_BACKEND=jax $(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+test-tensorflow test-jax: install
+	KERAS_BACKEND=$(@:test-%=%) $(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+test: lint test-tensorflow test-jax
 
 # The site, into build/docs. Warnings are errors, such as a link that leads nowhere; notebooks run if they have changed.
 docs: $(DOCS_STAMP)
@@ -48,6 +51,21 @@ test-oldest:
 	$(PYTHON) -m venv "$$fresh"; \
 	"$$fresh/bin/python" $(PIP_INSTALL) --constraint constraints-oldest.txt . pytest hypothesis; \
 	KERAS_BACKEND=tensorflow "$$fresh/bin/python" -m pytest --quiet tests/test_cli.py tests/test_release.py
+
+# dist/: the sdist and the wheel of pixel-zoo and of pixel-zoo-slim. Then the wheel is tried: installed into a fresh
+# environment, without this checkout, and without a network where this machine allows that.
+WITHOUT_NETWORK := $(shell unshare --map-root-user --net true 2> /dev/null && echo unshare --map-root-user --net)
+wheel:
+	rm -rf dist
+	set -e; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
+	$(PYTHON) -m venv "$$fresh/builder"; \
+	"$$fresh/builder/bin/python" $(PIP_INSTALL) build; \
+	"$$fresh/builder/bin/python" -m build --outdir dist; \
+	"$$fresh/builder/bin/python" tools/slim.py dist; \
+	$(PYTHON) -m venv "$$fresh/user"; \
+	"$$fresh/user/bin/python" $(PIP_INSTALL) --constraint constraints.txt dist/pixel_zoo-*.whl; \
+	cp tools/try_wheel.py "$$fresh"; cd "$$fresh"; \
+	$(WITHOUT_NETWORK) "$$fresh/user/bin/python" try_wheel.py
 
 # Pins what a fresh environment resolves to today. The oldest Python decides: its versions exist for the newer ones too.
 constraints:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pixel_zoo import data, layers, likelihoods, models, sampling
     from pixel_zoo.causality import CausalityError, check_causality
     from pixel_zoo.serving import export
-    from pixel_zoo.zoo import list, load, pretrained_names
+    from pixel_zoo.zoo import list, load, path, pretrained_names
 
 __version__ = VERSION
 
@@ -34,6 +34,7 @@ __all__ = [
     "list",
     "load",
     "models",
+    "path",
     "pretrained_names",
     "sampling",
 ]
@@ -45,14 +46,26 @@ _HOMES = {
     "export": "serving",
     "list": "zoo",
     "load": "zoo",
+    "path": "zoo",
     "pretrained_names": "zoo",
 }
+
+_ENGINES = ("keras", "tensorflow", "jax")
 
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{_HOMES.get(name, name)}")
+    try:
+        module = importlib.import_module(f"{__name__}.{_HOMES.get(name, name)}")
+    except ModuleNotFoundError as error:
+        if error.name not in _ENGINES:
+            raise
+        raise ModuleNotFoundError(
+            f"{__name__}.{name} needs {error.name}, which is not installed: pip install pixel-zoo; or, for JAX without "
+            "TensorFlow, pip install 'pixel-zoo-slim[jax]' and set the environment variable KERAS_BACKEND=jax",
+            name=error.name,
+        ) from error
     value = globals()[name] = getattr(module, name) if name in _HOMES else module
     return value
 

@@ -23,6 +23,7 @@ for command in (
     images.inspect,
     serving.export,
     serving.playground,
+    catalogue.recipes,
     catalogue.verify,
 ):
     app.command()(command)

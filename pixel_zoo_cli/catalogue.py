@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from pixel_zoo_cli.loading import check_can_make
 from pixel_zoo_cli.quiet import import_keras, printable
 
 
@@ -34,8 +35,38 @@ def list_():
     console.print(sets)
 
 
+def recipes(
+    copy: Annotated[
+        tuple[str, pathlib.Path] | None,
+        typer.Option(
+            metavar="NAME DIRECTORY",
+            help="Copy the file of a recipe, such as mnist, into a directory, to change it and train from it.",
+        ),
+    ] = None,
+):
+    """List the recipes that come with the package: what `pixel-zoo train NAME` trains."""
+    if copy is not None:
+        check_can_make(copy[1])
+    import_keras()
+    from pixel_zoo import training
+    from pixel_zoo.zoo.index import read_index
+    from pixel_zoo.zoo.recipe_facts import copy_recipe, recipe_facts
+
+    if copy is not None:
+        print(copy_recipe(*copy))
+        return
+    table = Table(Column("recipe", no_wrap=True), "data set", "model", "target", "pretrained by it")
+    index = read_index()
+    for name in training.recipe_names():
+        table.add_row(name, *map(printable, recipe_facts(name, index)))
+    Console().print(table)
+
+
 def verify(
-    directory: Annotated[pathlib.Path, typer.Argument(help="Directory of the .keras files, such as exported/.")],
+    directory: Annotated[
+        pathlib.Path | None,
+        typer.Argument(help="Directory of the .keras files; default: those that come with the package."),
+    ] = None,
     data: Annotated[str | None, typer.Option(help="Verify only the models of this data set.")] = None,
 ):
     """Compare pretrained models with their cards: hash, both backends, likelihood of the whole test split.
@@ -43,10 +74,11 @@ def verify(
     Exit code 0: at least one was verified, and none failed.
     """
     import_keras()
+    from pixel_zoo.shipped import shipped
     from pixel_zoo.zoo.verify import verify as findings
 
     verdicts = collections.Counter()
-    for finding in findings(directory, data):
+    for finding in findings(directory or shipped("exported"), data):
         print(f"{finding.name}: {finding.verdict}: {finding.words}", flush=True)
         verdicts[finding.verdict] += 1
     print(", ".join(f"{verdicts[verdict]} {verdict}" for verdict in ("verified", "not verified", "failed")))

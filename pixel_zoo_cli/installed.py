@@ -16,6 +16,13 @@ def pretrained_names():
     return sorted(json.loads((_package() / "zoo" / "index.json").read_text()))
 
 
+def recipe_names():
+    """The names of the recipe files that come with the package, for shell completion."""
+    from pixel_zoo.shipped import shipped  # without Keras
+
+    return sorted(file.stem for file in shipped("recipes").glob("*.py"))
+
+
 def _package():
     (directory,) = importlib.util.find_spec("pixel_zoo").submodule_search_locations
     return pathlib.Path(directory)

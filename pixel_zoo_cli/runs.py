@@ -8,13 +8,21 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from pixel_zoo_cli.installed import recipe_names
 from pixel_zoo_cli.loading import load
 from pixel_zoo_cli.options import Data, DataOption, Model, Split
 from pixel_zoo_cli.quiet import busy, import_keras, printable
 
 
 def train(
-    recipe: Annotated[pathlib.Path, typer.Argument(help="A Python file of recipes, such as recipes/mnist.py.")],
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            help="A recipe of the package, such as mnist:row_lstm (see `pixel-zoo recipes`), or a Python file of "
+            "recipes.",
+            autocompletion=lambda: recipe_names(),
+        ),
+    ],
     output: Annotated[pathlib.Path, typer.Option(help="Directory to write, new or empty unless --resume.")],
     model: Annotated[str | None, typer.Option(help="Name of the recipe, if the file holds several.")] = None,
     set_: Annotated[
@@ -43,13 +51,8 @@ def train(
     import_keras()
     from pixel_zoo import training
 
-    recipes = training.load_recipes(recipe)
-    if model is None and len(recipes) == 1:
-        (model,) = recipes
-    if model not in recipes:
-        raise ValueError(f"model: {str(recipe)!r} holds {', '.join(recipes)}, got {model!r}")
     changes = (set_ or []) + ([] if epochs is None else [f"epochs={epochs}"])
-    chosen = training.override(recipes[model], *changes)
+    chosen = training.override(training.find_recipe(recipe, model), *changes)
     bar_or_lines = 1 if sys.stdout.isatty() else 2
     try:
         training.train(

@@ -26,6 +26,7 @@ ON_TENSORFLOW_ALONE = (
     "inspect",
     "playground",
     "public_api",
+    "recipe_names",
     "release_mixture",
     "serving",
     "serving_c_api",
@@ -33,6 +34,8 @@ ON_TENSORFLOW_ALONE = (
     "serving_layout",
     "user_data",
     "verify",
+    "wheel",
+    "workflows",
 )
 if keras.backend.backend() != "tensorflow":
     collect_ignore = [f"test_{name}.py" for name in ON_TENSORFLOW_ALONE]

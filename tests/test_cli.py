@@ -221,8 +221,11 @@ INSPECT = "inspect {model} --data digits --output {new} "
     ("command", "said"),
     [
         ("train {new}.py --output {new}", "no file"),
-        (TRAIN + "--model huge", "holds tiny, other, got 'huge'"),
-        (TRAIN, "holds tiny, other, got None"),
+        ("train minst --output {new}", "did you mean 'mnist'?"),
+        ("train mnist:row_lstn --output {new}", "did you mean 'row_lstm'?"),
+        ("recipes --copy minst {new}", "did you mean 'mnist'?"),
+        (TRAIN + "--model huge", "recipes.py must be one of tiny, other, got 'huge'"),
+        (TRAIN, "holds several recipes; name one of "),
         (TRAIN + "--model tiny --set lr=3", "'lr'"),
         (TRAIN + "--model tiny --set data=digitz", "digitz"),
         (TRAIN + "--model tiny --set model_options.filters=0", "filters"),
@@ -396,10 +399,11 @@ def test_what_needs_no_model_does_not_wait_for_keras(arguments, code, said, monk
     assert done.returncode == code and said in done.stdout + done.stderr, done.stderr
 
 
-def test_completion_offers_pretrained_models():
-    from pixel_zoo_cli.installed import pretrained_names
+def test_completion_offers_pretrained_models_and_recipes():
+    from pixel_zoo_cli.installed import pretrained_names, recipe_names
 
     assert pretrained_names() == pz.pretrained_names()
+    assert "mnist" in recipe_names()
 
 
 def test_a_command_that_works_writes_nothing_of_tensorflow(folder, tmp_path):

@@ -1,6 +1,7 @@
 """Data by name: values, fixed splits, seeded order, and what is said when something is missing."""
 
 import dataclasses
+import hashlib
 import os
 import pathlib
 import socket
@@ -12,7 +13,8 @@ import numpy as np
 import pytest
 
 from pixel_zoo import data
-from pixel_zoo.data import registry
+from pixel_zoo.data import readers, registry
+from pixel_zoo.data.stored import load_arrays
 
 on_tensorflow = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.data needs TensorFlow")
 every_split = pytest.mark.parametrize(
@@ -49,11 +51,10 @@ def test_binarized_mnist_is_the_fixed_binarisation(split, mean):
 
 
 def test_digits_splits_part_the_whole_set():
-    from sklearn.datasets import load_digits
-
     parts = np.concatenate([data.arrays("digits", split) for split in ("train", "validation", "test")])
-    whole = load_digits().images.reshape(1797, 64)
-    np.testing.assert_array_equal(np.unique(parts.reshape(1797, 64), axis=0), np.unique(whole, axis=0))
+    whole = load_arrays(readers.__file__.replace("readers.py", "digits.npz"))["image"]
+    assert len(whole) == 1797
+    np.testing.assert_array_equal(np.unique(parts, axis=0), np.unique(whole, axis=0))
 
 
 @pytest.mark.parametrize(
@@ -72,6 +73,14 @@ def test_splits_stay_the_same_for_good(name, split, start):
     assert data.content_hash(name, split).startswith(start)
 
 
+@pytest.mark.parametrize(
+    "split, start",
+    [("train", "8045ba080417b826"), ("validation", "189563d1d16e0f11"), ("test", "b3a9f04e9fd1bdfa")],
+)
+def test_labels_of_digits_stay_the_same_for_good(split, start):
+    assert hashlib.sha256(data.labels("digits", split).astype("uint8")).hexdigest().startswith(start)
+
+
 def test_nobody_can_change_the_images_of_others():
     with pytest.raises(ValueError, match="read-only"):
         data.arrays("digits", "train")[0] = 0
@@ -80,8 +89,13 @@ def test_nobody_can_change_the_images_of_others():
 def test_digits_need_no_tensorflow():
     program = """
 import sys
-sys.modules["tensorflow"] = sys.modules["tensorflow_datasets"] = None  # importing them fails
+for absent in ("tensorflow", "tensorflow_datasets", "sklearn", "httpx"):
+    sys.modules[absent] = None  # importing it fails
 from pixel_zoo import data
+try:
+    data.arrays("mnist", "test")
+except ModuleNotFoundError as error:
+    assert "mnist is read with tensorflow, which is not installed: pip install pixel-zoo" in str(error), error
 print(data.content_hash("digits", "test"))
 """
     environment = {**os.environ, "KERAS_BACKEND": "jax"}

@@ -10,20 +10,25 @@ import re
 import secrets
 import shutil
 import socket
+import sys
 import threading
 import time
 import traceback
 
+import httpx
+import huggingface_hub
 import numpy as np
 import pytest
+from huggingface_hub import errors
 
 import pixel_zoo as pz
 from pixel_zoo.zoo import download, pretrained
+from pixel_zoo.zoo.hub import fetch_from_hub
 
 EXPORTED = pathlib.Path(__file__).parents[1] / "exported"
 CONTENT = np.random.default_rng(0).bytes(200_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
-SOME = 9 * download.CHUNK
+SOME = 9 * 8192
 NAME = "digits_pixel_cnn"
 
 
@@ -185,7 +190,7 @@ def test_an_address_of_no_web_server_is_refused(tmp_path):
 
 def test_a_server_that_is_silent_is_given_up(tmp_path, monkeypatch):
     over = threading.Event()
-    monkeypatch.setattr(download, "TIMEOUT", (5, 0.2))
+    monkeypatch.setattr(download, "TIMEOUT", httpx.Timeout(0.2, connect=5))
 
     def stall(handler):
         sends(CONTENT, until=SOME)(handler)
@@ -201,7 +206,7 @@ def test_offline_is_said_so(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/file"
-        with pytest.raises(ConnectionError, match=r"cannot be fetched \(ConnectionError\); 0 of 1 bytes are there"):
+        with pytest.raises(ConnectionError, match=r"cannot be fetched \(no connection .*\); 0 of 1 bytes are there"):
             download.download(url, tmp_path / "file", 1, SHA256)
 
 
@@ -257,7 +262,7 @@ def test_a_server_that_drips_does_not_hold_the_lock(header, tmp_path, monkeypatc
     monkeypatch.setattr(download, "PATIENCE", 0.3)
     monkeypatch.setattr(download, "SLOWEST", 10**9)
     with Server(dripping(header)) as server:
-        with pytest.raises(ConnectionError, match=r"slower than 1,000,000,000 bytes a second\); 0 of"):
+        with pytest.raises(ConnectionError, match=r"slower than 1,000,000,000 bytes a second\); \d+ of"):
             fetch(server, tmp_path / "file")
         monkeypatch.undo()
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -274,7 +279,7 @@ def test_a_password_in_an_address_is_not_shown(tmp_path, monkeypatch):
             download.download(url, tmp_path / "file", 1, SHA256)
     with pytest.raises(ValueError, match=r"got '127.0.0.1/file'") as no_scheme:
         download.download(f"{login}127.0.0.1/file", tmp_path / "file", 1, SHA256)
-    monkeypatch.setattr(pretrained, "CHECKOUT", tmp_path / "no checkout")
+    monkeypatch.setattr(pretrained, "shipped", lambda kind: tmp_path / "nothing")
     monkeypatch.setenv("PIXEL_ZOO_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PIXEL_ZOO_URL", f"ftp://{login}127.0.0.1")
     with pytest.raises(ValueError, match=r"PIXEL_ZOO_URL must begin .*, got 'ftp://127.0.0.1'") as setting:
@@ -293,11 +298,12 @@ def test_a_link_is_not_written_through(plant, tmp_path):
     assert target.read_bytes() == b"precious"
 
 
-def test_an_installed_package_fetches_a_model_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(pretrained, "CHECKOUT", tmp_path / "no checkout")
+def test_an_installed_package_fetches_a_model_once(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(pretrained, "shipped", lambda kind: tmp_path / "nothing")
     monkeypatch.setenv("PIXEL_ZOO_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("PIXEL_ZOO_URL", raising=False)
-    with pytest.raises(FileNotFoundError, match="set PIXEL_ZOO_URL to the address") as absent:
+    how = r"digits_pixel_cnn.keras \(0.3 MB\) is neither in .*; copy it there, or set PIXEL_ZOO_URL to an address"
+    with pytest.raises(FileNotFoundError, match=how) as absent:
         pz.load(NAME)
     assert "another file" not in str(absent.value)
     with Server(sends((EXPORTED / f"{NAME}.keras").read_bytes())) as server:
@@ -305,6 +311,7 @@ def test_an_installed_package_fetches_a_model_once(tmp_path, monkeypatch):
         assert pz.load(NAME).levels == 17
         pz.load(NAME)
         assert len(server.ranges) == 1
+        assert caplog.messages == [f"Fetching {NAME}.keras (0.3 MB) from {server.url}/"]
         (tmp_path / "cache" / f"{NAME}.keras").write_bytes(b"damaged")
         assert pz.load(NAME).levels == 17
         assert len(server.ranges) == 2
@@ -315,10 +322,12 @@ def test_an_installed_package_fetches_a_model_once(tmp_path, monkeypatch):
 
 
 def test_wrong_settings_are_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(pretrained, "CHECKOUT", tmp_path / "no checkout")
+    monkeypatch.setattr(pretrained, "shipped", lambda kind: tmp_path / "nothing")
     monkeypatch.setenv("PIXEL_ZOO_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PIXEL_ZOO_URL", "127.0.0.1:9106")
-    with pytest.raises(ValueError, match=r"PIXEL_ZOO_URL must begin with http:// or https://, got '127.0.0.1:9106'"):
+    with pytest.raises(
+        ValueError, match=r"PIXEL_ZOO_URL must begin with http://, https:// or hf://, got '127.0.0.1:9106'"
+    ):
         pz.load(NAME)
     (tmp_path / "file").touch()
     monkeypatch.setenv("PIXEL_ZOO_CACHE", str(tmp_path / "file" / "cache"))
@@ -328,9 +337,77 @@ def test_wrong_settings_are_named(tmp_path, monkeypatch):
 
 
 def test_the_cache_may_be_in_the_home_directory(tmp_path, monkeypatch):
-    monkeypatch.setattr(pretrained, "CHECKOUT", tmp_path / "no checkout")
+    monkeypatch.setattr(pretrained, "shipped", lambda kind: tmp_path / "nothing")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PIXEL_ZOO_CACHE", "~/models")
     (tmp_path / "models").mkdir()
     shutil.copy(EXPORTED / f"{NAME}.keras", tmp_path / "models")
-    assert pretrained.find(NAME) == tmp_path / "models" / f"{NAME}.keras"
+    assert pz.path(NAME) == tmp_path / "models" / f"{NAME}.keras"
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """The Hub stands behind one function of its client: what that is asked for, and what it does."""
+    asked = []
+
+    def hf_hub_download(repository, file, *, revision):
+        asked.append((repository, file, revision))
+        return answers[0]()
+
+    answers = [lambda: str(EXPORTED / f"{NAME}.keras")]
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", hf_hub_download)
+    monkeypatch.setattr(pretrained, "shipped", lambda kind: tmp_path / "nothing")
+    monkeypatch.setenv("PIXEL_ZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PIXEL_ZOO_URL", "hf://owner/repository@v1")
+    return asked, answers
+
+
+def test_a_model_is_fetched_from_the_hub(hub, monkeypatch):
+    asked, _ = hub
+    assert pz.path(NAME) == EXPORTED / f"{NAME}.keras"
+    monkeypatch.setenv("PIXEL_ZOO_URL", "hf://owner/repository/")
+    pz.path(NAME)
+    assert asked == [("owner/repository", f"{NAME}.keras", revision) for revision in ("v1", None)]
+
+
+@pytest.mark.parametrize(
+    "failure, kind, said",
+    [
+        (errors.LocalEntryNotFoundError("offline\nSee ..."), ConnectionError, "fetched from hf://owner.*: offline$"),
+        (errors.EntryNotFoundError("404"), FileNotFoundError, f"has no {NAME}.keras that you may read: 404"),
+        (httpx.ReadTimeout("slow"), ConnectionError, "cannot be fetched from hf://owner/repository@v1: slow"),
+        (errors.OfflineModeIsEnabled("HF_HUB_OFFLINE=1"), ConnectionError, "HF_HUB_OFFLINE=1"),
+    ],
+)
+def test_what_the_hub_lacks_is_said_in_one_line(failure, kind, said, hub):
+    def fail():
+        raise failure
+
+    _, answers = hub
+    answers[0] = fail
+    with pytest.raises(kind, match=said):
+        pz.path(NAME)
+
+
+def test_another_file_of_the_hub_is_refused(hub):
+    _, answers = hub
+    answers[0] = lambda: str(EXPORTED / "digits_gated.keras")
+    with pytest.raises(ValueError, match=f"has another {NAME}.keras than the index knows"):
+        pz.path(NAME)
+
+
+def test_the_hub_needs_its_client_and_a_whole_address(hub, monkeypatch):
+    monkeypatch.setenv("PIXEL_ZOO_URL", "hf://owner")
+    with pytest.raises(ValueError, match=r"must read hf://OWNER/REPOSITORY or .*, got 'hf://owner'"):
+        pz.path(NAME)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(ImportError, match=r"hf:// needs huggingface_hub: pip install 'pixel-zoo\[hub\]'"):
+        pz.path(NAME)
+
+
+def test_the_hub_itself_says_when_there_is_no_network(tmp_path, monkeypatch):
+    """Its real client, in its offline mode and with an empty cache."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ConnectionError, match=r"a.keras cannot be fetched from hf://owner/repository: "):
+        fetch_from_hub("hf://owner/repository", "a.keras", SHA256)

@@ -22,9 +22,30 @@ def run(program):
     subprocess.run([sys.executable, "-c", program], check=True, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"})
 
 
-def test_the_client_needs_neither_keras_nor_an_engine():
-    absent = ("keras", "tensorflow", "jax", "matplotlib", "sklearn")
-    run(f"import sys; sys.modules.update(dict.fromkeys({absent})); from pixel_zoo.serving import Client")
+def test_the_client_imports_numpy_and_nothing_large():
+    """Keras and TensorFlow take seconds; a module that imports one of them by accident shows here."""
+    run("""
+import sys
+before = set(sys.modules)  # what the start of the interpreter imports
+from pixel_zoo.sampler import Sampler
+from pixel_zoo.serving import Client
+packages = {name.partition(".")[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names)
+assert packages == {"numpy", "pixel_zoo", "wrapt"}, packages
+""")
+
+
+def test_without_keras_or_its_engine_it_is_said_how_to_install_them():
+    run("""
+import sys
+sys.modules["keras"] = None
+import pixel_zoo as pz
+try:
+    pz.load
+except ModuleNotFoundError as error:
+    assert "pixel_zoo.load needs keras, which is not installed: pip install pixel-zoo; or" in str(error), error
+else:
+    raise AssertionError
+""")
 
 
 @pytest.mark.parametrize(

@@ -457,7 +457,7 @@ def test_only_a_client_needs_what_it_is_made_of(monkeypatch):
     subprocess.run([sys.executable, "-c", program], check=True, env=os.environ | {"KERAS_BACKEND": "jax"})
     for package, address in [("httpx", "http://host:1"), ("grpc", "host:1")]:
         monkeypatch.setitem(sys.modules, package, None)
-        with pytest.raises(ImportError, match=rf"needs {package}.*pip install 'pixel-zoo\[serving\]'"):
+        with pytest.raises(ImportError, match=rf"needs {package}.*pip install 'pixel-zoo-slim\[client\]'"):
             Client(address, "tiny")
 
 

@@ -28,7 +28,7 @@ _DATA_SETS = {
             levels=17,
             splits=DIGITS_SPLITS,
             description="Handwritten digits, each value the number of inked pixels (0 to 16) in a 4 x 4 block of a "
-            "32 x 32 bitmap. The 1,797 come with scikit-learn: nothing is downloaded. Split by a fixed permutation.",
+            "32 x 32 bitmap. The 1,797 come with the package: nothing is downloaded. Split by a fixed permutation.",
             source="Alpaydin & Kaynak 1998, UCI Optical Recognition of Handwritten Digits (scikit-learn's load_digits)",
             read=read_digits,
             classes=10,

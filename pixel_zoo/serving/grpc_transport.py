@@ -38,7 +38,7 @@ class GrpcTransport:
 
             from pixel_zoo.serving import messages
         except ImportError as error:
-            raise ImportError(f"gRPC needs {error.name}: pip install 'pixel-zoo[serving]'") from error
+            raise ImportError(f"gRPC needs {error.name}: pip install 'pixel-zoo-slim[client]'") from error
         self._server, self._model, self._version = server, model, version
         self._messages = messages
         self._channel = grpc.insecure_channel(server, _OPTIONS)

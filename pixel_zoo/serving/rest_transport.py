@@ -35,7 +35,7 @@ class RestTransport:
         try:
             import httpx
         except ImportError as error:
-            raise ImportError(f"REST needs {error.name}: pip install 'pixel-zoo[serving]'") from error
+            raise ImportError(f"REST needs {error.name}: pip install 'pixel-zoo-slim[client]'") from error
         self._server = server
         self._path = f"/v1/models/{urllib.parse.quote(model, safe='')}"
         if version is not None:

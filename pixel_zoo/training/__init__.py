@@ -6,6 +6,7 @@ from pixel_zoo.training.callbacks.memory import KeepFreedMemory
 from pixel_zoo.training.callbacks.stop_after import StopAfter
 from pixel_zoo.training.evaluation import evaluate
 from pixel_zoo.training.recipe import Recipe, load_recipes, override
+from pixel_zoo.training.recipe_names import find_recipe, recipe_file, recipe_names
 from pixel_zoo.training.run import train
 
 __all__ = [
@@ -14,8 +15,11 @@ __all__ = [
     "Recipe",
     "StopAfter",
     "evaluate",
+    "find_recipe",
     "inspect",
     "load_recipes",
     "override",
+    "recipe_file",
+    "recipe_names",
     "train",
 ]

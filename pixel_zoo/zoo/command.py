@@ -4,6 +4,7 @@ import inspect
 import pathlib
 import shlex
 
+from pixel_zoo.shipped import shipped
 from pixel_zoo.training.recipe import find_model, recipes_of_file
 
 WORDS_ALONE = ("target", "source")  # they describe the training and do not change it
@@ -49,8 +50,11 @@ def training_command(recipe, directory, output):
         raise ValueError(f"run: no recipe in {str(directory)!r} becomes that of the run by changing fields")
     changes, file, name, unchanged = best
     sets = [word for change in changes for word in ("--set", change)]
-    words = ["pixel-zoo", "train", f"{directory.name}/{file.name}", "--model", name, *sets, "--output", output]
-    return shlex.join(words), unchanged
+    if directory.resolve() == shipped("recipes").resolve():
+        chosen = [f"{file.stem}:{name}"]  # needs no checkout
+    else:
+        chosen = [f"{directory.name}/{file.name}", "--model", name]
+    return shlex.join(["pixel-zoo", "train", *chosen, *sets, "--output", output]), unchanged
 
 
 def _changes(candidate, recipe):

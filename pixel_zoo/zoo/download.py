@@ -9,15 +9,13 @@ import threading
 import time
 
 import filelock
-import requests
-import urllib3
+import httpx
 
 from pixel_zoo.zoo.whole import is_whole
 
-TIMEOUT = (10, 30)  # seconds: to connect, and to wait for the next byte
+TIMEOUT = httpx.Timeout(30, connect=10)  # seconds: to wait for the next bytes, and to connect
 PATIENCE = 60  # seconds that a download may take in any case,
 SLOWEST = 5_000  # and bytes a second that it must receive on average after that
-CHUNK = 8192  # bytes; the part of a chunk that has arrived when a connection breaks is lost
 
 
 def download(url, path, size, sha256):
@@ -160,22 +158,24 @@ def _receive(url, start, put, over):
     # Ranges count the bytes that are sent: they must not be compressed.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     try:
-        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-            if response.status_code == requests.codes.not_found:
+        with httpx.stream("GET", url, headers=headers, timeout=TIMEOUT, follow_redirects=True) as response:
+            if response.status_code == httpx.codes.NOT_FOUND:
                 raise FileNotFoundError(f"{without_password(url)} does not exist (404); see PIXEL_ZOO_URL")
-            if response.status_code == requests.codes.requested_range_not_satisfiable:
+            if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
                 raise _AnotherFile
-            if not response.ok:
+            if not response.is_success:
                 raise _ConnectionFailed(f"status {response.status_code}")
             if response.headers.get("Content-Encoding", "identity") != "identity":
                 raise _ConnectionFailed("the server compresses it, which it was asked not to do")
-            put(response.status_code == requests.codes.partial_content)
-            for chunk in response.raw.stream(CHUNK, decode_content=False):
+            put(response.status_code == httpx.codes.PARTIAL_CONTENT)
+            for chunk in response.iter_raw():
                 if over.is_set():
                     return
                 put(chunk)
         put(None)
-    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+    except (httpx.ConnectError, httpx.ConnectTimeout):
+        put(_ConnectionFailed("no connection to the server; is there a network?"))
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         put(_ConnectionFailed(type(error).__name__))
     except Exception as error:
         put(error)

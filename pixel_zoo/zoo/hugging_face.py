@@ -4,9 +4,10 @@ import pathlib
 import zipfile
 
 from pixel_zoo.files import new_directory, replacing
+from pixel_zoo.shipped import shipped
 from pixel_zoo.zoo.card import card
 from pixel_zoo.zoo.index import entry_of
-from pixel_zoo.zoo.pretrained import CHECKOUT, find
+from pixel_zoo.zoo.pretrained import path
 
 METADATA = """---
 library_name: keras
@@ -39,10 +40,10 @@ def write_hugging_face(name, directory):
     entry = entry_of(name)
     directory = new_directory(pathlib.Path(directory))
     metadata = METADATA.format(model=entry["recipe"]["model"].lower())
-    with replacing(directory) as temporary, zipfile.ZipFile(find(name)) as file:
+    with replacing(directory) as temporary, zipfile.ZipFile(path(name)) as file:
         temporary.mkdir()
         file.extractall(temporary)
-        for picture in CHECKOUT.glob(f"{name}.*png"):
+        for picture in shipped("exported").glob(f"{name}.*png"):
             (temporary / picture.name).write_bytes(picture.read_bytes())
         (temporary / "README.md").write_text(metadata + card(name, entry, on_hub=True))
     return directory
