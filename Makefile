@@ -1,4 +1,4 @@
-# make install | demo | test | wheel | constraints, each from a machine that has nothing but Python 3.11, 3.12 or 3.13.
+# make install | demo | test | docs | wheel | constraints, each from a machine that has nothing but Python 3.11, 3.12 or 3.13.
 # Another interpreter than python3: make install PYTHON=python3.12
 
 PYTHON ?= python3
@@ -7,10 +7,11 @@ PYTEST_FLAGS ?= --quiet --numprocesses auto --maxprocesses 4 --dist worksteal
 
 BIN := .venv/bin
 STAMP := .venv/.installed
+DOCS_STAMP := .venv/.docs-installed
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := install
-.PHONY: install demo lint test test-tensorflow test-jax test-oldest wheel constraints
+.PHONY: install demo lint test test-tensorflow test-jax docs test-oldest wheel constraints
 
 install: $(STAMP)
 
@@ -34,6 +35,15 @@ test-tensorflow test-jax: install
 	KERAS_BACKEND=$(@:test-%=%) $(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 test: lint test-tensorflow test-jax
+
+# The site, into build/docs. Warnings are errors, such as a link that leads nowhere; notebooks run if they have changed.
+docs: $(DOCS_STAMP)
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -d build/doctrees docs build/docs
+	@echo "Open build/docs/index.html."
+
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt --editable '.[docs]'
+	@touch $@
 
 # The oldest versions allowed: they load what was released, train, score, draw and export.
 test-oldest:
@@ -62,7 +72,7 @@ constraints:
 	@$(PYTHON) -c 'import sys; sys.version_info[:2] == (3, 11) or sys.exit("PYTHON=$(PYTHON) is Python " + sys.version.split()[0] + "; constraints.txt is made with 3.11, the oldest supported")'
 	set -e; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
 	$(PYTHON) -m venv "$$fresh"; \
-	"$$fresh/bin/python" $(PIP_INSTALL) '.[dev]'; \
+	"$$fresh/bin/python" $(PIP_INSTALL) '.[dev,docs]'; \
 	echo '# Written by `make constraints`: versions known to work together, for Python 3.11 to 3.13.' > "$$fresh/constraints.txt"; \
 	"$$fresh/bin/python" -m pip freeze --exclude pixel-zoo >> "$$fresh/constraints.txt"; \
 	mv "$$fresh/constraints.txt" constraints.txt
