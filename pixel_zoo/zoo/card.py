@@ -70,6 +70,7 @@ def _facts(name, entry, on_hub):
         f"of {recipe['batch_size']}; moving average of the weights: {recipe['ema_momentum'] or 'none'}",
         "Length": f"{epochs(entry)}, {_steps(entry)}; the weights are those of epoch {entry['best_epoch']}, "
         f"the one with the fewest validation nats ({entry['validation_nats']:.3f})",
+        **({"Changed after training": entry["changed"]} if "changed" in entry else {}),
         f"Validation nats{_precision(recipe)}": _history(entry),
         "Time": "not recorded" if entry["seconds"] is None else duration(entry["seconds"]),
         "Hardware": entry["machine"] or "not recorded",
