@@ -32,7 +32,7 @@ def sheet(columns, levels, tile=TILE):
     images = np.stack(columns, axis=1)  # (row, column, height, width, colours)
     unknown = (images < 0).any(axis=-1, keepdims=True)
     colours = pictures.to_colours(np.maximum(images, 0).reshape(-1, *images.shape[2:]), levels)
-    colours = np.where(unknown, np.array(pictures.UNKNOWN), colours.reshape(*images.shape[:4], 3))
+    colours = np.where(unknown, np.array(pictures.UNKNOWN, "uint8"), colours.reshape(*images.shape[:4], 3))
     zoom = tile // images.shape[2]
     colours = colours.repeat(zoom, axis=2).repeat(zoom, axis=3)
     framed = np.pad(colours, ((0, 0), (0, 0), (0, GAP), (0, GAP), (0, 0)), constant_values=255)
