@@ -103,9 +103,7 @@ def export(
         parts = [part for part in (model, encoder, decoder) if part is not None]
         module.weights = [variable.value for part in parts for variable in part.variables]
         signatures["serving_default"] = signatures["score"]
-        # Nothing is trained by what is served: without the gradients of its operations it is smaller.
-        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-        tf.saved_model.save(module, str(temporary), signatures=signatures, options=options)
+        tf.saved_model.save(module, str(temporary), signatures=signatures)
         write_warm_up(temporary, BATCH_SIZES if jit_compile else BATCH_SIZES[:1])
     return target
 
