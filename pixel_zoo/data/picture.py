@@ -85,8 +85,7 @@ def read_file(
 def _pixels_to_decode(picture, size):
     """The pixels that decoding an open picture takes, known from its header; the decoder may be told to shrink it."""
     width, height = picture.size
-    turned = picture.getexif().get(ExifTags.Base.Orientation, 1) > 4
-    needed_height, needed_width = reversed(size) if turned else size
+    needed_height, needed_width = reversed(size) if _is_turned(picture) else size
     if width < needed_width or height < needed_height:
         raise ValueError(f"{width} x {height} pixels, {_smaller_than(size)}")
     picture.draft(None, (SPARE_SIZE * needed_width, SPARE_SIZE * needed_height))
@@ -96,6 +95,13 @@ def _pixels_to_decode(picture, size):
     if limit is not None and pixels > limit:
         raise ValueError(f"{width} x {height} pixels, more than the {limit:,} of Pillow's Image.MAX_IMAGE_PIXELS")
     return pixels
+
+
+def _is_turned(picture):
+    """Whether rows of the file are columns of the picture, according to its EXIF data before the pixels."""
+    if picture.format == "PNG" and "exif" not in picture.info:
+        return False  # Pillow would decode the whole file to look behind its pixels
+    return picture.getexif().get(ExifTags.Base.Orientation, 1) > 4
 
 
 def _smaller_than(size):
