@@ -49,7 +49,7 @@ $(DOCS_STAMP): $(STAMP)
 test-oldest:
 	set -e; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
 	$(PYTHON) -m venv "$$fresh"; \
-	"$$fresh/bin/python" $(PIP_INSTALL) --constraint constraints-oldest.txt . pytest hypothesis; \
+	"$$fresh/bin/python" $(PIP_INSTALL) --constraint constraints-oldest.txt '.[hub]' pytest hypothesis; \
 	KERAS_BACKEND=tensorflow "$$fresh/bin/python" -m pytest --quiet tests/test_cli.py tests/test_release.py
 
 # dist/: the sdist and the wheel of pixel-zoo and of pixel-zoo-slim. Then the wheel is tried: installed into a fresh
