@@ -438,7 +438,7 @@ def test_bad_input_is_one_line_of_a_fresh_process_too():
         (["--version"], 0, f"pixel-zoo {pz.__version__}\n"),
         (["--show-completion", "bash"], 0, "complete -o default"),
         (["evaluate", "--help"], 0, "--split"),
-        (["evaluate", "--modle"], 2, "No such option"),
+        (["evaluate", "--modle"], 2, "No such option ... --modle"),
         (["evaluate", "none.keras", "--data", "digits"], 2, "there is no file 'none.keras'"),
         (["sample", "no_such_name", "--output", "a.gif"], 2, "must end in .png"),
         (["playground", "--port", "99999"], 2, "65535"),
@@ -449,7 +449,9 @@ def test_what_needs_no_model_does_not_wait_for_keras(arguments, code, said, monk
     monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")  # the shell is named, not the test's parent
     program = "import sys; sys.modules['keras'] = None; import pixel_zoo_cli; pixel_zoo_cli.app()"  # None: can't import
     done = in_a_fresh_process(["-c", program], *arguments)
-    assert done.returncode == code and said in done.stdout + done.stderr, done.stderr
+    assert done.returncode == code
+    for part in said.split(" ... "):  # what stands between them differs among versions of Click
+        assert part in done.stdout + done.stderr, done.stderr
 
 
 def test_completion_offers_pretrained_models_and_recipes():
