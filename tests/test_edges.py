@@ -13,16 +13,16 @@ from catalogue import image_input, scrambled
 import pixel_zoo as pz
 from pixel_zoo import backend
 
+EXPORTED = [("row", (1, 1, 1)), ("diagonal", (1, 3, 2))]
 TINY = {"num_blocks": 1, "head_filters": 2}
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 
 
-@pytest.mark.parametrize(
-    ("recurrence", "image_shape"), [("row", (1, 1, 1)), ("row", (3, 1, 2)), ("diagonal", (1, 3, 2))], ids=str
-)
+@pytest.mark.parametrize("image_shape", [(1, 1, 1), (1, 3, 2), (3, 1, 1)], ids=str)
+@pytest.mark.parametrize("recurrence", ["row", "diagonal"])
 def test_the_smallest_images_train_score_and_sample(recurrence, image_shape, tmp_path):
     model = scrambled(pz.models.PixelRNN(image_shape, 3, recurrence, units=2, **TINY))
-    check_everything(model, tmp_path if image_shape != (3, 1, 2) else None)
+    check_everything(model, tmp_path if (recurrence, image_shape) in EXPORTED else None)
 
 
 def test_a_multi_scale_model_may_begin_with_one_pixel():
