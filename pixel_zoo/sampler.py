@@ -149,12 +149,17 @@ class Sampler:
         return {field.name: field.metadata["rule"] for field in dataclasses.fields(cls) if "rule" in field.metadata}
 
     def options(self, count: int) -> dict:
-        """The options as `draw` takes them, for `count` images: dictionary of NumPy arrays."""
+        """The options as `draw` takes them, for `count` images: dictionary of NumPy arrays.
+
+        Where no rule is on, theirs are left out, so that graphs compiled for such options hold no rules.
+        """
         options = {"temperature": np.full(count, self.temperature, "float32")}
-        for name, rule in self.rules().items():
-            value = rule.off if getattr(self, name) is None else getattr(self, name)
-            options[name] = np.full(count, min(value, np.iinfo("int32").max), rule.dtype)
-        return options | {"restricts": np.array(any(getattr(self, name) is not None for name in self.rules()))}
+        rules = self.rules()
+        if any(getattr(self, name) is not None for name in rules):
+            for name, rule in rules.items():
+                value = rule.off if getattr(self, name) is None else getattr(self, name)
+                options[name] = np.full(count, min(value, np.iinfo("int32").max), rule.dtype)
+        return options
 
     @classmethod
     def draw(cls, logits: Tensor, uniform: Tensor, options: dict[str, Tensor]) -> Tensor:
@@ -163,8 +168,9 @@ class Sampler:
         Args:
             logits: float32 tensor (batch, levels).
             uniform: float32 tensor (batch,) of numbers above 0 and below 1.
-            options: dictionary of `temperature`, and the option of each rule, tensors (batch,), and `restricts`, bool
-                tensor: whether any rule is on. If not, no work is done for them.
+            options: dictionary of tensors (batch,): `temperature`, and, unless no rule is to apply, the option of each
+                rule. It may also hold `restricts`, a scalar bool tensor: whether any rule is on. If not, no work is
+                done for them.
 
         Returns:
             int32 tensor (batch,).
@@ -173,8 +179,11 @@ class Sampler:
 
         greedy = ops.equal(options["temperature"], 0.0)
         scaled = logits / ops.expand_dims(ops.where(greedy, 1.0, options["temperature"]), -1)
-        restricts = ops.convert_to_tensor(options["restricts"])
-        scaled = ops.cond(restricts, lambda: _restrict(scaled, cls.rules(), options), lambda: scaled)
+        rules = {name: rule for name, rule in cls.rules().items() if name in options}
+        if "restricts" in options:
+            scaled = ops.cond(options["restricts"], lambda: _restrict(scaled, rules, options), lambda: scaled)
+        elif rules:
+            scaled = _restrict(scaled, rules, options)
         return ops.where(greedy, ops.cast(ops.argmax(logits, axis=-1), "int32"), inverse_cdf(scaled, uniform))
 
 

@@ -252,20 +252,20 @@ def _of_one_length(specs, tensors):
 
 
 def _checked_options(inputs):
-    """The options of sampling, as `Sampler.draw` takes them; a rule that is no input is off."""
+    """The options of sampling, as `Sampler.draw` takes them; a rule that is no input does not apply."""
     import tensorflow as tf
 
     options = {"temperature": inputs["temperature"]}
     good = tf.reduce_all((options["temperature"] >= 0) & tf.math.is_finite(options["temperature"]))
     tf.debugging.Assert(good, ["temperature: must be a finite number of at least 0, got", options["temperature"]])
+    on = []
     for name, rule in Sampler.rules().items():
         if name in inputs:
             good = tf.reduce_all(rule.allows(inputs[name]))
             tf.debugging.Assert(good, [f"{name}: must be {rule.allowed}, got", inputs[name]])
-        off = tf.fill(tf.shape(options["temperature"]), tf.constant(rule.off, rule.dtype))
-        options[name] = inputs.get(name, off)
-    on = [tf.reduce_any(tf.not_equal(options[name], rule.off)) for name, rule in Sampler.rules().items()]
-    return options | {"restricts": tf.reduce_any(tf.stack(on))}
+            options[name] = inputs[name]
+            on.append(tf.reduce_any(tf.not_equal(inputs[name], rule.off)))
+    return options | ({"restricts": tf.reduce_any(tf.stack(on))} if on else {})
 
 
 def _spec_of_other(tensor):
