@@ -64,7 +64,7 @@ wheel:
 	"$$fresh/builder/bin/python" tools/slim.py dist; \
 	$(PYTHON) -m venv "$$fresh/user"; \
 	"$$fresh/user/bin/python" $(PIP_INSTALL) --constraint constraints.txt dist/pixel_zoo-*.whl; \
-	cp tools/try_wheel.py "$$fresh"; cd "$$fresh"; \
+	cp tools/try_wheel.py tests/c_session.py tests/saved_models.py "$$fresh"; cd "$$fresh"; \
 	$(WITHOUT_NETWORK) "$$fresh/user/bin/python" try_wheel.py
 
 # Pins what a fresh environment resolves to today. The oldest Python decides: its versions exist for the newer ones too.

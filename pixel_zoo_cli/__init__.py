@@ -5,6 +5,7 @@ wait for Keras.
 """
 
 import signal
+import sys
 import threading
 
 _handler = signal.getsignal(signal.SIGINT)
@@ -15,6 +16,14 @@ if _is_pythons:
     )  # Ctrl-C during the import of Typer ends the program, without traceback
 try:
     from pixel_zoo_cli.app import app
+except ModuleNotFoundError as error:
+    if error.name != "typer":
+        raise
+
+    def app(*args, **kwargs):
+        """Stands in for the program where only the client of a server is installed."""
+        sys.exit("pixel-zoo needs typer, which is not installed: pip install pixel-zoo")
+
 finally:
     if _is_pythons:
         signal.signal(signal.SIGINT, _handler)

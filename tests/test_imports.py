@@ -1,5 +1,6 @@
 """What importing the package imports, each time in a fresh process."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -108,3 +109,13 @@ def test_public_names_are_found_and_others_are_not():
     assert pz.export.__name__ == "export" and pz.models.PixelCNN is not None
     with pytest.raises(AttributeError, match="'pixel_zoo' has no attribute 'nothing'"):
         pz.nothing  # noqa: B018
+
+
+def test_the_program_without_typer_says_what_to_install(monkeypatch):
+    """The extra `client` brings the client of a server alone."""
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("pixel_zoo_cli", "typer")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "typer", None)
+    with pytest.raises(SystemExit, match="needs typer, which is not installed: pip install pixel-zoo"):
+        importlib.import_module("pixel_zoo_cli").app()
+    sys.modules.pop("pixel_zoo_cli")

@@ -82,7 +82,7 @@ def test_fast_equals_slow_to_the_integer(entry, image_shape, levels):
     known = np.random.default_rng(2).random((3, *image_shape[:2])) < 0.5
     known[:, 1] = True
     known[1, 2] = True
-    completed = model.complete(images, known, seed=seeds, **others)
+    completed = model.complete(images, known, seed=seeds, progress=True, **others)  # row by row, not in one call
     assert (completed == slowly(model, images, known, seeds, conditioning=conditioning)).all()
     assert (completed[known] == images[known]).all()
 
@@ -260,6 +260,28 @@ def test_batches_are_split_without_a_trace(small_model):
     assert (small_model.complete(images, known, batch_size=2) == small_model.complete(images, known)).all()
 
 
+@pytest.mark.parametrize("count", [2, 6])
+@pytest.mark.parametrize("model_class", [pz.models.GatedPixelCNN, pz.models.PixelRNN])
+def test_images_are_the_same_whichever_way_they_are_drawn(model_class, count, monkeypatch):
+    """In one call, by iteration of rows (2 images) or from left to right (6), and row by row."""
+    options = {"recurrence": "row", "units": 4} if model_class is pz.models.PixelRNN else {"filters": 4}
+    model = scrambled(model_class((3, 5, 2), levels=2, num_blocks=1, head_filters=4, **options))
+    iterated, iterate = [], Walker.iterate_row
+    monkeypatch.setattr(Walker, "iterate_row", lambda *args: iterated.append(args) or iterate(*args))
+    known = np.indices((3, 5))[1] < 2
+    known[2] = True
+    ways = []
+    for progress in (None, True):
+        images, nats = model.generate(count, return_log_likelihood=True, progress=progress)
+        completed = model.complete(1 - images, known, seed=count, progress=progress)
+        ways.append((images, completed, nats))
+    assert bool(iterated) == (count == 2)
+    (images, completed, nats), (images_by_row, completed_by_row, nats_by_row) = ways
+    assert (images == images_by_row).all() and (completed == completed_by_row).all()
+    np.testing.assert_allclose(nats, nats_by_row, rtol=1e-5)
+    assert len(np.unique(images, axis=0)) == count
+
+
 def test_progress_is_shown_on_stderr_when_asked(small_model, capsys):
     small_model.generate(3, progress=True)
     shown = capsys.readouterr()
@@ -348,7 +370,7 @@ def test_new_values_of_options_compile_nothing(small_model, monkeypatch):
         model.generate(2, seed=1, sampler=sampler)
         for sampler in (Sampler(), Sampler(0.5), Sampler(top_k=2), Sampler(top_k=3, top_p=0.9), Sampler(0, min_p=0.1))
     ]
-    assert len(traced) == 1
+    assert len(traced) == 2  # without rules, and with them
     assert len({images.tobytes() for images in drawn}) > 3
 
 

@@ -1,6 +1,8 @@
 """Use an installed wheel as a new user would, and fail if something is missing. Needs no network, and no checkout.
 
 FRESH/bin/python try_wheel.py      # FRESH is an environment that has the wheel alone
+
+`c_session.py` and `saved_models.py` of the tests must lie beside this file: they run a SavedModel without Python.
 """
 
 import contextlib
@@ -9,6 +11,9 @@ import os
 import pathlib
 import sys
 import tempfile
+
+import c_session
+import saved_models
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.pop("PIXEL_ZOO_URL", None)
@@ -50,7 +55,10 @@ def try_models():
     served = tf.saved_model.load("served/1").signatures["sample"]
     images = served(seed=tf.range(2, dtype=tf.int64), temperature=tf.ones(2))["image"].numpy()
     assert np.array_equal(images, keras.models.load_model(pz.path("digits_gated")).generate(2, seed=0))
-    print("The served signature draws the images that Python draws.", flush=True)
+    session = c_session.CSession(*saved_models.session_arguments("served/1"))
+    served = session.run("sample", {"seed": np.arange(2), "temperature": np.ones(2, "float32")})
+    assert np.array_equal(images, served["image"])
+    print("The served signature draws the images that Python draws, by TensorFlow's C library too.", flush=True)
 
 
 if __name__ == "__main__":

@@ -59,6 +59,8 @@ class DiagonalBiLSTM(RasterLayer):
     True
     """
 
+    row_is_a_scan = True
+
     def __init__(self, units: int, colours: int = 1, **kwargs: Any) -> None:
         super().__init__(colours=colours, **kwargs)
         self.units = positive_integer("units", units)

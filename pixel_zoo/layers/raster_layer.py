@@ -54,6 +54,9 @@ class RasterLayer(keras.layers.Layer):
     #: only, or `row` does not read it (and may get None). `leave_row` gets [the row of its input] as record.
     of_rows_above = False
 
+    #: Whether `row` runs pixel by pixel, so that it takes about as long as the steps of all pixels.
+    row_is_a_scan = False
+
     #: The name of the argument of `call` for the map that the walker hands to `prepare_bias`.
     map_argument = "bias"
 

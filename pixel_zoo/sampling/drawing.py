@@ -1,6 +1,7 @@
 """Generation and completion of images from any functional model of raster layers."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any, Self, TypedDict, Unpack
 
@@ -83,8 +84,14 @@ class Drawing:
         per_image = {"seeds": seeds, "conditioning": condition_values(model, conditions)}
         if images is not None and known is not None:
             per_image |= {"images": images.astype("int32"), "known": known}
-        walk = _walk(model, type(self.sampler), self._use_xla(len(seeds)))
+        kind = _WalkOfImages if self._is_quick(model, len(seeds)) else _WalkOfRows
+        walk = _walk(kind, model, type(self.sampler), self._use_xla(len(seeds)))
         return walk(per_image, self, stream)
+
+    def _is_quick(self, model, count):
+        """Whether images are drawn within about a second, so that nobody misses progress or needs to interrupt it."""
+        products = model.count_params() * math.prod(_walker(model).graph.image_shape[:2]) * count
+        return self.progress is not True and count <= self.batch_size and products <= 1e10
 
     def _use_xla(self, count):
         """Whether to compile with XLA, which pays off only if the compiled function runs often enough."""
@@ -202,15 +209,35 @@ def _walker(model, sampler_class=Sampler):
     return walkers[sampler_class]
 
 
-def _walk(model, sampler_class, xla):
-    """The model's compiled walk, made once for each kind of sampler, with XLA and without."""
+def _walk(kind, model, sampler_class, xla):
+    """The model's compiled walk, made once for each kind of walk and of sampler, with XLA and without."""
     walks = model.__dict__.setdefault("_pixel_zoo_walks", {})
-    if (sampler_class, xla) not in walks:
-        walks[sampler_class, xla] = _Walk(_walker(model, sampler_class), model.variables, xla)
-    return walks[sampler_class, xla]
+    if (kind, sampler_class, xla) not in walks:
+        walks[kind, sampler_class, xla] = kind(_walker(model, sampler_class), model.variables, xla)
+    return walks[kind, sampler_class, xla]
 
 
-class _Walk:
+class _WalkOfImages:
+    """A walker, compiled for whole images, from NumPy to NumPy: of all ways the fastest for few images."""
+
+    def __init__(self, walker, variables, xla):
+        self.levels = walker.likelihood.levels
+
+        def walk(high, low, stream, options, images, known, conditioning):
+            noise = backend.uniform_noise((high, low), walker.graph.image_shape, stream)
+            return walker(noise, options, images, known, conditioning)
+
+        self._walk = backend.compiled(walk, variables, xla=xla)
+
+    def __call__(self, per_image, drawing, stream):
+        """Draw images in one batch."""
+        words, options = backend.seed_words(per_image["seeds"]), drawing.sampler.options(len(per_image["seeds"]))
+        partly = per_image.get("images"), per_image.get("known")
+        values, nats = self._walk(*words, np.uint32(stream), options, *partly, per_image["conditioning"])
+        return _unsigned(ops.convert_to_numpy(values), self.levels), ops.convert_to_numpy(nats)
+
+
+class _WalkOfRows:
     """A walker, compiled row by row, from NumPy to NumPy.
 
     The loop over rows runs in Python, so that it can show progress, be interrupted, and choose what to run for each
@@ -250,7 +277,7 @@ class _Walk:
                 batch = keras.tree.map_structure(lambda x, index=index: x[index], per_image)
                 parts.append(self._batch(batch, options, np.uint32(stream), row_done))
         values, log_likelihood = (np.concatenate(part)[:count] for part in zip(*parts, strict=True))
-        return values.astype("uint8" if self.levels <= 256 else "int32"), log_likelihood
+        return _unsigned(values, self.levels), log_likelihood
 
     def _batch(self, batch, options, stream, row_done):
         words = backend.seed_words(batch["seeds"])
@@ -269,3 +296,8 @@ class _Walk:
             log_likelihood = log_likelihood + ops.convert_to_numpy(nats)
             row_done()
         return np.stack(rows).transpose(2, 0, 1, 3), log_likelihood
+
+
+def _unsigned(values, levels):
+    """Values as the dtype of images: uint8, or int32 for more than 256 levels."""
+    return values.astype("uint8" if levels <= 256 else "int32")

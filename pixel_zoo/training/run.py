@@ -50,7 +50,7 @@ def train(
     |---|---|
     | `config.json` | the recipe, versions, backend, machine, a hash of the training images |
     | `log.csv`, `tensorboard/` | for each epoch: loss, nats, bits/dim of both splits, seconds since the start; \
-      TensorBoard also shows the samples |
+      TensorBoard also shows the samples, if the extra `tensorboard` is installed |
     | `model.keras` | the model and optimizer after the last epoch |
     | `best.keras` | the model after the epoch with the fewest validation nats, without the optimizer |
     | `state.npz` | everything that `resume` needs |
