@@ -4,9 +4,9 @@
     python benchmarks/code_priors.py runs/mnist_vq/codes.npz --levels 128
 
 The example is "Vector-Quantized Variational Autoencoders" of keras.io (Sayak Paul, 2021): a PixelCNN of 128 filters,
-two residual blocks and two further masked layers, which reads the codes one-hot and draws an image with one forward pass
-for each code. All priors train on the same codes for the same number of epochs, in batches of 128, and are scored on the
-test split.
+two residual blocks and two further masked layers, which reads the codes one-hot and draws an image with one forward
+pass for each code. All priors train on the same codes for the same number of epochs, in batches of 128, and are scored
+on the test split.
 """
 
 import argparse

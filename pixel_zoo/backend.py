@@ -6,6 +6,7 @@ Among the modules that run on every backend, this is the only one that calls Ten
 import contextlib
 import logging
 import sys
+import types
 
 import keras
 import numpy as np
@@ -130,39 +131,56 @@ def is_tf_dataset(x):
     return "tensorflow" in sys.modules and isinstance(x, sys.modules["tensorflow"].data.Dataset)
 
 
-def example_of_dataset(dataset):
-    """Zeros of the shapes and dtypes of a batch of a tf.data pipeline: NumPy arrays, None where a shape is unknown."""
+def specs_of_dataset(dataset):
+    """What is known of a batch of a tf.data pipeline before it runs.
+
+    Returns:
+        A structure as that of a batch. For each plain tensor it has an object of two attributes: `shape`, a tuple with
+        None for what is not known, or None if the rank is not known, and `dtype`, of NumPy. For others it has None.
+    """
     import tensorflow as tf
 
-    def zeros(spec):
-        known = isinstance(spec, tf.TensorSpec) and spec.shape.rank and None not in spec.shape[1:]
-        return np.zeros((1, *spec.shape[1:]), spec.dtype.as_numpy_dtype) if known else None
+    def spec_of(spec):
+        if not isinstance(spec, tf.TensorSpec):
+            return None
+        shape = None if spec.shape.rank is None else tuple(spec.shape)
+        return types.SimpleNamespace(shape=shape, dtype=spec.dtype.as_numpy_dtype)
 
-    return tf.nest.map_structure(zeros, dataset.element_spec)
+    return tf.nest.map_structure(spec_of, dataset.element_spec)
 
 
-def check_ranges(dataset, ranges):
-    """A tf.data pipeline that fails on batches with values outside of 0..most.
+def check_batches(dataset, expected):
+    """A tf.data pipeline that fails on batches of another shape, or with values outside of 0..most.
 
     The check runs in the pipeline, on the host. It holds for any backend, whether the model is compiled or not: in a
-    step compiled by XLA, TensorFlow ignores assertions.
+    step compiled by XLA, TensorFlow ignores assertions. Where a pipeline leaves a shape open, its batches have it after
+    the check.
 
     Args:
         dataset: `tf.data.Dataset`.
-        ranges: maps a batch to a list of (text that begins the error, integer tensor, largest value allowed).
+        expected: maps a batch to a list of (name for the error, verb for the error, tensor, shape of an entry, largest
+            value allowed), None for a shape or value that is not checked.
     """
     import tensorflow as tf
 
     def check(*batch):
         batch = batch if isinstance(dataset.element_spec, tuple) else batch[0]
-        for text, values, most in ranges(batch):
-            if values.dtype.is_bool or (values.dtype.min >= 0 and values.dtype.max <= most):
+        checked = {}
+        for name, verb, values, shape, most in expected(batch):
+            if shape is not None and not values.shape[1:].is_fully_defined():
+                right = tf.equal(tf.strings.format("{}", tf.shape(values)[1:]), f"[{' '.join(map(str, shape))}]")
+                text = f"{name} must have shape (batch, {str(shape)[1:]}, got {{}}"
+                wrong = tf.strings.format(text, tf.shape(values))
+                with tf.control_dependencies([tf.debugging.Assert(right, [wrong])]):
+                    checked[id(values)] = tf.ensure_shape(values, (None, *shape))
+            if most is None or values.dtype.is_bool or (values.dtype.min >= 0 and values.dtype.max <= most):
                 continue
             low, high = tf.reduce_min(values), tf.reduce_max(values)
             empty = tf.equal(tf.size(values), 0)
             in_range = empty | ((low >= 0) & (tf.cast(high, tf.int64) <= most))
-            tf.debugging.Assert(in_range, [tf.strings.format(f"{text} 0..{most}, got {{}}..{{}}", (low, high))])
-        return batch
+            wrong = tf.strings.format(f"{name} must {verb} 0..{most}, got {{}}..{{}}", (low, high))
+            tf.debugging.Assert(in_range, [wrong])
+        return tf.nest.map_structure(lambda leaf: checked.get(id(leaf), leaf), batch)
 
     return dataset.map(check)
 

@@ -2,6 +2,7 @@
 
 import difflib
 import numbers
+import re
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -9,7 +10,7 @@ Value = TypeVar("Value")
 
 
 def did_you_mean(name: object, known: Iterable[object]) -> str:
-    """A question that suggests the known name closest to a misspelt one.
+    """A question that suggests the known name closest to a misspelt one, or up to three that hold all of its words.
 
     Args:
         name: the name that is unknown.
@@ -22,6 +23,8 @@ def did_you_mean(name: object, known: Iterable[object]) -> str:
 
     >>> did_you_mean("epohcs", ["epochs", "seed"])
     "did you mean 'epochs'? "
+    >>> did_you_mean("mnist gated", ["mnist_diagonal", "binarized_mnist_gated"])
+    "did you mean 'binarized_mnist_gated'? "
     >>> did_you_mean("x", ["epochs", "seed"])
     ''
     """
@@ -32,7 +35,9 @@ def did_you_mean(name: object, known: Iterable[object]) -> str:
         spelt = {case(one): one for one in texts}
         if closest := difflib.get_close_matches(case(name), spelt, n=1, cutoff=0.7):
             return f"did you mean {spelt[closest[0]]!r}? "
-    return ""
+    words = [word for word in re.split(r"[\W_]+", name.lower()) if len(word) > 2]
+    holding = [one for one in texts if words and all(word in one.lower() for word in words)]
+    return f"did you mean {' or '.join(map(repr, holding[:3]))}? " if holding else ""
 
 
 def one_of(name: str, value: Value, known: Iterable[Value]) -> Value:

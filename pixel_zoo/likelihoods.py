@@ -157,6 +157,8 @@ class NegativeLogLikelihood(keras.losses.Loss):
 class Nats(keras.metrics.MeanMetricWrapper):
     """Mean of -log p(x) over images, in nats."""
 
+    _direction = "down"  # where callbacks of mode "auto" look for it
+
     def __init__(self, name: str = "nats", dtype: str = "float32") -> None:
         super().__init__(_negative_log_likelihood, name=name, dtype=dtype)
 
@@ -167,6 +169,8 @@ class Nats(keras.metrics.MeanMetricWrapper):
 @keras.saving.register_keras_serializable(package="pixel_zoo")
 class BitsPerDim(keras.metrics.MeanMetricWrapper):
     """Mean of -log2 p(x) over images, for each value of an image."""
+
+    _direction = "down"  # where callbacks of mode "auto" look for it
 
     def __init__(self, name: str = "bits_per_dim", dtype: str = "float32") -> None:
         super().__init__(_negative_bits_per_dim, name=name, dtype=dtype)

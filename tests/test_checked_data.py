@@ -122,6 +122,36 @@ def test_bad_values_of_a_pipeline_are_refused(model, kind):
     model.optimizer.iterations.assign(0)
 
 
+def of_open_shape(images, *open_shape):
+    """A pipeline that does not know the shape of its images beforehand, as one that decodes pictures."""
+    return tf.data.Dataset.from_generator(lambda: iter([(images,)]), output_signature=(tf.TensorSpec(*open_shape),))
+
+
+@pytest.mark.parametrize("open_shape", [(None, None, None, 1), None], ids=str)
+def test_pipelines_of_open_shape_are_checked_too(model, open_shape):
+    assert np.isfinite(model.evaluate(of_open_shape(GOOD, open_shape, "uint8"), verbose=0)).all()
+    with pytest.raises(ValueError, match=TOO_HIGH):
+        model.evaluate(of_open_shape(HIGH, open_shape, "uint8"), verbose=0)
+    with pytest.raises(TypeError, match=r"images must be integers 0\.\.2"):
+        model.evaluate(of_open_shape(GOOD / 2, open_shape, "float64"), verbose=0)
+    with pytest.raises(ValueError, match=r"^images must have shape \(batch, 4, 4, 1\), got \[4 3 4 1\]$"):
+        model.evaluate(of_open_shape(GOOD[:, :3], open_shape, "uint8"), verbose=0)
+
+
+def test_floats_beside_an_input_of_open_shape_are_refused():
+    model = compiled_model(conditioning_dim=2)
+    signature = {"image": tf.TensorSpec((None, 4, 4, 1), "float32"), "vector": tf.TensorSpec((None, None), "float32")}
+    batch = {"image": (GOOD / 2).astype("float32"), "vector": np.zeros((4, 2), "float32")}
+    with pytest.raises(TypeError, match=r"images must be integers 0\.\.2"):
+        model.evaluate(tf.data.Dataset.from_generator(lambda: iter([batch]), output_signature=signature))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_images_are_refused(model, method):
+    with pytest.raises(ValueError, match="the number of images must be an integer of at least 1, got 0"):
+        getattr(model, method)(GOOD[:0])
+
+
 @pytest.mark.parametrize("kind", PIPELINES)
 def test_a_bad_first_batch_leaves_the_model_as_it_was(kind):
     """Keras on JAX would lose all weights."""
@@ -158,3 +188,4 @@ def test_callbacks_know_that_lower_is_better(kind, request, tmp_path):
             callbacks.append(keras.callbacks.ModelCheckpoint(tmp_path / "best.keras", monitor, save_best_only=True))
         one.fit(GOOD, validation_data=GOOD, verbose=0, callbacks=callbacks)
         assert all(callback.monitor_op == keras.ops.less for callback in callbacks)
+    assert {metric()._direction for metric in (pz.likelihoods.Nats, pz.likelihoods.BitsPerDim)} == {"down"}

@@ -280,3 +280,11 @@ def test_arrays_that_are_not_the_set_are_refused(monkeypatch, tmp_path):
     monkeypatch.setitem(registry._DATA_SETS, "mnist", dataclasses.replace(data.info("mnist")))  # not read before
     with pytest.raises(ValueError, match=r"mnist is not that data set: its test split must be uint8 \(10000, 28, "):
         data.arrays("mnist", "test")
+
+
+def test_a_pipeline_without_tensorflow_says_what_to_do(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    with pytest.raises(
+        ModuleNotFoundError, match=r"pipeline needs TensorFlow.*pip install pixel-zoo, or .*arrays to fit"
+    ):
+        data.pipeline("digits", "train", batch_size=2)

@@ -38,6 +38,12 @@ def test_the_site_lists_every_page():
     assert listed == ours | COPIES
 
 
+@pytest.mark.parametrize("room", ["layers", "models"])
+def test_the_reference_describes_every_public_class(room):
+    described = re.findall(r"autoclass:: (?:pixel_zoo|pz)\.\w+\.(\w+)", (DOCS / "api" / f"{room}.md").read_text())
+    assert sorted(described) == sorted(importlib.import_module(f"pixel_zoo.{room}").__all__)
+
+
 def test_the_readme_of_a_release_has_no_relative_links():
     """On PyPI they lead nowhere. Until the project has a public home, such links become text there."""
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -45,6 +51,7 @@ def test_the_readme_of_a_release_has_no_relative_links():
     for one in pyproject["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
         text = re.sub(one["pattern"], one["replacement"], text)
     assert not re.findall(r"\]\((?!https://)|<img src=\"(?!https://)", text)
+    assert "<br>" in text and "| samples |" not in text and "Where to go" not in text  # they hold nothing but links
     assert "](https://pypi.org/project/pixel-zoo/)" in text and "`digits_gated`" in text
 
 

@@ -4,6 +4,7 @@ import logging
 import os
 import subprocess
 import sys
+import warnings
 
 import keras
 import numpy as np
@@ -58,6 +59,19 @@ def test_half_precision_tells_all_levels_apart(policy, levels):
             assert len(np.unique(keras.ops.convert_to_numpy(scale(np.arange(levels)[None])))) == levels, image
             readers = [node.operation for node in scale.output._keras_history.operation._outbound_nodes]
             assert {reader.compute_dtype for reader in readers} == {"float32"}
+
+
+@pytest.mark.parametrize(
+    ("dtype", "levels", "warns"), [("mixed_bfloat16", 256, 1), ("bfloat16", 17, 0), ("float32", 256, 0)]
+)
+def test_a_layer_that_reads_the_image_in_half_precision_is_named(dtype, levels, warns):
+    image = keras.Input((2, 2, 1), dtype="int32", name="image")
+    x = keras.layers.Rescaling(2 / (levels - 1), -1.0, dtype=dtype, name="scaling")(image)
+    logits = pz.layers.Logits(levels)(pz.layers.MaskedConv2D(2, 3, "A")(x))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        pz.models.PixelModel(image, logits)
+    assert [str(one.message)[:36] for one in caught] == ["'scaling' reads the image in bfloat16"[:36]] * warns
 
 
 def test_half_precision_samples_what_it_scores():

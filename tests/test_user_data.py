@@ -460,6 +460,10 @@ ONE_HOT = np.eye(5, dtype="uint8")[noise(6, 4, 4, high=5)]
     [
         (noise(6, 1, 8, 8), r"did you mean channels first\? .* \(6, 1, 8, 8\); .* np.moveaxis\(codes, 1, -1\)", 8),
         (noise(6, 3, 8, 8), r"did you mean channels first\?", 8),
+        (noise(6, 1, 4, 4), r"did you mean channels first\? .* \(6, 1, 4, 4\)", 4),
+        (noise(6, 1, 8, 4), r"did you mean channels first\?", 4),
+        (noise(6, 1, 2, 8), r"did you mean channels first\?", 8),
+        (noise(6, 8, 16, 16), r"did you mean channels first\?", 16),
         (ONE_HOT, r"did you mean one-hot codes\? .* \(6, 4, 4, 5\); .* np.argmax\(codes, axis=-1\), .* colours=5", 5),
         (np.moveaxis(ONE_HOT, -1, 1), r"did you mean one-hot codes\? .* np.argmax\(codes, axis=1\)", 4),
     ],
@@ -475,7 +479,8 @@ def test_codes_of_another_layout_are_asked_about(tmp_path, stored, message, conf
 
 
 def test_codes_of_height_one_and_of_few_channels_need_no_question(tmp_path):
-    for name, shape in [("row", (6, 1, 24)), ("row of two", (6, 1, 24, 2)), ("residual", (6, 8, 8, 8))]:
+    shapes = {"row": (6, 1, 24), "row of two": (6, 1, 24, 2), "residual": (6, 8, 8, 8), "colours": (6, 4, 4, 3)}
+    for name, shape in shapes.items():
         np.save(tmp_path / f"{name}.npy", noise(*shape))
         assert data.info("codes", path=str(tmp_path / f"{name}.npy")).image_shape == (*shape, 1)[1:4]
 

@@ -269,8 +269,14 @@ def _check_layout(path, stored):
     for axis in (-1, 1):
         if all(_is_one_hot(part, axis) for part in stored.values()):
             _ask(path, shape, "one-hot codes", f"np.argmax(codes, axis={axis})")
-    if shape[1] <= _MOST_COLOURS < min(shape[2:]):
+    if _may_have_channels_first(*shape[1:]):
         _ask(path, shape, "channels first", "np.moveaxis(codes, 1, -1)")
+
+
+def _may_have_channels_first(first, second, last):
+    """Whether maps of these axes after the first are more likely (C, H, W) than (H, W, C)."""
+    square = second == last and first != second and last > 2
+    return square or (first <= _MOST_COLOURS < last) or (first == 1 and last > 2)
 
 
 def _ask(path, shape, layout, remedy):

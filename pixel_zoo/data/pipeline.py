@@ -196,7 +196,13 @@ def pipeline(
     columns = _labelled(data_set, split) if labels else arrays(data_set, split)
     count = data_set.splits[split]
 
-    import tensorflow as tf
+    try:
+        import tensorflow as tf
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "pipeline needs TensorFlow, which is not installed: pip install pixel-zoo, or hand the images of "
+            "pixel_zoo.data.arrays to fit"
+        ) from error
 
     count -= count % multiple_of
     number_and_left_out = passes(position)

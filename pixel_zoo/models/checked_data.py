@@ -9,8 +9,9 @@ import numpy as np
 
 from pixel_zoo import backend
 from pixel_zoo.arguments import check_images, check_labels, check_vectors
+from pixel_zoo.checks import positive_integer
 
-_OUT_OF_RANGE = re.compile(r"(images|small|labels|y|vectors) must (have values|be) [^\]\n\"]*, got [^\]\n\"\\]*")
+_OUT_OF_RANGE = re.compile(r"(images|small|labels|y|vectors) must (have|be) [^\]\n\"]*, got (\[[\d ]*\]|[^\]\n\"\\]*)")
 
 
 class DataCheck:
@@ -89,6 +90,7 @@ class DataCheck:
         if named.get("image") is None:
             return  # Keras says what is missing
         count = len(check_images(_numpy(named["image"]), self.image_shape, self.levels))
+        positive_integer("the number of images", count)
         if self.num_classes is not None:
             check_labels(_column(named.get("label")), self.num_classes, count)
         if self.conditioning_dim is not None:
@@ -99,24 +101,42 @@ class DataCheck:
             check_images(_numpy(y), self.image_shape, self.levels, name="y")
 
     def _dataset(self, dataset):
-        """A tf.data pipeline: types and shapes are checked now, values by the pipeline."""
-        x, y, _ = keras.utils.unpack_x_y_sample_weight(backend.example_of_dataset(dataset))
-        if all(leaf is not None for leaf in keras.tree.flatten(x)):
-            self.arrays(x, y)
+        """A tf.data pipeline: types, and shapes where they are known, are checked now, the rest by the pipeline."""
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(backend.specs_of_dataset(dataset))
+        shapes = self._shapes()
+        named = {name: _example(spec, shapes.get(name)) for name, spec in self._by_name(x).items()}
+        self.arrays(
+            {self.image_name if name == "image" else name: value for name, value in named.items()},
+            None if isinstance(y, dict | list | tuple) else _example(y, self.image_shape),
+        )
 
-        def ranges(batch):
+        def expected(batch):
             x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
             named, most = self._by_name(x), self.levels - 1
-            found = [("images must have values", named["image"], most)] if "image" in named else []
-            if self.num_classes is not None and "label" in named:
-                found.append(("labels must be", named["label"], self.num_classes - 1))
-            if self.small_shape is not None and "small" in named:
-                found.append(("small must have values", named["small"], most))
+            largest = {"image": most, "small": most, "vector": None}
+            if self.num_classes is not None:
+                largest["label"] = self.num_classes - 1
+            words = {"image": ("images", "have values"), "small": ("small", "have values")}
+            words |= {"label": ("labels", "be"), "vector": ("vectors", "be")}
+            found = [
+                (*words[name], named[name], shape or None, largest[name])  # labels (n, 1) are fine too
+                for name, shape in shapes.items()
+                if name in named
+            ]
             if self.check_targets and y is not None:
-                found.append(("y must have values", y, most))
+                found.append(("y", "have values", y, self.image_shape, most))
             return found
 
-        return backend.check_ranges(dataset, ranges)
+        return backend.check_batches(dataset, expected)
+
+    def _shapes(self):
+        """The shape of an entry of each input that is checked, by name."""
+        shapes = {"image": self.image_shape}
+        if self.num_classes is not None:
+            shapes["label"] = ()
+        if self.conditioning_dim is not None:
+            shapes["vector"] = (self.conditioning_dim,)
+        return shapes if self.small_shape is None else shapes | {"small": self.small_shape}
 
     def _by_name(self, x):
         """Inputs by name, where they may be the image alone, a list in the model's order or a dictionary."""
@@ -160,6 +180,14 @@ def is_endless(x):
 def _are_arrays(x):
     leaves = keras.tree.flatten(x)
     return bool(leaves) and all(hasattr(leaf, "shape") and hasattr(leaf, "dtype") for leaf in leaves)
+
+
+def _example(spec, shape):
+    """An entry of zeros of what a pipeline gives, of the expected shape where it leaves that open: array (1, ...)."""
+    if spec is None or shape is None:
+        return None
+    known = spec.shape is not None and None not in spec.shape[1:]
+    return np.zeros((1, *(spec.shape[1:] if known else shape)), spec.dtype)
 
 
 def _numpy(x):

@@ -3,6 +3,7 @@
 import collections
 import functools
 import inspect
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
@@ -11,13 +12,16 @@ import numpy as np
 from keras import ops
 
 from pixel_zoo import backend
-from pixel_zoo.inputs import condition_values, image_of, image_shape_of, join_inputs
+from pixel_zoo.inputs import condition_values, image_input, image_of, image_shape_of, join_inputs
 from pixel_zoo.likelihoods import BitsPerDim, Nats, NegativeLogLikelihood, likelihood_of_logits
 from pixel_zoo.models.configured import Configured, freeze_alike
 from pixel_zoo.models.image_model import ImageModel
 from pixel_zoo.models.unknown import in_one_line
 from pixel_zoo.sampling.raster_graph import RasterGraph
 from pixel_zoo.types import Structure, Tensor
+
+# Half precision has no more distinct values than these in [0.5, 1).
+_LEVELS_TOLD_APART = {"bfloat16": 128, "float16": 1024}
 
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")
@@ -50,12 +54,24 @@ class PixelModel(ImageModel, keras.Model):
     def __init__(self, inputs: Structure, outputs: Tensor, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
         RasterGraph(self)  # refuses layers that are not causal or cannot be sampled
+        self._warn_of_equal_levels()
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
         """As in Keras; a layer that is not known here is a ValueError that names it."""
         with in_one_line():
             return super().from_config(config, custom_objects)
+
+    def _warn_of_equal_levels(self):
+        """Warn if a layer reads the image in half precision, in which some of its values are equal."""
+        for node in image_input(self)._keras_history.operation._outbound_nodes:
+            dtype = getattr(node.operation, "compute_dtype", None)
+            if self.levels > _LEVELS_TOLD_APART.get(dtype, self.levels):
+                warnings.warn(
+                    f"{node.operation.name!r} reads the image in {dtype}, in which some of {self.levels} levels are "
+                    "equal once they are scaled: give it dtype='float32'",
+                    stacklevel=3,
+                )
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from pixel_zoo.checks import one_of
+from pixel_zoo.checks import did_you_mean, one_of
 from pixel_zoo.references import imported
 from pixel_zoo.shipped import shipped
 from pixel_zoo.training.recipe import Recipe, load_recipes
@@ -36,6 +36,10 @@ def recipe_file(name: str) -> pathlib.Path:
     ValueError: recipe: did you mean 'mnist'? It must be one of cifar10, codes, digits, ...
     """
     files, wanted = recipe_files(), name.partition(":")[0]
+    if wanted not in files and (suggestion := did_you_mean(name, [*files, *recipe_names()])):
+        raise ValueError(
+            f"recipe: {suggestion}It must be one of {', '.join(files)}, or the path of a Python file (.py)"
+        )
     one_of("recipe", wanted, [*files, "the path of a Python file (.py)"])
     return files[wanted]
 

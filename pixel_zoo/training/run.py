@@ -218,6 +218,8 @@ def _conclude(output: pathlib.Path, recipe: Recipe, model: keras.Model, samples:
 
 def _tensorboard(directory: pathlib.Path) -> list[keras.callbacks.Callback]:
     """A callback that writes scalars for TensorBoard, where it and TensorFlow are installed."""
-    if importlib.util.find_spec("tensorboard") is None or importlib.util.find_spec("tensorflow") is None:
+    missing = [name for name in ("tensorflow", "tensorboard") if importlib.util.find_spec(name) is None]
+    if missing:
+        logging.getLogger("pixel_zoo").warning(f"{directory} is not written: that needs the package {missing[0]}")
         return []
     return [keras.callbacks.TensorBoard(directory, write_graph=False)]

@@ -150,9 +150,8 @@ def readme(index):
     return f"""{GENERATED}
 # Pretrained models
 
-`pixel_zoo.load("NAME")`, or `keras.models.load_model("exported/NAME.keras")` after `import pixel_zoo`. Each has a card,
-`NAME.md`. Likelihoods are of the whole test split, with the standard error of the mean. `pixel-zoo verify exported`
-computes them again.
+`pixel_zoo.load("NAME")`, or `keras.models.load_model(pixel_zoo.path("NAME"))`. Each has a card, `NAME.md`. Likelihoods
+are of the whole test split, with the standard error of the mean. `pixel-zoo verify` computes them again.
 
 {table(index)}
 
