@@ -50,7 +50,7 @@ def test_a_file_and_a_module_of_a_user_are_found(tmp_path, monkeypatch):
     [
         ("minst", None, ValueError, "did you mean 'mnist'.* must be one of cifar10, .* the path of a Python file"),
         ("digits-gated", None, ValueError, "did you mean 'digits:gated'. It must be one of cifar10, .*, or the path"),
-        ("gated_mnist256", None, ValueError, "did you mean 'mnist256:gated'"),
+        ("diagonal_bilstm", None, ValueError, "did you mean '.*:diagonal_bilstm'"),
         ("mnist", None, ValueError, "'mnist' holds several recipes; name one of mnist:pixel_cnn, mnist:gated, "),
         ("mnist:gatd", None, ValueError, "did you mean 'gated'.* must be one of pixel_cnn, gated, .*, got 'gatd'"),
         ("mnist:gated", "row_lstm", ValueError, "'mnist:gated' names a recipe already, got 'row_lstm' too"),
