@@ -8,6 +8,12 @@ import signal
 import sys
 import threading
 
+
+def _say_what_is_missing():
+    """The program where only the client of a server is installed."""
+    sys.exit("pixel-zoo needs typer, which is not installed: pip install pixel-zoo")
+
+
 _handler = signal.getsignal(signal.SIGINT)
 _is_pythons = _handler is signal.default_int_handler and threading.current_thread() is threading.main_thread()
 if _is_pythons:
@@ -19,11 +25,7 @@ try:
 except ModuleNotFoundError as error:
     if error.name != "typer":
         raise
-
-    def app(*args, **kwargs):
-        """Stands in for the program where only the client of a server is installed."""
-        sys.exit("pixel-zoo needs typer, which is not installed: pip install pixel-zoo")
-
+    app = _say_what_is_missing  # type: ignore[assignment]
 finally:
     if _is_pythons:
         signal.signal(signal.SIGINT, _handler)
