@@ -1,5 +1,8 @@
 """`pixel-zoo compress` and `pixel-zoo decompress`."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from command_line import call, refused
@@ -22,16 +25,14 @@ def folder(tmp_path_factory):
 
 def test_a_split_is_compressed_and_the_file_names_the_model(tmp_path, capsys):
     file = tmp_path / "digits.pz"
-    options = ["--data", "digits", "--num-images", 9, "--block-size", 4]
+    options = ["--data", "digits", "--num-images", 8, "--block-size", 4]
     assert call("compress", "digits_class_conditional", *options, "--output", file) == 0
     size = file.stat().st_size
-    assert f"images: 9, bytes: {size}, bytes an image: {size / 9:.2f}, bits/dim: " in capsys.readouterr().out
+    assert f"images: 8, bytes: {size}, bytes an image: {size / 8:.2f}, bits/dim: " in capsys.readouterr().out
     assert call("decompress", file, "--output", tmp_path / "some.npz", "--start", 2, "--stop", 7) == 0
     with np.load(tmp_path / "some.npz") as arrays:
         assert (arrays["images"] == pz.data.arrays("digits", "test")[2:7]).all() and arrays["levels"] == 17
         assert (arrays["labels"] == pz.data.labels("digits", "test")[2:7]).all()
-    assert call("compress", "digits_pixel_cnn", *options, "--output", tmp_path / "b.pz") == 0
-    assert pz.compression.read_header((tmp_path / "b.pz").read_bytes()).labels is None
 
 
 def test_picture_files_come_back_as_they_were(folder, tmp_path, capsys):
@@ -39,7 +40,9 @@ def test_picture_files_come_back_as_they_were(folder, tmp_path, capsys):
     assert call("compress", folder / "own.keras", folder / "a.png", folder / "b.png", "--output", file) == 0
     said = refused(capsys, "decompress", file, "--output", tmp_path / "many")
     assert "names no model; give its .keras file (--model)" in said
-    assert call("decompress", file, "--model", folder / "own.keras", "--output", tmp_path / "many") == 0
+    # In another process, as after a restart.
+    command = ["decompress", file, "--model", folder / "own.keras", "--output", tmp_path / "many"]
+    subprocess.run([sys.executable, "-m", "pixel_zoo_cli", *map(str, command)], check=True)
     for name, number in (("a", "0000"), ("b", "0001")):
         with Image.open(folder / f"{name}.png") as before, Image.open(tmp_path / "many" / f"{number}.png") as after:
             assert (np.asarray(before) == np.asarray(after)).all()
