@@ -28,7 +28,7 @@ from pixel_zoo.types import Structure, Tensor
 SCALE_BITS, WORD_BITS = 15, 16
 SCALE = 1 << SCALE_BITS  # sum of the frequencies
 SMALLEST_STATE = 1 << WORD_BITS
-_SMALLEST_SUM = 1e-30  # a division by a sum of probabilities below it could overflow
+_SMALLEST_SUM = 1e-30  # what a model holds impossible may have probability 0, and no digit then has any
 
 
 def inner_bounds(probabilities: Tensor) -> Tensor:
@@ -38,7 +38,7 @@ def inner_bounds(probabilities: Tensor) -> Tensor:
     of additions.
 
     Args:
-        probabilities: float32 tensor (batch, n) of numbers of at least 0, of any sum; n at most 128.
+        probabilities: float32 tensor (batch, n) of numbers of at least 0, of sum 1 up to rounding; n at most 128.
 
     Returns:
         int32 tensor (batch, n - 1), strictly increasing, within 1..2**15 - 1.
@@ -47,10 +47,9 @@ def inner_bounds(probabilities: Tensor) -> Tensor:
     >>> ops.convert_to_numpy(inner_bounds(np.array([[0.5, 0.25, 0.25], [1.0, 0.0, 0.0]], "float32"))).tolist()
     [[16383, 24575], [32765, 32766]]
     """
-    total = ops.maximum(ops.sum(probabilities, axis=-1, keepdims=True), _SMALLEST_SUM)
-    # One less than there is: the sum of rounded floats may exceed 1 by up to 128 * 2**-24.
+    # One less than there is: the sum of n rounded floats may exceed 1 by up to n * 2**-24.
     available = float(SCALE - 1 - probabilities.shape[-1])
-    frequencies = 1 + ops.cast(probabilities[:, :-1] * (available / total), "int32")
+    frequencies = 1 + ops.cast(probabilities[:, :-1] * available, "int32")
     return ops.cumsum(frequencies, axis=-1)
 
 
@@ -93,6 +92,9 @@ class Decoder:
             if place > 1:
                 table = ops.reshape(probabilities, (-1, self.digits.base, place))
                 by_digit = ops.sum(table, axis=-1)
+            if len(self.digits.places) > 1:
+                total = ops.sum(by_digit, axis=-1, keepdims=True)
+                by_digit = by_digit / ops.maximum(total, _SMALLEST_SUM)
             known_digit = self.digits.of(given[:, colour], place)
             carried, digit, start, frequency = self._digit(carried, by_digit, known_digit)
             if place > 1:
