@@ -18,8 +18,9 @@ from pixel_zoo.quiet import quieten_tensorflow
 from pixel_zoo.version import VERSION
 
 if TYPE_CHECKING:
-    from pixel_zoo import data, layers, likelihoods, models, sampling
+    from pixel_zoo import compression, data, layers, likelihoods, models, sampling
     from pixel_zoo.causality import CausalityError, check_causality
+    from pixel_zoo.compression import compress, decompress
     from pixel_zoo.pictures import show
     from pixel_zoo.serving import export
     from pixel_zoo.zoo import list, load, path, pretrained_names
@@ -31,7 +32,10 @@ quieten_tensorflow()
 __all__ = [
     "CausalityError",
     "check_causality",
+    "compress",
+    "compression",
     "data",
+    "decompress",
     "export",
     "layers",
     "likelihoods",
@@ -48,6 +52,8 @@ __all__ = [
 _HOMES = {
     "CausalityError": "causality",
     "check_causality": "causality",
+    "compress": "compression",
+    "decompress": "compression",
     "export": "serving",
     "list": "zoo",
     "load": "zoo",

@@ -4,13 +4,14 @@ from typing import Annotated
 
 import typer
 
-from pixel_zoo_cli import catalogue, images, runs, serving
+from pixel_zoo_cli import catalogue, compression, images, runs, serving
 from pixel_zoo_cli.installed import version
 from pixel_zoo_cli.one_line_errors import OneLineErrors
 
 app = typer.Typer(
     cls=OneLineErrors,
-    help="Train, score, sample, inspect and export PixelCNN, Gated PixelCNN, Row LSTM and Diagonal BiLSTM.",
+    help="Train, score, sample, inspect and export PixelCNN, Gated PixelCNN, Row LSTM and Diagonal BiLSTM, "
+    "and compress images with them.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -21,6 +22,8 @@ for command in (
     images.sample,
     images.complete,
     images.inspect,
+    compression.compress,
+    compression.decompress,
     serving.export,
     serving.playground,
     catalogue.recipes,

@@ -2,6 +2,8 @@
 
 import os
 
+from pixel_zoo_cli.picture_files import grey_levels
+
 LEVELS = 256  # at most, in a folder of PNGs, whose values have 8 bits
 MODES = {1: "L", 3: "RGB"}
 
@@ -10,6 +12,11 @@ def check_new_output(path):
     """Raise unless `path` can become a new .png file, .npz file or folder; needs no Keras."""
     if path.suffix.lower() not in (".png", ".npz", ""):
         raise ValueError(f"output: {str(path)!r} must end in .png or .npz, or be the name of a new folder")
+    check_new(path)
+
+
+def check_new(path):
+    """Raise unless `path` can become a new file or folder."""
     if path.exists():
         raise FileExistsError(f"output: {str(path)!r} exists already; name another file or folder")
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
@@ -52,7 +59,5 @@ def write_output(path, images, names, levels, picture, arrays):
             return
         temporary.mkdir()
         mode = MODES[images.shape[-1]]
-        # Rounded up, so that value * levels // 256 is the level again, as `--image` reads it.
-        values = np.ceil(images * (255 / (levels - 1))).astype("uint8")
-        for name, image in zip(names, values, strict=True):
+        for name, image in zip(names, grey_levels(images, levels), strict=True):
             Image.fromarray(image[..., 0] if mode == "L" else image).save(temporary / f"{name}.png")

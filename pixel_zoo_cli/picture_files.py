@@ -16,6 +16,38 @@ def read_image(path, model):
     return (np.asarray(fitted, "int32") * model.levels // 256).reshape(1, height, width, colours)
 
 
+def read_exactly(path, model):
+    """A picture file of a model's size, every value of which is one of the model's levels, as a batch of one.
+
+    Raises:
+        ValueError: something of the picture would be lost.
+    """
+    import numpy as np
+
+    height, width, colours = model.image_shape
+    if colours not in (1, 3):
+        raise ValueError(f"files: a picture file has 1 or 3 colours, the model {colours}; name a data set (--data)")
+    picture = _read("files", path, "RGBA")
+    if picture.size != (width, height):
+        got = f"{picture.size[0]} x {picture.size[1]}"
+        raise ValueError(f"files: {str(path)!r} must be {width} x {height} pixels (width x height), got {got}")
+    values = np.asarray(picture)
+    if (values[..., 3] < 255).any() or (colours == 1 and (values[..., :1] != values[..., :3]).any()):
+        raise ValueError(f"files: {str(path)!r} must be opaque{', and grey' * (colours == 1)}")
+    values = values[..., :colours].astype("int64")
+    images = values * model.levels // 256
+    if (grey_levels(images, model.levels) != values).any():
+        raise ValueError(f"files: {str(path)!r} has values between the model's {model.levels} levels of brightness")
+    return images[None]
+
+
+def grey_levels(images, levels):
+    """The brightness 0..255 of levels 0..levels-1, uint8: `value * levels // 256` is the level again."""
+    import numpy as np
+
+    return np.ceil(images * (255 / (levels - 1))).astype("uint8")
+
+
 def read_mask(path, image, model):
     """The pixels of a model's image that are known, as a bool array (height, width).
 

@@ -15,6 +15,7 @@ ON_TENSORFLOW_ALONE = (
     "arguments",
     "claims",
     "cli",
+    "cli_compression",
     "codes_guide",
     "dependencies",
     "deployment",

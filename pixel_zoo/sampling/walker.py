@@ -1,6 +1,7 @@
 """The walker: runs a graph of raster layers row by row, and a row pixel by pixel."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 import keras
 from keras import ops
@@ -24,6 +25,9 @@ from pixel_zoo.types import Structure, Tensor
 
 # Up to this many binary images are drawn by iteration; 8 of a PixelCNN 15x64 took twice as long as step by step.
 _FEW_IMAGES = 4
+
+#: How a row gets its values; see `Walker.row_of_choices`.
+Choose = Callable[[Structure, Tensor, Structure, int], tuple[Structure, Tensor, Structure]]
 
 
 class Walker:
@@ -150,21 +154,50 @@ class Walker:
             (states, values, log_prob): for the row below; int32 tensor (width, batch, colours); float32 tensor
             (batch,) of nats.
         """
+        given = {"noise": noise} if known is None else {"noise": noise, "known_values": known_values, "known": known}
+        draw = functools.partial(_draw, self.sampler_class, options)
+        states, values, log_prob, _, _ = self.row_of_choices(weights, maps, states, draw, (), given)
+        return states, values, log_prob
+
+    def row_of_choices(
+        self,
+        weights: Structure,
+        maps: Structure,
+        states: Structure,
+        choose: Choose,
+        carried: Structure,
+        given: Structure,
+    ) -> tuple[Structure, Tensor, Tensor, Structure, Structure]:
+        """A row from left to right, each value as `choose` says: drawn from the model, read from a file ...
+
+        Args:
+            weights: from `start`.
+            maps: this row of the maps from `start`.
+            states: from `start`, or from the row above.
+            choose: maps (carried, logits, given, colour) to (carried, value, note). `logits` is a float32 tensor
+                (batch, levels), `given` what is given at this pixel, `colour` an int; `value` is an int32 tensor
+                (batch,), `note` any structure of tensors.
+            carried: structure of tensors, what `choose` passes on from one value to the next.
+            given: structure of tensors (width, batch, ...), what `choose` is given at each pixel.
+
+        Returns:
+            (states, values, log_prob, carried, notes): the first three as of `sample_row`; what the last value passed
+            on; a list of the notes of each colour, whose tensors have a new axis 0 for the pixels.
+        """
         _, weights_of_steps, _ = weights
         maps, contexts = self._enter_row(weights, states, maps)
-        pixels = {"contexts": contexts, "noise": noise, "beside": self._maps_beside_image(maps)}
-        if known is not None:
-            pixels |= {"known_values": known_values, "known": known}
-        batch = ops.shape(noise)[1]
+        pixels = {"contexts": contexts, "given": given, "beside": self._maps_beside_image(maps)}
+        batch = ops.shape(keras.tree.flatten(given)[0])[1]
         memories = [layer.initial_memory(w, batch) for layer, w in self._with_layers(weights_of_steps)]
 
         def pixel(carry, pixel):
-            memories, total = carry
-            memories, left, values, log_prob = self._pixel(weights_of_steps, memories, pixel, options)
-            return (memories, total + log_prob), (values, left)
+            memories, carried, total = carry
+            memories, carried, outputs, log_prob = self._pixel(weights_of_steps, memories, pixel, choose, carried)
+            return (memories, carried, total + log_prob), outputs
 
-        (_, log_prob), (values, left) = backend.scan(pixel, (memories, _no_nats(options)), pixels)
-        return self._leave_row(weights, states, maps, contexts, *left), values, log_prob
+        init = memories, carried, ops.zeros((batch,), "float32")
+        (_, carried, log_prob), (values, left, notes) = backend.scan(pixel, init, pixels)
+        return self._leave_row(weights, states, maps, contexts, *left), values, log_prob, carried, notes
 
     def known_row(
         self, weights: Structure, maps: Structure, states: Structure, known_values: Tensor
@@ -314,8 +347,8 @@ class Walker:
         rows = {tensor: values[tensor][0] for tensor in self.graph.conditioning_maps()}
         return {tensor: row if tensor in biases else all_columns(row, width) for tensor, row in rows.items()}
 
-    def _pixel(self, weights, memories, pixel, options):
-        """One pixel, its colours in turn: (memories, (records, maps read below), values, log_prob)."""
+    def _pixel(self, weights, memories, pixel, choose, carried):
+        """One pixel, its colours in turn: (memories, carried, (values, what `_leave_row` takes, notes), log_prob)."""
         bases = [
             layer.enter_pixel(w, context, memory)
             for (layer, w), context, memory in zip(self._with_layers(weights), pixel["contexts"], memories, strict=True)
@@ -323,11 +356,13 @@ class Walker:
         outputs = [[] for _ in bases]
         features = self._beside(pixel["beside"])
         features |= {node.output: [] for node in self.graph.nodes} | {self.graph.image: []}
-        log_prob = 0.0
+        log_prob, notes = 0.0, []
         for colour in range(self.graph.colours):
             self._advance(weights, features, bases, outputs, colour, predicts=True)
             logits = features[self.graph.output][colour]
-            value = self._value(logits, pixel, colour, options)
+            class_logits = ops.cast(self.likelihood.class_logits(self._squeeze(logits)), "float32")
+            carried, value, note = choose(carried, class_logits, pixel["given"], colour)
+            notes.append(note)
             log_prob = log_prob + self._log_prob(value, logits)
             features[self.graph.image].append(ops.expand_dims(value, -1))
             self._advance(weights, features, bases, outputs, colour, predicts=False)
@@ -337,7 +372,8 @@ class Walker:
             for (layer, w), *rest in zip(self._with_layers(weights), memories, inputs, outputs, strict=True)
         ]
         memories, records = (list(part) for part in zip(*passed_on, strict=True))
-        return memories, (records, self._read_below(features)), join(features[self.graph.image]), log_prob
+        left = records, self._read_below(features)
+        return memories, carried, (join(features[self.graph.image]), left, notes), log_prob
 
     def _advance(self, weights, features, bases, outputs, colour, predicts):
         """Compute one colour of all nodes that come before its value is known, or of all that come after."""
@@ -351,12 +387,6 @@ class Walker:
                 output = node.operation.step(weights[node.raster], bases[node.raster], inputs, colour)
                 outputs[node.raster].append(output)
                 features[node.output].append(output[0])
-
-    def _value(self, logits, pixel, colour, options):
-        """The known value, or if it is not known, one drawn from the logits."""
-        class_logits = ops.cast(self.likelihood.class_logits(self._squeeze(logits)), "float32")
-        drawn = self.sampler_class.draw(class_logits, pixel["noise"][:, colour], options)
-        return ops.where(pixel["known"], pixel["known_values"][:, colour], drawn) if "known" in pixel else drawn
 
     def _log_prob(self, values, logits):
         return ops.cast(self.likelihood.log_prob(values, self._squeeze(logits)), "float32")
@@ -379,6 +409,14 @@ class Walker:
         """Features (..., c) sorted by colour as a list, one entry per colour."""
         _, widths = by_colour(feature_colours(x.shape[-1], self.graph.colours))
         return [colour_slice(x, widths, colour) for colour in range(len(widths))]
+
+
+def _draw(sampler_class, options, carried, logits, given, colour):
+    """The known value, or if it is not known, one drawn from the logits."""
+    value = sampler_class.draw(logits, given["noise"][:, colour], options)
+    if "known" in given:
+        value = ops.where(given["known"], given["known_values"][:, colour], value)
+    return carried, value, ()
 
 
 def _no_nats(options):
