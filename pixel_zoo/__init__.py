@@ -18,7 +18,7 @@ from pixel_zoo.quiet import quieten_tensorflow
 from pixel_zoo.version import VERSION
 
 if TYPE_CHECKING:
-    from pixel_zoo import data, layers, likelihoods, models, sampling
+    from pixel_zoo import anomaly, data, layers, likelihoods, models, sampling
     from pixel_zoo.causality import CausalityError, check_causality
     from pixel_zoo.pictures import show
     from pixel_zoo.serving import export
@@ -30,6 +30,7 @@ quieten_tensorflow()
 
 __all__ = [
     "CausalityError",
+    "anomaly",
     "check_causality",
     "data",
     "export",

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pixel_zoo_cli import catalogue, images, runs, serving
+from pixel_zoo_cli import catalogue, images, runs, scores, serving
 from pixel_zoo_cli.installed import version
 from pixel_zoo_cli.one_line_errors import OneLineErrors
 
@@ -18,6 +18,7 @@ app = typer.Typer(
 for command in (
     runs.train,
     runs.evaluate,
+    scores.score,
     images.sample,
     images.complete,
     images.inspect,

@@ -6,7 +6,19 @@ import pathlib
 
 import pixel_zoo
 
-ROOMS = ("data", "layers", "likelihoods", "models", "pictures", "playground", "sampling", "serving", "training", "zoo")
+ROOMS = (
+    "anomaly",
+    "data",
+    "layers",
+    "likelihoods",
+    "models",
+    "pictures",
+    "playground",
+    "sampling",
+    "serving",
+    "training",
+    "zoo",
+)
 
 
 def public_objects():
