@@ -3,6 +3,7 @@
 import csv
 import importlib.util
 import os
+import zipfile
 
 SUFFIXES = (".csv", ".npz", ".parquet")
 
@@ -50,8 +51,10 @@ def _write_npz(path, chunks):
     import numpy as np
 
     parts = list(chunks)
-    with open(path, "wb") as file:
-        np.savez(file, **{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+    with zipfile.ZipFile(path, "w") as archive:  # `np.savez` takes no array of the name `file`
+        for name in parts[0]:
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, np.concatenate([part[name] for part in parts]), allow_pickle=False)
 
 
 def _write_parquet(path, chunks):

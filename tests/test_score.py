@@ -1,6 +1,7 @@
 """`pixel-zoo score`: a table of the likelihoods of many images."""
 
 import csv
+import functools
 import itertools
 import json
 
@@ -13,9 +14,11 @@ from PIL import Image
 import pixel_zoo as pz
 from pixel_zoo import models
 from pixel_zoo_cli import score_table
+from pixel_zoo_cli.loading import load
 from pixel_zoo_cli.score_run import ScoreRun
 from pixel_zoo_cli.score_source import Source
 
+LOAD = functools.cache(load)
 SMALL = {"filters": 4, "num_blocks": 1, "head_filters": 4}
 
 
@@ -31,6 +34,12 @@ def folder(tmp_path_factory):
         where = folder / "pictures" / ("more" if index % 2 else "") / f"{index}.png"
         Image.fromarray(np.ceil(digit[..., 0] * (255 / 16)).astype("uint8")).save(where)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def loaded_once(monkeypatch):
+    """Load each model once, not once for each command."""
+    monkeypatch.setattr("pixel_zoo_cli.scores.load", LOAD)
 
 
 @pytest.fixture
