@@ -32,7 +32,7 @@ def complexity_corrected(nats: ArrayLike, compressed_bits: ArrayLike) -> np.ndar
     Example:
 
     >>> complexity_corrected([70.0, 70.0], compressed_bits=[1200, 600]).round(1)
-    array([-1099. ,  -499. ])
+    array([-1099.,  -499.])
     """
     nats, bits = one_number_each("nats", nats), one_number_each("compressed_bits", compressed_bits)
     if nats.shape != bits.shape:
