@@ -18,7 +18,7 @@ from pixel_zoo.quiet import quieten_tensorflow
 from pixel_zoo.version import VERSION
 
 if TYPE_CHECKING:
-    from pixel_zoo import compression, data, layers, likelihoods, models, sampling
+    from pixel_zoo import anomaly, compression, data, layers, likelihoods, models, sampling
     from pixel_zoo.causality import CausalityError, check_causality
     from pixel_zoo.compression import compress, decompress
     from pixel_zoo.pictures import show
@@ -31,6 +31,7 @@ quieten_tensorflow()
 
 __all__ = [
     "CausalityError",
+    "anomaly",
     "check_causality",
     "compress",
     "compression",

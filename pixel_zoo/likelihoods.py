@@ -112,8 +112,30 @@ def log_likelihood(images: Tensor, logits: Tensor) -> Tensor:
     >>> round(float(nats[0]), 2)
     -543.43
     """
-    log_probs = likelihood_of_logits(logits.shape, images.shape).log_prob(images, logits)
-    return ops.sum(log_probs, axis=(1, 2, 3))
+    return ops.sum(_log_probability(images, logits), axis=(1, 2, 3))
+
+
+def surprise(images: Tensor, logits: Tensor) -> Tensor:
+    """-log p of each value, given the values before it: the terms whose sum is -log p(x).
+
+    Args:
+        images, logits: as of `log_likelihood`.
+
+    Returns:
+        float32 tensor (batch, height, width, colours) in nats; float64 for logits of float64.
+
+    Example:
+    >>> import numpy as np
+    >>> nats = surprise(np.zeros((1, 2, 2, 1), "uint8"), np.zeros((1, 2, 2, 1), "float32"))
+    >>> round(float(nats[0, 1, 1, 0]), 4)
+    0.6931
+    """
+    return -_log_probability(images, logits)
+
+
+def _log_probability(images, logits):
+    """log p of each value, given the values before it."""
+    return likelihood_of_logits(logits.shape, images.shape).log_prob(images, logits)
 
 
 def log_probabilities(logits: Tensor) -> Tensor:

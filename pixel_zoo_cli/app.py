@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pixel_zoo_cli import catalogue, compression, images, runs, serving
+from pixel_zoo_cli import catalogue, compression, images, runs, scores, serving
 from pixel_zoo_cli.installed import version
 from pixel_zoo_cli.one_line_errors import OneLineErrors
 
@@ -19,6 +19,7 @@ app = typer.Typer(
 for command in (
     runs.train,
     runs.evaluate,
+    scores.score,
     images.sample,
     images.complete,
     images.inspect,

@@ -1,5 +1,6 @@
 """Models by file or name, and checks that need no Keras."""
 
+import hashlib
 import json
 import os
 import pathlib
@@ -48,6 +49,14 @@ def load(name):
     if not all(hasattr(model, method) for method in ("log_likelihood", "generate", "image_shape")):
         raise ValueError(f"model: {name!r} holds a {type(model).__name__}, which is not a model of pixel_zoo")
     return model
+
+
+def sha256(name):
+    """The SHA-256 of the file of a model that `load` has loaded: what tells it from others."""
+    import pixel_zoo
+
+    with open(name if is_file(name) else pixel_zoo.path(name), "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_can_make(directory):

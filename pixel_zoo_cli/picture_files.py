@@ -1,6 +1,12 @@
 """Picture files as the images and masks of a model."""
 
+import os
+import pathlib
+
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp")
+ORIENTATION = 0x0112  # in EXIF data
+MODES = {1: ("L", "1"), 3: ("RGB",)}  # of pictures that hold the values of a model's image, by its colours
 
 
 def read_image(path, model):
@@ -48,6 +54,78 @@ def grey_levels(images, levels):
     return np.ceil(images * (255 / (levels - 1))).astype("uint8")
 
 
+def picture_paths(files):
+    """Picture files by name: files as they are named, and all pictures in a folder and its subfolders, sorted.
+
+    Args:
+        files: list of pathlib.Path of files and folders.
+
+    Returns:
+        List of pathlib.Path.
+
+    Raises:
+        FileNotFoundError: a file is not there, or a folder holds no picture.
+    """
+    paths = []
+    for file in files:
+        if file.is_dir():
+            names = (pathlib.Path(folder, name) for folder, _, names in os.walk(file) for name in names)
+            found = sorted(path for path in names if path.suffix.lower() in SUFFIXES and path.name[0] != ".")
+            if not found:
+                raise FileNotFoundError(f"files: no file in {str(file)!r} ends in {', '.join(SUFFIXES)}")
+            paths += found
+        elif file.is_file():
+            paths.append(file)
+        else:
+            raise FileNotFoundError(f"files: there is no file or folder {str(file)!r}")
+    return paths
+
+
+def check_pictures(paths, model):
+    """Raise unless picture files hold images of a model, value for value; only their headers are read.
+
+    A picture of another size or of other colours is refused, because whatever made it fit would change its likelihood.
+    """
+    height, width, colours = model.image_shape
+    if colours not in MODES or model.levels > 256:
+        raise ValueError(
+            f"files: a picture has 1 or 3 colours and up to 256 levels, the model {colours} and {model.levels}; score "
+            "a data set (--data)"
+        )
+    for path in paths:
+        with _opened("files", path) as picture:
+            turned = picture.format != "PNG" and picture.getexif().get(ORIENTATION, 1) > 4
+            size = picture.size[::-1] if turned else picture.size
+            if size != (width, height):
+                raise ValueError(
+                    f"files: {str(path)!r} has {size[0]} x {size[1]} pixels (width x height), the model takes "
+                    f"{width} x {height}; resize it"
+                )
+            if picture.mode not in MODES[colours] or picture.has_transparency_data:
+                kind = "grey" if colours == 1 else "RGB"
+                mode = f"{picture.mode}, with transparency" if picture.has_transparency_data else picture.mode
+                raise ValueError(
+                    f"files: {str(path)!r} has the colours {mode}, the model takes {kind} without transparency; "
+                    "convert it"
+                )
+
+
+def read_pictures(paths, model):
+    """Picture files that `check_pictures` has accepted, as images of a model (n, height, width, colours)."""
+    import numpy as np
+    from PIL import ImageOps
+
+    images = np.empty((len(paths), *model.image_shape), "uint8")
+    for path, image in zip(paths, images, strict=True):
+        try:
+            with _opened("files", path) as picture:
+                values = np.asarray(ImageOps.exif_transpose(picture).convert("L" if picture.mode == "1" else None))
+        except Exception as error:  # a damaged file fails in any way, deep in a decoder
+            raise ValueError(f"files: {str(path)!r} cannot be read: {error}") from error
+        image[:] = (values.astype("int32") * model.levels // 256).reshape(image.shape)
+    return images
+
+
 def read_mask(path, image, model):
     """The pixels of a model's image that are known, as a bool array (height, width).
 
@@ -72,15 +150,24 @@ def read_mask(path, image, model):
 
 def _read(argument, path, mode):
     """A picture file, upright, in a mode of Pillow."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import ImageOps
 
     if not path.is_file():
         or_index = ", nor is that an index" if argument == "image" else ""
         raise FileNotFoundError(f"{argument}: there is no file {str(path)!r}{or_index}")
+    with _opened(argument, path) as picture:
+        return ImageOps.exif_transpose(picture).convert(mode)
+
+
+def _opened(argument, path):
+    """An open picture of at most 8 bits per value, of which only the header has been read."""
+    from PIL import Image, UnidentifiedImageError
+
     try:
-        with Image.open(path, formats=FORMATS) as picture:
-            if picture.mode[0] in "IF":
-                raise ValueError(f"{argument}: {str(path)!r} has values of more than 8 bits (mode {picture.mode})")
-            return ImageOps.exif_transpose(picture).convert(mode)
+        picture = Image.open(path, formats=FORMATS)
     except UnidentifiedImageError:
         raise ValueError(f"{argument}: {str(path)!r} is not a picture of one of {', '.join(FORMATS)}") from None
+    if picture.mode[0] in "IF":
+        picture.close()
+        raise ValueError(f"{argument}: {str(path)!r} has values of more than 8 bits (mode {picture.mode})")
+    return picture

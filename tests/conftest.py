@@ -32,6 +32,7 @@ ON_TENSORFLOW_ALONE = (
     "public_api",
     "recipe_names",
     "release_mixture",
+    "score",
     "serving",
     "serving_c_api",
     "serving_client",

@@ -7,6 +7,7 @@ import pathlib
 import pixel_zoo
 
 ROOMS = (
+    "anomaly",
     "compression",
     "data",
     "layers",

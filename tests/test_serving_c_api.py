@@ -68,6 +68,7 @@ def requests(model):
         "serving_default": {"image": image, **beside},
         "score": {"image": image, **beside},
         "log_probabilities": {"image": image, **beside},
+        "surprise": {"image": image, **beside},
         "sample": noise,
         "complete": {"image": image, "known": known, **noise},
     }
@@ -118,6 +119,8 @@ def test_every_signature_answers_as_python_does(served):
         np.testing.assert_allclose(scores["bits_per_dim"], model.bits_per_dim(image, **beside), rtol=1e-5)
     expected = call("log_probabilities", asked["log_probabilities"])["log_probability"]
     np.testing.assert_allclose(expected, model.log_probabilities(image, **beside), rtol=1e-4, atol=1e-5)
+    nats = call("surprise", asked["surprise"])["surprise"]
+    np.testing.assert_allclose(nats, model.surprise(image, **beside), rtol=1e-4, atol=1e-5)
     sampled, completed = call("sample", asked["sample"]), call("complete", asked["complete"])
     assert (sampled["image"] == model.generate(COUNT, seed=seed, **beside)).all()
     assert (completed["image"] == model.complete(image, known, seed=seed, **beside)).all()
@@ -214,6 +217,7 @@ def test_a_bad_value_is_an_invalid_argument_that_names_the_input(served):
     for name, key, bad in [
         ("score", "image", asked["score"]["image"] + LEVELS),
         ("serving_default", "image", asked["score"]["image"] + LEVELS),
+        ("surprise", "image", asked["score"]["image"] + LEVELS),
         ("complete", "image", np.full_like(asked["score"]["image"], 255)),
         ("sample", "temperature", np.full(COUNT, -1, "float32")),
         ("complete", "temperature", np.full(COUNT, np.nan, "float32")),

@@ -105,6 +105,7 @@ def test_answers_are_those_of_the_model(tiny, model):
     np.testing.assert_allclose(scores["log_likelihood"], model.log_likelihood(image), rtol=1e-5)
     np.testing.assert_allclose(scores["bits_per_dim"], model.bits_per_dim(image), rtol=1e-5)
     np.testing.assert_allclose(tiny.log_probabilities(image), model.log_probabilities(image), atol=1e-5)
+    np.testing.assert_allclose(pz.anomaly.surprise(tiny, image), model.surprise(image), atol=1e-5)
     drawn, nats = tiny.sample(3, seed=2**40, temperature=0.5, return_log_likelihood=True)
     assert drawn.dtype == np.uint8 and nats.dtype == np.float32
     assert (drawn == model.generate(3, seed=2**40, temperature=0.5)).all()

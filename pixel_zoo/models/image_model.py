@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from pixel_zoo.arguments import check_images, check_partly_known, check_seeds
 from pixel_zoo.checks import positive_integer
 from pixel_zoo.inputs import check_conditions
-from pixel_zoo.likelihoods import bits_per_dim, log_likelihood, log_probabilities
+from pixel_zoo.likelihoods import bits_per_dim, log_likelihood, log_probabilities, surprise
 from pixel_zoo.models.likelihood_training import LikelihoodTraining
 from pixel_zoo.models.notebook import html_of
 from pixel_zoo.models.provenance import Provenance
@@ -106,8 +106,40 @@ class ImageModel(LikelihoodTraining):
         expected = self._score(_log_probabilities, images, labels, vectors, conditioning, batch_size)
         return ops.convert_to_numpy(self.merge(list(expected)))
 
+    def surprise(
+        self,
+        images: ArrayLike,
+        labels: ArrayLike | None = None,
+        vectors: ArrayLike | None = None,
+        *,
+        conditioning: Sequence[ArrayLike] = (),
+        batch_size: int = 128,
+    ) -> np.ndarray:
+        """-log p of each value of the images, given the values before it: where an image departs from the expected.
+
+        The order of the values is that of `log_probabilities`. Where the likelihood is exact, the surprise of all
+        values of an image sums to its negative log-likelihood.
+
+        Args:
+            images, labels, vectors, conditioning, batch_size: as of `log_likelihood`.
+
+        Returns:
+            float32 NumPy array (batch, height, width, colours) in nats; float64 for a model of dtype float64.
+
+        Raises:
+            TypeError, ValueError: naming the argument that is wrong, missing or superfluous.
+
+        Example:
+        >>> model = pz.models.PixelCNN((4, 4, 1), levels=4, filters=4, num_blocks=1)
+        >>> images = model.generate(2, seed=0)
+        >>> bool(np.allclose(model.surprise(images).sum(axis=(1, 2, 3)), -model.log_likelihood(images), rtol=1e-5))
+        True
+        """
+        nats = self._score(surprise, images, labels, vectors, conditioning, batch_size)
+        return ops.convert_to_numpy(self.merge([of_stage[..., None] for of_stage in nats]))[..., 0]
+
     def merge(self, expected: Sequence[Tensor]) -> Tensor:
-        """The log-probabilities of the model's images, from a list of those of each stage's."""
+        """The log-probabilities of the model's images, from a list of those of each stage's; or other values."""
         (only,) = expected
         return only
 

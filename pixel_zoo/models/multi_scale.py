@@ -154,7 +154,8 @@ class MultiScalePixelRNN(Configured, ImageModel, keras.Model):
         """Put together what the stages expect: a pixel that is copied was expected by the stage that predicted it.
 
         Args:
-            expected: log-probabilities (batch, height, width, colours, levels) of each stage's image.
+            expected: log-probabilities (batch, height, width, colours, levels) of each stage's image, or other
+                values of this form.
 
         Returns:
             Those of the large image.

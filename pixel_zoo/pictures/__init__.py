@@ -1,5 +1,6 @@
 """Pictures: image grids, loss curves, and pictures that show how a model works."""
 
+from pixel_zoo.anomaly import surprise, surprise_of
 from pixel_zoo.pictures.display import show
 from pixel_zoo.pictures.inspection import inspect
 from pixel_zoo.pictures.layout import (
@@ -15,7 +16,7 @@ from pixel_zoo.pictures.layout import (
     to_colours,
 )
 from pixel_zoo.pictures.loss_curve import save_loss_curve
-from pixel_zoo.pictures.measurements import check_pixel, distribution, receptive_field, surprise, surprise_of
+from pixel_zoo.pictures.measurements import check_pixel, distribution, receptive_field
 
 __all__ = [
     "BACKGROUND",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pixel_zoo.anomaly import surprise_of
 from pixel_zoo.arguments import check_images
 from pixel_zoo.files import new_directory, replacing
 from pixel_zoo.pictures.layout import UNKNOWN, rows_appearing, save_animation, to_colours
@@ -16,7 +17,6 @@ from pixel_zoo.pictures.measurements import (
     known_before,
     pixel_with_peaks,
     receptive_field,
-    surprise_of,
 )
 
 if TYPE_CHECKING:  # pictures are drawn without Keras, too

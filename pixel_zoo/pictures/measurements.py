@@ -1,4 +1,4 @@
-"""What a model expects: how unexpected each value is, the distribution of one, and what that depends on."""
+"""What a model expects: the distribution of a value, and what it depends on."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -35,42 +35,6 @@ def check_pixel(pixel: Sequence[int], image_shape: Sequence[int]) -> tuple[int, 
     return tuple(int(index) for index in whole)
 
 
-def surprise(model: "ImageModel", images: ArrayLike, labels: ArrayLike | None = None) -> np.ndarray:
-    """How unexpected each value is: -log p of it, given all values before it.
-
-    Args:
-        model: a model of `pixel_zoo.models`.
-        images: integers 0..levels-1 (n, height, width, colours).
-        labels: integer, or one for each image, for a class-conditional model.
-
-    Returns:
-        float32 array of the images' shape, in nats; the sum over an image is its negative log-likelihood.
-
-    Example:
-
-    >>> model = pz.models.PixelCNN((4, 4, 1), filters=4, num_blocks=1, head_filters=4)
-    >>> images = np.zeros((2, 4, 4, 1), int)
-    >>> bool(np.allclose(surprise(model, images).sum(axis=(1, 2, 3)), -model.log_likelihood(images), rtol=1e-5))
-    True
-    """
-    return surprise_of(images, model.log_probabilities(images, labels))
-
-
-def surprise_of(images: ArrayLike, log_probabilities: np.ndarray) -> np.ndarray:
-    """`surprise`, from log-probabilities that have been computed already.
-
-    Args:
-        images: integers 0..levels-1 (n, height, width, colours).
-        log_probabilities: array (n, height, width, colours, levels), as of `PixelModel.log_probabilities`.
-
-    Example:
-
-    >>> surprise_of(np.ones((1, 1, 1, 1), int), np.log([[[[[0.5, 0.25, 0.25]]]]])).round(3).item()
-    1.386
-    """
-    return -np.take_along_axis(log_probabilities, np.asarray(images)[..., None].astype(int), axis=-1)[..., 0]
-
-
 def distribution(
     model: "ImageModel", images: ArrayLike, pixel: Sequence[int], labels: ArrayLike | None = None
 ) -> np.ndarray:
@@ -80,7 +44,7 @@ def distribution(
         model: a model of `pixel_zoo.models`.
         images: integers 0..levels-1 (n, height, width, colours).
         pixel: (row, column, colour).
-        labels: as of `surprise`.
+        labels: integer, or one for each image, for a class-conditional model.
 
     Returns:
         float32 array (n, levels) of probabilities.

@@ -15,8 +15,9 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from pixel_zoo import data
+from pixel_zoo.anomaly import surprise_of
 from pixel_zoo.likelihoods import bits_per_dim
-from pixel_zoo.pictures import check_pixel, receptive_field, surprise_of
+from pixel_zoo.pictures import check_pixel, receptive_field
 from pixel_zoo.playground import drawing
 from pixel_zoo.playground.completed import Completed, drawing_order
 from pixel_zoo.playground.guard import Guard, Listeners

@@ -12,6 +12,7 @@ _RANGES = {
     "log_likelihood": (-math.inf, _ROUNDING),
     "log_probability": (-math.inf, _ROUNDING),
     "bits_per_dim": (-_ROUNDING, math.inf),
+    "surprise": (-_ROUNDING, math.inf),
 }
 
 

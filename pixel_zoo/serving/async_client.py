@@ -29,9 +29,10 @@ def _asynchronous(
 class AsyncClient:
     """Calls a served model without blocking the event loop.
 
-    `score`, `log_probabilities`, `sample`, `complete` and `upscale` take and return what those of `Client` do, and are
-    awaited. Each request waits in a thread, up to `max_requests` at a time. A server that merges requests answers many
-    small ones at once faster than one after the other. Cancelling a call ends the wait, but not its request.
+    `score`, `log_probabilities`, `surprise`, `sample`, `complete` and `upscale` take and return what those of `Client`
+    do, and are awaited. Each request waits in a thread, up to `max_requests` at a time. A server that merges requests
+    answers many small ones at once faster than one after the other. Cancelling a call ends the wait, but not its
+    request.
 
     Args:
         server, model, version, timeout, batch_size, headers, root_certificates, client_certificate: as of `Client`.
@@ -96,6 +97,7 @@ class AsyncClient:
 
     score = _asynchronous(Client.score)
     log_probabilities = _asynchronous(Client.log_probabilities)
+    surprise = _asynchronous(Client.surprise)
     sample = _asynchronous(Client.sample)
     complete = _asynchronous(Client.complete)
     upscale = _asynchronous(Client.upscale)

@@ -34,6 +34,7 @@ _DRAWING = {
 _TENSORS = {
     "score": ({"image"}, {"log_likelihood", "bits_per_dim"}),
     "log_probabilities": ({"image"}, {"log_probability"}),
+    "surprise": ({"image"}, {"surprise"}),
     **_DRAWING,
     # Which rules there are depends on the version that exported the model: a request is compared with its signature.
     **{f"{name}_with_options": tensors for name, tensors in _DRAWING.items()},
@@ -164,6 +165,24 @@ class Client:
         """
         image = _images(images, self._signature("log_probabilities").inputs["image"])
         return self._call("log_probabilities", {"image": image}, labels, vectors)["log_probability"]
+
+    def surprise(
+        self, images: ArrayLike, labels: ArrayLike | None = None, vectors: ArrayLike | None = None
+    ) -> np.ndarray:
+        """-log p of each value of images, given the values before it: a map of where an image is unexpected.
+
+        It needs a model that was exported with the signature `surprise`, which those of earlier versions lack.
+
+        Args:
+            images, labels, vectors: as of `score`.
+
+        Returns:
+            float32 NumPy array (n, height, width, colours) in nats.
+
+        Raises: as `score`.
+        """
+        image = _images(images, self._signature("surprise").inputs["image"])
+        return self._call("surprise", {"image": image}, labels, vectors)["surprise"]
 
     def sample(
         self,

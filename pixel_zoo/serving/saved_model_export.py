@@ -11,7 +11,7 @@ from pixel_zoo import backend
 from pixel_zoo.checks import positive_integer
 from pixel_zoo.files import replacing
 from pixel_zoo.inputs import condition_values, image_shape_of, logits_of, other_inputs, stages_of
-from pixel_zoo.likelihoods import bits_per_dim, likelihood_of_logits, log_likelihood, log_probabilities
+from pixel_zoo.likelihoods import bits_per_dim, likelihood_of_logits, log_likelihood, log_probabilities, surprise
 from pixel_zoo.sampler import Sampler
 from pixel_zoo.sampling import Walker
 from pixel_zoo.serving import png
@@ -34,6 +34,7 @@ def export(
     |---|---|---|
     | `score`, `serving_default` | `image` uint8 [n,H,W,C] | `log_likelihood` float32 [n] in nats, `bits_per_dim` [n] |
     | `log_probabilities` | `image` | `log_probability` float32 [n,H,W,C,levels] in nats, given the values before |
+    | `surprise` | `image` | `surprise` float32 [n,H,W,C], -log p of each value in nats, given the values before |
     | `sample` | `seed` int64 [n], `temperature` float32 [n] | `image` uint8 [n,H,W,C], `log_likelihood` float32 [n] |
     | `complete` | `image`, `known` bool [n,H,W], `seed`, `temperature` | as `sample` |
     | `upscale`, of multi-scale models alone | `small` uint8 [n,h,w,C], `seed`, `temperature` | as `sample` |
@@ -158,12 +159,20 @@ def _signatures(model, jit_compile, encoder=None, decoder=None):
         nats = tf.cast(nats, tf.float32)
         return {"log_likelihood": nats, "bits_per_dim": bits_per_dim(-nats, image_shape)}
 
+    def of_each_value(function, inputs):
+        """A function of (images, logits) to values (batch, height, width, colours, any), of the model's images."""
+        images = _checked_images("image", inputs["image"], levels)
+        of_stages = on_scales(function, images, conditions_of(inputs))
+        return tf.cast(model.merge(of_stages) if len(stages) > 1 else of_stages[0], tf.float32)
+
     def expect(inputs):
         """As `log_probabilities` of the model."""
-        images = _checked_images("image", inputs["image"], levels)
-        expected = on_scales(lambda _, logits: log_probabilities(logits), images, conditions_of(inputs))
-        expected = model.merge(expected) if len(stages) > 1 else expected[0]
-        return {"log_probability": tf.cast(expected, tf.float32)}
+        return {"log_probability": of_each_value(lambda _, logits: log_probabilities(logits), inputs)}
+
+    def explain(inputs):
+        """As `surprise` of the model."""
+        nats = of_each_value(lambda images, logits: surprise(images, logits)[..., None], inputs)
+        return {"surprise": nats[..., 0]}
 
     def walk(specs, inputs):
         """Draw the stages' images, each given the one before; the first is `small` if that is given."""
@@ -202,7 +211,11 @@ def _signatures(model, jit_compile, encoder=None, decoder=None):
 
         return tf.function(checked, autograph=False).get_concrete_function(*specs)
 
-    signatures = {"score": concrete(score, image), "log_probabilities": concrete(expect, image)}
+    signatures = {
+        "score": concrete(score, image),
+        "log_probabilities": concrete(expect, image),
+        "surprise": concrete(explain, image),
+    }
     drawn = {"sample": [], "complete": [image, known]} | ({"upscale": [small]} if len(stages) > 1 else {})
     for name, specs in drawn.items():
         draw = functools.partial(walk, specs)

@@ -18,6 +18,7 @@ _KNOWN = {
     "log_likelihood": ("f", 1),
     "bits_per_dim": ("f", 1),
     "log_probability": ("f", 5),
+    "surprise": ("f", 4),
 }
 
 

@@ -47,17 +47,9 @@ def evaluate(
     """
     data_options = data_options or {}
     info = data.info(name, **data_options)
-    if tuple(info.image_shape) != tuple(model.image_shape) or info.levels != model.levels:
-        raise ValueError(
-            f"data: the images of {info.name!r} have shape {tuple(info.image_shape)} and {info.levels} levels, "
-            f"the model takes {tuple(model.image_shape)} and {model.levels}"
-        )
+    check_fits(model, info)
     images = data.arrays(name, split, **data_options)
-    labels = None
-    if model.num_classes is not None:
-        if info.classes != model.num_classes:
-            raise ValueError(f"data: {info.name!r} has {info.classes or 'no'} classes, the model {model.num_classes}")
-        labels = data.labels(name, split, **data_options)
+    labels = None if model.num_classes is None else data.labels(name, split, **data_options)
     some_labels = None if labels is None else labels[:batch_size]
     model.log_likelihood(images[:batch_size], some_labels, batch_size=batch_size)  # compiles; the clock below does not
     start = time.perf_counter()
@@ -80,3 +72,16 @@ def evaluate(
         "bits_per_dim": nats.mean() / (math.log(2) * np.prod(model.image_shape)),
         "images_per_second": len(images) / seconds,
     }
+
+
+def check_fits(model: keras.Model, data_set: data.DataSet, given_labels: bool = False) -> None:
+    """Raise unless a model takes the images of a data set, and its labels too, unless others are given."""
+    if tuple(data_set.image_shape) != tuple(model.image_shape) or data_set.levels != model.levels:
+        raise ValueError(
+            f"data: the images of {data_set.name!r} have shape {tuple(data_set.image_shape)} and {data_set.levels} "
+            f"levels, the model takes {tuple(model.image_shape)} and {model.levels}"
+        )
+    if not given_labels and model.num_classes not in (None, data_set.classes):
+        raise ValueError(
+            f"data: {data_set.name!r} has {data_set.classes or 'no'} classes, the model {model.num_classes}"
+        )
