@@ -17,6 +17,8 @@ ON_TENSORFLOW_ALONE = (
     "cli",
     "cli_compression",
     "codes_guide",
+    "conditioning",
+    "data",
     "dependencies",
     "deployment",
     "documentation",
@@ -28,9 +30,13 @@ ON_TENSORFLOW_ALONE = (
     "inspect",
     "interrupt",
     "labelled_data",
+    "mixture",
+    "notebooks",
     "playground",
     "public_api",
+    "raster_graph",
     "recipe_names",
+    "release",
     "release_mixture",
     "serving",
     "serving_c_api",
@@ -38,12 +44,21 @@ ON_TENSORFLOW_ALONE = (
     "serving_layout",
     "unknown_objects",
     "user_data",
+    "value_embedding",
     "verify",
     "wheel",
     "workflows",
 )
 if keras.backend.backend() != "tensorflow":
     collect_ignore = [f"test_{name}.py" for name in ON_TENSORFLOW_ALONE]
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out single tests marked `tensorflow_alone` on the other backend."""
+    if keras.backend.backend() != "tensorflow":
+        alone = [item for item in items if "tensorflow_alone" in item.keywords]
+        items[:] = [item for item in items if "tensorflow_alone" not in item.keywords]
+        config.hook.pytest_deselected(items=alone)
 
 
 @pytest.fixture(autouse=True)
