@@ -140,19 +140,18 @@ def test_compiled_signatures_answer_the_same(tmp_path):
     model = scrambled(pz.models.PixelModel(image, pz.layers.Logits(4)(x)))
     signatures = tf.saved_model.load(pz.export(model, tmp_path, jit_compile=True)).signatures
     seed, temperature = tf.range(5, 8, dtype=tf.int64), tf.ones(3)
-    sampled = signatures["sample"](seed=seed, temperature=temperature)
-    expected, nats = model.generate(3, seed=5, return_log_likelihood=True)
-    assert (sampled["image"].numpy() == expected).all()
-    np.testing.assert_allclose(sampled["log_likelihood"], nats, rtol=1e-5)
+    images = random_images(model, 3)
     known = np.random.default_rng(0).random((3, 2, 3)) < 0.5
-    completed = signatures["complete"](image=sampled["image"], known=known, seed=seed + 9, temperature=temperature)
-    assert (completed["image"].numpy() == model.complete(expected, known, seed=14)).all()
+    completed = signatures["complete"](image=images, known=known, seed=seed + 9, temperature=temperature)
+    expected, nats = model.complete(images, known, seed=14, return_log_likelihood=True)
+    assert (completed["image"].numpy() == expected).all()
+    np.testing.assert_allclose(completed["log_likelihood"], nats, rtol=1e-5)
     rules = {"top_k": tf.fill([3], 2), "top_p": tf.fill([3], 0.9), "min_p": tf.fill([3], 0.1)}
     restricted = signatures["sample_with_options"](seed=seed, temperature=temperature, **rules)
     sampler = pz.sampling.Sampler(top_k=2, top_p=0.9, min_p=0.1)
     assert (restricted["image"].numpy() == model.generate(3, seed=5, sampler=sampler)).all()
     with pytest.raises(tf.errors.InvalidArgumentError, match="temperature: must be a finite number of at least 0"):
-        signatures["sample"](seed=seed, temperature=-temperature)
+        signatures["sample_with_options"](seed=seed, temperature=-temperature, **rules)
     with pytest.raises(ValueError, match="jit_compile must be True or False, got 'auto'"):
         pz.export(model, tmp_path, version=2, jit_compile="auto")
     warm_up = tf.data.TFRecordDataset(str(tmp_path / "1" / "assets.extra" / "tf_serving_warmup_requests"))
