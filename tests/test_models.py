@@ -298,6 +298,20 @@ def test_a_model_composed_by_hand_gets_everything(tmp_path):
     np.testing.assert_allclose(again.log_likelihood(images), model.log_likelihood(images), rtol=1e-6)
 
 
+@tensorflow_alone
+def test_a_training_step_is_traced_once(monkeypatch):
+    """TensorFlow traces it again if the first trace creates variables."""
+    call, traced = pz.layers.MaskedConv2D.call, []
+    monkeypatch.setattr(
+        pz.layers.MaskedConv2D, "call", lambda self, x, bias=None: traced.append(self.name) or call(self, x, bias)
+    )
+    model = pz.models.PixelCNN((3, 3, 1), filters=2, num_blocks=1, head_filters=2)
+    model.compile()
+    traced.clear()
+    model.train_on_batch(random_images(model, 2))
+    assert len(traced) == len(set(traced)) > 0
+
+
 # The members of the mixture are a Gated PixelCNN and a Row LSTM.
 @pytest.mark.parametrize("entry", fewer_on_jax(GIVEN_MODELS, MODELS[-3:]), ids=str)
 def test_compile_has_defaults_that_train(entry):
