@@ -5,10 +5,18 @@ import os
 # Small models run once: without optimisations JAX compiles them in a third of the time. It reads this when imported.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
-import keras
 import pytest
 
-from pixel_zoo import backend
+
+def on_tensorflow():
+    """Whether the backend is TensorFlow. Keras is imported only if it must be: most tests are handed out without it."""
+    backend = os.environ.get("KERAS_BACKEND")
+    if backend is None:
+        import keras
+
+        backend = keras.backend.backend()
+    return backend == "tensorflow"
+
 
 # What computes nothing, or only by way of what other tests run on both backends, runs on the default one alone.
 ON_TENSORFLOW_ALONE = (
@@ -49,13 +57,13 @@ ON_TENSORFLOW_ALONE = (
     "wheel",
     "workflows",
 )
-if keras.backend.backend() != "tensorflow":
+if not on_tensorflow():
     collect_ignore = [f"test_{name}.py" for name in ON_TENSORFLOW_ALONE]
 
 
 def pytest_collection_modifyitems(config, items):
     """Leave out single tests marked `tensorflow_alone` on the other backend."""
-    if keras.backend.backend() != "tensorflow":
+    if not on_tensorflow():
         alone = [item for item in items if "tensorflow_alone" in item.keywords]
         items[:] = [item for item in items if "tensorflow_alone" not in item.keywords]
         config.hook.pytest_deselected(items=alone)
@@ -64,6 +72,8 @@ def pytest_collection_modifyitems(config, items):
 @pytest.fixture(autouse=True)
 def without_xla(request, monkeypatch):
     """Compile small models without XLA, which takes longer than running them; tests marked `xla` keep it."""
+    from pixel_zoo import backend
+
     if "xla" not in request.keywords:
         compiled = backend.compiled
         monkeypatch.setattr(
