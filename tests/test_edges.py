@@ -50,6 +50,8 @@ def check_everything(model, folder=None):
         served = tf.saved_model.load(str(pz.export(model, folder / "model")))
         scores = served.signatures["score"](image=tf.constant(images))
         np.testing.assert_allclose(scores["log_likelihood"], nats, rtol=1e-4)
+        drawn = served.signatures["sample"](seed=tf.range(3, dtype=tf.int64), temperature=tf.ones(3))
+        assert (drawn["image"].numpy() == images).all()
     model.compile()
     assert np.isfinite(model.train_on_batch(images)).all()
 
