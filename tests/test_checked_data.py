@@ -9,6 +9,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
+from backends import fewer_on_jax, tensorflow_alone
 
 import pixel_zoo as pz
 
@@ -61,6 +62,7 @@ def test_bad_arrays_are_refused_before_the_first_step(model, method, images, err
     assert int(model.optimizer.iterations) == 0
 
 
+@tensorflow_alone
 def test_all_arrays_are_looked_at(model, multi_scale):
     with pytest.raises(ValueError, match=r"y must have values 0\.\.2, got 0\.\.255"):
         model.fit(GOOD, HIGH)
@@ -75,6 +77,7 @@ def test_all_arrays_are_looked_at(model, multi_scale):
         stage.evaluate({"image": GOOD, "small": HIGH[:, ::2, ::2]})
 
 
+@tensorflow_alone
 @pytest.mark.parametrize("labels", [[0, 1, -1, 3], [0, 1, 2, 4], [0.0, 0.6, 1.0, 2.0], None], ids=str)
 def test_bad_labels_are_refused(conditional, labels):
     given = {"image": GOOD} | ({} if labels is None else {"label": np.array(labels)})
@@ -111,7 +114,7 @@ def in_a_pipeline(kind, *batches):
     return {"x": PIPELINES[kind](*batches), **options}
 
 
-@pytest.mark.parametrize("kind", PIPELINES)
+@pytest.mark.parametrize("kind", fewer_on_jax(PIPELINES, ["dataset"]))
 def test_bad_values_of_a_pipeline_are_refused(model, kind):
     with pytest.raises(ValueError, match=TOO_HIGH):
         model.fit(**in_a_pipeline(kind, GOOD, HIGH, GOOD))
@@ -158,7 +161,7 @@ def test_a_bad_first_batch_leaves_the_model_as_it_was(kind):
     model = compiled_model()
     before = model.log_likelihood(GOOD)
     with pytest.raises(ValueError, match=TOO_HIGH):
-        model.fit(**in_a_pipeline(kind, HIGH, GOOD))
+        model.fit(**in_a_pipeline(kind, HIGH, GOOD), shuffle=False)  # else a PyDataset may give the good one first
     np.testing.assert_array_equal(model.log_likelihood(GOOD), before)
 
 
@@ -168,6 +171,7 @@ def test_bad_values_are_refused_by_a_compiled_model_too():
         compiled_model(jit_compile=True).fit(PIPELINES["dataset"](GOOD, HIGH), verbose=0)
 
 
+@tensorflow_alone
 def test_pipelines_train_without_a_warning(model):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -175,6 +179,7 @@ def test_pipelines_train_without_a_warning(model):
             model.fit(**in_a_pipeline(kind, GOOD, GOOD))
 
 
+@tensorflow_alone
 @pytest.mark.parametrize("kind", ["model", "multi_scale"])
 def test_callbacks_know_that_lower_is_better(kind, request, tmp_path):
     model = request.getfixturevalue(kind)

@@ -71,8 +71,9 @@ def run(output, distribute=None, environments=({},), devices=1):
 
 @pytest.fixture(scope="module")
 def one_process(tmp_path_factory):
+    """A run on one device, in this process."""
     output = tmp_path_factory.mktemp("one") / "run"
-    run(output)
+    train(Recipe(**RECIPE), output, samples=False, verbose=0)
     return output
 
 

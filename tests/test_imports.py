@@ -61,14 +61,15 @@ else:
 
 
 @pytest.mark.parametrize(
-    "first",
+    "first, then",
     [
-        "import pixel_zoo",  # Keras comes later
-        "from pixel_zoo.likelihoods import bits_per_dim",  # Keras comes in the middle of an import of ours
+        ("import pixel_zoo", TRAIN),  # Keras comes later
+        ("from pixel_zoo.likelihoods import bits_per_dim", ""),  # Keras comes in the middle of an import of ours
     ],
+    ids=["package", "module"],
 )
-def test_whatever_is_imported_first_keras_knows_the_classes_and_tensorflow_is_silent(first):
-    assert run(f"{first}\n{CHECK}\n{TRAIN}") == ""
+def test_whatever_is_imported_first_keras_knows_the_classes_and_tensorflow_is_silent(first, then):
+    assert run(f"{first}\n{CHECK}\n{then}") == ""
 
 
 def test_errors_that_tensorflow_logs_are_shown(monkeypatch, capfd):

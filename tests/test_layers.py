@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 import reference
+from backends import fewer_on_jax, tensorflow_alone
 from catalogue import LAYERS, LayerEntry
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -40,7 +41,7 @@ every_class = pytest.mark.parametrize(
 )
 ON_JAX = keras.backend.backend() == "jax"
 few_examples = settings(
-    max_examples=3 if ON_JAX else 12,  # each new shape costs JAX a second of compiling
+    max_examples=2 if ON_JAX else 8,  # each new shape costs JAX a second of compiling
     derandomize=True,
     deadline=None,
     database=None,
@@ -354,6 +355,7 @@ def test_equals_the_reference(layer_class, data):
     check_equals_reference(*layer_and_maps(layer_class, data.draw(trials(layer_class))))
 
 
+@tensorflow_alone
 @pytest.mark.parametrize(
     ("layer_class", "arguments"), [(MaskedConv2D, {"filters": 2, "mask_type": "A"}), (RowLSTM, {"units": 2})]
 )
@@ -364,6 +366,7 @@ def test_a_kernel_may_be_wider_than_the_map(layer_class, arguments, width):
     check_row_by_row_equals_call(layer, random_map(2, 3, width, 2), whole_rows=(1,))
 
 
+@tensorflow_alone
 @one_of_each_class
 def test_a_conditioning_map_broadcasts(entry):
     """`bias` may leave out what it does not depend on: images, rows, columns."""
@@ -373,13 +376,13 @@ def test_a_conditioning_map_broadcasts(entry):
         check_equals_reference(layer, x, random_bias(layer, *extent))
 
 
-@every_layer
+@pytest.mark.parametrize("entry", fewer_on_jax(LAYERS, ONE_OF_EACH_CLASS), ids=str)
 def test_sees_exactly_what_the_paper_says(entry):
     check_sees_exactly(build(entry.make(dtype="float64"), entry.input_features), entry.input_features)
 
 
-@every_layer
-@pytest.mark.parametrize("with_bias", [False, True], ids=["", "with_bias"])
+@pytest.mark.parametrize("entry", fewer_on_jax(LAYERS, ONE_OF_EACH_CLASS), ids=str)
+@pytest.mark.parametrize("with_bias", fewer_on_jax([False, True], [True]), ids=["", "with_bias"])
 def test_row_by_row_equals_all_at_once(entry, with_bias):
     """Each way follows each way: two rows pixel by pixel, two as a whole, one pixel by pixel."""
     layer = build(entry.make(dtype="float64"), entry.input_features)
@@ -387,6 +390,7 @@ def test_row_by_row_equals_all_at_once(entry, with_bias):
     check_row_by_row_equals_call(layer, random_map(2, 5, 4, entry.input_features), bias, whole_rows=(2, 3))
 
 
+@tensorflow_alone
 @every_class
 @few_examples
 @given(data=st.data())
@@ -398,6 +402,7 @@ def test_row_by_row_equals_all_at_once_for_any_shape(layer_class, data):
 # ----- Layers as Keras objects
 
 
+@tensorflow_alone
 @every_layer
 def test_configuration_round_trip(entry):
     layer = build(entry.make(name="named"), entry.input_features)
@@ -412,6 +417,7 @@ def test_configuration_round_trip(entry):
         assert [(w.path, w.shape) for w in twin.weights] == [(w.path, w.shape) for w in layer.weights]
 
 
+@tensorflow_alone
 @every_layer
 def test_configuration_holds_every_argument(entry):
     config = entry.make().get_config()
@@ -420,6 +426,7 @@ def test_configuration_holds_every_argument(entry):
         assert config[name] in (value, pair), name
 
 
+@tensorflow_alone
 @every_layer
 def test_output_shape_is_known_before_there_is_data(entry):
     inputs = keras.Input((3, 4, entry.input_features))
@@ -429,15 +436,15 @@ def test_output_shape_is_known_before_there_is_data(entry):
     assert y.shape[0] == 2
 
 
-@every_layer
+@pytest.mark.parametrize("entry", fewer_on_jax(LAYERS, ONE_OF_EACH_CLASS), ids=str)
 @pytest.mark.parametrize(
     ("policy", "output_dtype", "weight_dtype"),
     [
-        (None, "float32", "float32"),
+        pytest.param(None, "float32", "float32", marks=tensorflow_alone),
         ("mixed_bfloat16", "bfloat16", "float32"),
         pytest.param(
             *("float64", "float64", "float64"),
-            marks=pytest.mark.skipif(ON_JAX, reason="Keras on JAX has no float64: its tanh gives float32"),
+            marks=tensorflow_alone,  # Keras on JAX has no float64: its tanh gives float32
         ),
     ],
 )
@@ -447,6 +454,7 @@ def test_dtype_policy(entry, policy, output_dtype, weight_dtype):
     assert {weight.dtype for weight in layer.weights} == {weight_dtype}
 
 
+@tensorflow_alone
 @one_of_each_class
 def test_row_by_row_equals_all_at_once_in_mixed_precision(entry):
     layer = build(entry.make(dtype="mixed_bfloat16"), entry.input_features)
@@ -454,6 +462,7 @@ def test_row_by_row_equals_all_at_once_in_mixed_precision(entry):
     check_row_by_row_equals_call(layer, random_map(2, 3, 2, entry.input_features), bias, (1,), tolerance=0.2)
 
 
+@tensorflow_alone
 @pytest.mark.parametrize(
     ("layer_class", "arguments", "named", "got"),
     [
@@ -497,6 +506,7 @@ def test_a_bad_argument_is_named(layer_class, arguments, named, got):
     assert named in message and f"got {got}" in message and "\n" not in message
 
 
+@tensorflow_alone
 @pytest.mark.parametrize(
     ("shape", "message"),
     [((2, 4, 3, 1), "axis 1"), ((2, 3, 4), "batch, height"), ((None, None, 3, 1), "static height and width")],
@@ -510,6 +520,7 @@ def test_a_position_embedding_refuses_another_size(shape, message):
         layer(keras.KerasTensor(shape))
 
 
+@tensorflow_alone
 @every_layer
 @pytest.mark.parametrize("shape", [(3, 4), (5, 3, 4), (2, 1, 5, 3, 4)], ids=str)
 def test_an_input_of_the_wrong_rank_is_refused(entry, shape):
@@ -649,6 +660,7 @@ BROKEN_MASKS = {
 }
 
 
+@tensorflow_alone
 @pytest.mark.parametrize(("layer_class", "mask_type"), BROKEN_MASKS.values(), ids=BROKEN_MASKS)
 def test_a_broken_mask_is_caught(layer_class, mask_type):
     broken = built(layer_class, filters=5, kernel_size=3, mask_type=mask_type)
@@ -658,6 +670,7 @@ def test_a_broken_mask_is_caught(layer_class, mask_type):
         check_equals_reference(broken, random_map(1, 3, 4, 3))
 
 
+@tensorflow_alone
 @pytest.mark.parametrize(
     "broken",
     [
@@ -673,6 +686,7 @@ def test_a_broken_layer_of_a_gated_stack_is_caught(broken):
         check_equals_reference(broken(), random_map(1, 3, 4, 3))
 
 
+@tensorflow_alone
 @pytest.mark.parametrize("layer_class", [RowLSTM, DiagonalBiLSTM])
 def test_gates_of_the_wrong_colour_are_caught(layer_class, monkeypatch):
     """Gate n is of the colour of its unit, n % units, not of colour n % colours."""
@@ -686,6 +700,7 @@ def test_gates_of_the_wrong_colour_are_caught(layer_class, monkeypatch):
         check_equals_reference(broken, random_map(1, 3, 4, 3))
 
 
+@tensorflow_alone
 @pytest.mark.parametrize("tap", [0, 1, 2])
 def test_a_closed_tap_of_the_state_to_state_convolution_is_caught(tap):
     """The triangle of the Row LSTM loses a side, or the cells between."""
@@ -697,12 +712,14 @@ def test_a_closed_tap_of_the_state_to_state_convolution_is_caught(tap):
         check_sees_exactly(broken, 3)
 
 
+@tensorflow_alone
 def test_a_mirrored_map_that_is_not_moved_down_is_caught():
     broken = built(NotMovedDown, units=3)
     with pytest.raises(AssertionError, match=r"\bsees"):
         check_sees_exactly(broken, 3)
 
 
+@tensorflow_alone
 @pytest.mark.parametrize("layer_class", [RowLSTM, DiagonalBiLSTM])
 @pytest.mark.parametrize("order", [(0, 2, 1, 3), (2, 1, 0, 3), (3, 1, 2, 0)], ids=["oifg", "ifog", "gfio"])
 def test_a_wrong_gate_order_is_caught(layer_class, order):
@@ -724,6 +741,7 @@ def test_a_wrong_gate_order_is_caught(layer_class, order):
         check_equals_reference(built(WrongGateOrder, units=3), random_map(1, 3, 4, 3))
 
 
+@tensorflow_alone
 @pytest.mark.parametrize("layer_class", [ForgetsTheRowAbove, ForgetsThePixelBeside])
 def test_a_state_that_is_not_passed_on_is_caught(layer_class):
     with pytest.raises(AssertionError):

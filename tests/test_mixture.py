@@ -76,7 +76,7 @@ def test_a_frozen_member_is_not_trained_and_stays_frozen_in_the_file(tmp_path):
     frozen = cnn()
     frozen.trainable = False
     mixture, images = pz.models.Mixture([frozen, rnn()], [2, 1]), random_images(frozen, 8)
-    mixture.compile()
+    mixture.compile(run_eagerly=True)  # one step takes less time than compiling it
     mixture.fit(images, verbose=0)
     mixture.save(tmp_path / "mixture.keras")
     again = keras.models.load_model(tmp_path / "mixture.keras")
@@ -118,22 +118,6 @@ def test_a_model_called_twice_in_another_is_drawn_from():
     model = scrambled(pz.models.PixelModel(image, pz.layers.Logits(3)(block(block(x)))))
     drawn, nats = model.generate(3, return_log_likelihood=True)
     np.testing.assert_allclose(nats, model.log_likelihood(drawn), rtol=1e-5)
-
-
-def test_signatures_answer_as_python_does(tmp_path):
-    if keras.backend.backend() != "tensorflow":
-        pytest.skip("only the TensorFlow backend writes SavedModels")
-    import tensorflow as tf
-
-    mixture = pz.models.Mixture([cnn(num_classes=3), rnn(num_classes=3)])
-    signatures = tf.saved_model.load(pz.export(mixture, tmp_path)).signatures
-    labels = np.array([2, 0, 1])
-    drawn, nats = mixture.generate(3, seed=5, labels=labels, return_log_likelihood=True)
-    answer = signatures["sample"](seed=tf.range(5, 8, dtype=tf.int64), temperature=tf.ones(3), label=labels)
-    assert (answer["image"].numpy() == drawn).all()
-    np.testing.assert_allclose(answer["log_likelihood"], nats, rtol=1e-5)
-    score = signatures["score"](image=drawn, label=labels)["log_likelihood"]
-    np.testing.assert_allclose(score, mixture.log_likelihood(drawn, labels=labels), rtol=1e-5)
 
 
 @pytest.mark.parametrize(

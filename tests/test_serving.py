@@ -21,7 +21,7 @@ import numpy as np, tensorflow as tf
 signatures = tf.saved_model.load(sys.argv[1]).signatures
 requests = np.load(sys.argv[2])
 answers = {}
-others = ["label", "vector"]
+others = ["label", "vector", "small"]
 for name, inputs in {
     "score": ["image", *others],
     "serving_default": ["image", *others],
@@ -48,19 +48,26 @@ np.savez(sys.argv[3], **answers)
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """A model, requests, and the answers of its SavedModel in a separate process."""
+    """A model, requests, and the answers of its SavedModel in a separate process.
+
+    The model is a stage of a multi-scale model on its own: the small image is given, not drawn by an earlier stage.
+    """
     if keras.backend.backend() != "tensorflow":
         pytest.skip("only the TensorFlow backend writes SavedModels")
     folder = tmp_path_factory.mktemp("served")
-    given = {"num_classes": 3, "conditioning_dim": 2}
-    model = scrambled(pz.models.PixelRNN(SHAPE, levels=4, units=4, num_blocks=1, head_filters=4, **given))
-    others = given_with(model, 3)
+    given = {"num_classes": 3, "conditioning_dim": 2, "small_shape": (3, 2)}
+    model = scrambled(pz.models.PixelCNN(SHAPE, levels=4, filters=4, num_blocks=1, head_filters=4, **given))
+    images = random_images(model, 3)
+    small = images[:, :, ::2]
+    others = given_with(model, 3) | {"conditioning": [small]}
     requests = {
-        "image": random_images(model, 3),
+        "image": images,
         "known": np.random.default_rng(0).random((3, *SHAPE[:2])) < 0.5,
         "seed": np.array([5, -7, 2**40 + 1]),
         "temperature": np.ones(3, "float32"),
-        **{name.removesuffix("s"): value for name, value in others.items()},
+        "label": others["labels"],
+        "vector": others["vectors"],
+        "small": small.astype("int64"),
     }
     np.savez(folder / "requests.npz", **requests)
     path = pz.export(model, folder / "model", version=3)
@@ -88,6 +95,7 @@ def test_sample_draws_the_images_of_generate(served):
     model, others, requests, answers, _ = served
     assert answers["sample_image"].dtype == np.uint8
     assert (answers["sample_image"] == model.generate(3, seed=requests["seed"], **others)).all()
+    assert (answers["sample_image"][:, :, ::2] == others["conditioning"][0]).all()
     nats = model.log_likelihood(answers["sample_image"], **others)
     np.testing.assert_allclose(answers["sample_log_likelihood"], nats, rtol=1e-5)
 
@@ -132,38 +140,22 @@ def test_compiled_signatures_answer_the_same(tmp_path):
     model = scrambled(pz.models.PixelModel(image, pz.layers.Logits(4)(x)))
     signatures = tf.saved_model.load(pz.export(model, tmp_path, jit_compile=True)).signatures
     seed, temperature = tf.range(5, 8, dtype=tf.int64), tf.ones(3)
-    sampled = signatures["sample"](seed=seed, temperature=temperature)
-    expected, nats = model.generate(3, seed=5, return_log_likelihood=True)
-    assert (sampled["image"].numpy() == expected).all()
-    np.testing.assert_allclose(sampled["log_likelihood"], nats, rtol=1e-5)
+    images = random_images(model, 3)
     known = np.random.default_rng(0).random((3, 2, 3)) < 0.5
-    completed = signatures["complete"](image=sampled["image"], known=known, seed=seed + 9, temperature=temperature)
-    assert (completed["image"].numpy() == model.complete(expected, known, seed=14)).all()
+    completed = signatures["complete"](image=images, known=known, seed=seed + 9, temperature=temperature)
+    expected, nats = model.complete(images, known, seed=14, return_log_likelihood=True)
+    assert (completed["image"].numpy() == expected).all()
+    np.testing.assert_allclose(completed["log_likelihood"], nats, rtol=1e-5)
     rules = {"top_k": tf.fill([3], 2), "top_p": tf.fill([3], 0.9), "min_p": tf.fill([3], 0.1)}
     restricted = signatures["sample_with_options"](seed=seed, temperature=temperature, **rules)
     sampler = pz.sampling.Sampler(top_k=2, top_p=0.9, min_p=0.1)
     assert (restricted["image"].numpy() == model.generate(3, seed=5, sampler=sampler)).all()
     with pytest.raises(tf.errors.InvalidArgumentError, match="temperature: must be a finite number of at least 0"):
-        signatures["sample"](seed=seed, temperature=-temperature)
+        signatures["sample_with_options"](seed=seed, temperature=-temperature, **rules)
     with pytest.raises(ValueError, match="jit_compile must be True or False, got 'auto'"):
         pz.export(model, tmp_path, version=2, jit_compile="auto")
     warm_up = tf.data.TFRecordDataset(str(tmp_path / "1" / "assets.extra" / "tf_serving_warmup_requests"))
     assert len(list(warm_up)) == 10 * 4  # each signature, in each batch size
-
-
-def test_a_model_that_is_given_a_small_image_takes_it_as_an_input(tmp_path):
-    """A stage of a multi-scale model on its own: here the small image is what it is given, not its first stage."""
-    if keras.backend.backend() != "tensorflow":
-        pytest.skip("only the TensorFlow backend writes SavedModels")
-    import tensorflow as tf
-
-    model = scrambled(pz.models.PixelCNN((2, 2, 1), levels=5, filters=2, num_blocks=1, small_shape=(1, 2)))
-    small = random_images(model, 3)[:, :1]
-    signatures = tf.saved_model.load(pz.export(model, tmp_path)).signatures
-    seed, temperature = tf.range(5, 8, dtype=tf.int64), tf.ones(3)
-    sampled = signatures["sample"](seed=seed, temperature=temperature, small=small.astype("int64"))
-    assert (sampled["image"].numpy() == model.generate(3, seed=5, conditioning=[small])).all()
-    assert (sampled["image"].numpy()[:, :1] == small).all()
 
 
 def test_another_backend_is_refused(tmp_path, monkeypatch):

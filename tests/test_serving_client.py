@@ -63,13 +63,13 @@ def export_doubling(path):
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """A server of `tiny`, in two versions, and of `doubling`; and the models of `tiny`'s versions."""
+    """A server of `tiny`, in two versions, and of `doubling`; the models of `tiny`'s versions, and their paths."""
     folder = tmp_path_factory.mktemp("served")
     models = {1: small_model((3, 4, 2), 3), 2: small_model((2, 2, 1), 5)}
     paths = [pz.export(model, folder / "tiny", version) for version, model in models.items()]
     doubling = export_doubling(folder / "doubling" / "1")
     with serving_server.Server({"tiny": paths, "doubling": [doubling]}, labels={"stable": 1}) as server:
-        yield server, models
+        yield server, models, paths
 
 
 @pytest.fixture
@@ -244,9 +244,9 @@ def certificate(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def guarded(served, certificate, tmp_path_factory):
+def guarded(served, certificate):
     """A server of `tiny` with TLS, which wants a certificate and a token, and has a path."""
-    path = pz.export(served[1][2], tmp_path_factory.mktemp("guarded") / "tiny")
+    path = served[2][1]
     with serving_server.Server({"tiny": [path]}, None, certificate, token="secret", path="/pixels") as server:
         yield server
 

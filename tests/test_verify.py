@@ -13,6 +13,7 @@ from pixel_zoo.zoo import index, verify
 
 EXPORTED = pathlib.Path(__file__).parents[1] / "exported"
 NAME = "digits_pixel_cnn"
+PROBES_ELSEWHERE = verify._probes_elsewhere
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="looks at both backends, whichever it starts from")
@@ -24,16 +25,21 @@ def test_digits_are_what_their_cards_say(capsys):
 
 
 @pytest.fixture(scope="module")
-def probed():
-    return verify.probe(pz.load(NAME))
+def measured():
+    """What the file of the model gives: its probe, and its figures."""
+    model = pz.load(NAME)
+    return verify.probe(model), verify.evaluate(model, "digits", "test")
 
 
 @pytest.fixture
-def directory(tmp_path, monkeypatch, probed):
+def directory(tmp_path, monkeypatch, measured):
     """A directory that holds one model, of an index that knows it alone; and that index, which may be changed."""
+    probed, figures = measured
     entries = {NAME: index.read_index()[NAME]}
     shutil.copy(EXPORTED / f"{NAME}.keras", tmp_path)
     monkeypatch.setattr(verify, "read_index", lambda: entries)
+    monkeypatch.setattr(verify, "probe", lambda model: probed)
+    monkeypatch.setattr(verify, "evaluate", lambda *_, **__: figures)
     monkeypatch.setattr(verify, "_probes_elsewhere", lambda paths: [probed for _ in paths])
     return tmp_path, entries
 
@@ -90,8 +96,7 @@ def test_what_is_not_there_is_not_verified(directory, monkeypatch):
 
 def test_without_the_other_backend_the_rest_is_compared(directory, monkeypatch):
     directory, entries = directory
-    monkeypatch.undo()  # the replacement of the other backend
-    monkeypatch.setattr(verify, "read_index", lambda: entries)
+    monkeypatch.setattr(verify, "_probes_elsewhere", PROBES_ELSEWHERE)
     monkeypatch.setattr(verify.importlib.util, "find_spec", lambda name: None)
     verdict, words = finding(directory)
     assert verdict == "not verified" and "on the card" in words and words.endswith("is not installed")

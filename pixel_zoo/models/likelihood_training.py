@@ -67,6 +67,12 @@ class LikelihoodTraining(_Model):
         y = self._target(x) if y is None else y
         return super().compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
+    def make_train_function(self, force: bool = False) -> Any:
+        """As in Keras. Creates the optimiser's variables first: otherwise TensorFlow traces the step twice."""
+        if not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
+        return super().make_train_function(force=force)
+
     def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """As in Keras, with checked data."""
         return self._with_checked_data(super().fit, args, kwargs)
