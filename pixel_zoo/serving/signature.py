@@ -18,6 +18,8 @@ _KNOWN = {
     "log_likelihood": ("f", 1),
     "bits_per_dim": ("f", 1),
     "log_probability": ("f", 5),
+    "log_evidence": ("f", 1),
+    "effective_sample_size": ("f", 1),
 }
 
 
