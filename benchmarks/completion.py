@@ -1,13 +1,14 @@
-"""What particles and sweeps do for completions of binarised MNIST whose known pixels come late.
+"""What particles and sweeps do for completions whose known pixels come late.
 
     TFDS_DATA_DIR=... python benchmarks/completion.py --images 100      # needs scikit-learn, binarized_mnist and mnist
+    python benchmarks/completion.py --model digits_pixel_cnn --data digits --images 100                 # needs no data
 
 Of each test image, a half is given: the lower one, or the right one. For each number of particles and sweeps, the table
 shows the mean estimate of log p(known pixels), the median effective sample size, the mean log p of the whole completed
 images, the share of completions that a classifier gives the label of the original, and seconds. One particle, the
-first row, ignores all known pixels that come later. The classifier, a forest of randomised trees, is trained on
-binarised images of MNIST's training split. Binarised MNIST has no labels; each image has that of the MNIST image which
-it was most probably drawn from.
+first row, ignores all known pixels that come later. The classifier, a forest of randomised trees, is trained on the
+training split; for binarised MNIST, which has no labels, on images of MNIST's, binarised. An image of binarised MNIST
+has the label of the MNIST image that it was most probably drawn from.
 
 `--picture FILE.png` also draws some completions side by side.
 """
@@ -22,8 +23,14 @@ from turns import Table
 import pixel_zoo as pz
 from pixel_zoo import pictures
 
-HALVES = {"bottom": np.indices((28, 28))[0] >= 14, "right": np.indices((28, 28))[1] >= 14}
+HALVES = ("bottom", "right")
 SHOWN = 6
+
+
+def known_half(half, image_shape):
+    """The mask of the lower or the right half."""
+    axis = HALVES.index(half)
+    return np.indices(image_shape[:2])[axis] >= image_shape[axis] // 2
 
 
 def probabilities(images):
@@ -39,12 +46,13 @@ def labels_of(binarised):
     return pz.data.labels("mnist", "test")[nats.argmax(axis=1)]
 
 
-def trained_classifier(count):
-    """A classifier of binary images, trained on so many images of MNIST's training split."""
-    draw = np.random.default_rng(0)
-    grey, labels = pz.data.arrays("mnist", "train")[:count], pz.data.labels("mnist", "train")[:count]
-    binary = draw.random((count, 784)) < probabilities(grey)
-    return ExtraTreesClassifier(200, random_state=0, n_jobs=-1).fit(binary, labels)
+def trained_classifier(data, count):
+    """A classifier of a data set's images, trained on so many of its training split."""
+    labelled = "mnist" if data == "binarized_mnist" else data
+    images, labels = pz.data.arrays(labelled, "train")[:count], pz.data.labels(labelled, "train")[:count]
+    if data == "binarized_mnist":
+        images = np.random.default_rng(0).random((len(images), 784)) < probabilities(images)
+    return ExtraTreesClassifier(200, random_state=0, n_jobs=-1).fit(images.reshape(len(images), -1), labels)
 
 
 def settings(texts):
@@ -55,6 +63,7 @@ def settings(texts):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="binarized_mnist_pixel_cnn", help="name of a pretrained model")
+    parser.add_argument("--data", default="binarized_mnist", help="name of its data set, with labels")
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--halves", nargs="+", choices=HALVES, default=list(HALVES))
     parser.add_argument("--settings", nargs="+", default=["1", "16", "64", "16+4", "64+4"], metavar="PARTICLES+SWEEPS")
@@ -63,10 +72,12 @@ def main():
     parser.add_argument("--classifier-images", type=int, default=20000)
     parser.add_argument("--picture", help="a PNG file to write: originals, known halves, completions by each setting")
     options = parser.parse_args()
-    model, classifier = pz.load(options.model), trained_classifier(options.classifier_images)
-    images = pz.data.arrays("binarized_mnist", "test")
-    images = images[np.linspace(0, len(images) - 1, options.images).astype(int)]
-    labels = labels_of(images)
+    model, classifier = pz.load(options.model), trained_classifier(options.data, options.classifier_images)
+    images = pz.data.arrays(options.data, "test")
+    chosen = np.linspace(0, len(images) - 1, options.images).astype(int)
+    images = images[chosen]
+    mnist = options.data == "binarized_mnist"
+    labels = labels_of(images) if mnist else pz.data.labels(options.data, "test")[chosen]
 
     def share_of(completed):
         return (classifier.predict(completed.reshape(len(completed), -1)) == labels).mean()
@@ -79,7 +90,7 @@ def main():
             begin = time.perf_counter()
             completed, nats, diagnostics = model.complete(
                 images,
-                HALVES[half],
+                known_half(half, model.image_shape),
                 seed=1000,
                 particles=particles,
                 sweeps=sweeps,
@@ -103,7 +114,9 @@ def main():
             )
     if options.picture:
         rows = [
-            pictures.completions(images[:SHOWN], HALVES[half], np.stack(of_half, axis=1), model.levels)
+            pictures.completions(
+                images[:SHOWN], known_half(half, model.image_shape), np.stack(of_half, axis=1), model.levels
+            )
             for half, of_half in shown.items()
         ]
         pictures.save(np.concatenate(rows), options.picture)
