@@ -87,9 +87,11 @@ class ImageModel(LikelihoodTraining):
         """
         if known is not None:
             drawing = Drawing.of(batch_size=batch_size, progress=False)
-            given = self._check_partly_known(images, known, seed, labels, vectors, conditioning)
             check_particles(particles, 0, drawing.sampler)
-            _, _, diagnostics = draw_with_particles(self, drawing, *given, particles)
+            seeds, conditions, array, mask = self._check_partly_known(
+                images, known, seed, labels, vectors, conditioning
+            )
+            _, _, diagnostics = draw_with_particles(self, drawing, seeds, conditions, array, mask, particles)
             return diagnostics.log_evidence
         return sum(self._score(log_likelihood, images, labels, vectors, conditioning, batch_size))
 
@@ -246,14 +248,16 @@ class ImageModel(LikelihoodTraining):
         ((2, 4, 4, 1), (2,))
         """
         drawing = Drawing.of(**options)
-        given = self._check_partly_known(images, known, seed, labels, vectors, conditioning)
         check_particles(particles, sweeps, drawing.sampler)
+        seeds, conditions, array, mask = self._check_partly_known(images, known, seed, labels, vectors, conditioning)
         if particles == 1 and not return_diagnostics:
-            completed, nats = self._draw(drawing, *given)
+            completed, nats = self._draw(drawing, seeds, conditions, array, mask)
             return (completed, nats) if return_log_likelihood else completed
-        completed, nats, diagnostics = draw_with_particles(self, drawing, *given, particles, sweeps)
+        completed, nats, diagnostics = draw_with_particles(
+            self, drawing, seeds, conditions, array, mask, particles, sweeps
+        )
         if return_log_likelihood and self.likelihood_kind != "exact":
-            nats = sum(self._score_checked(log_likelihood, completed, given[1], drawing.batch_size))
+            nats = sum(self._score_checked(log_likelihood, completed, conditions, drawing.batch_size))
         return as_asked(completed, nats, diagnostics, return_log_likelihood, return_diagnostics)
 
     def _check_partly_known(self, images, known, seed, labels, vectors, conditioning):

@@ -88,14 +88,14 @@ class Batch(NamedTuple):
     """Images that are completed at the same time.
 
     Attributes:
-        index: int array (batch,), their places among all images.
+        places: int array (batch,), which of all images they are.
         seeds: int64 array (batch,).
         images, known: int32 and bool arrays (batch, height, width, colours).
         particles: int, how many for each image.
         sampler: `Sampler`.
     """
 
-    index: np.ndarray
+    places: np.ndarray
     seeds: np.ndarray
     images: np.ndarray
     known: np.ndarray
@@ -201,7 +201,7 @@ def draw_population(
     row_done: Callable[[], None] = lambda: None,
 ) -> Population:
     """The weighted particles of a batch of images: sequential Monte Carlo over the rows of all stages."""
-    population = Population.first(len(batch.index), conditions)
+    population = Population.first(len(batch.places), conditions)
     for stream, (stage, walk) in enumerate(zip(stages, walks, strict=True)):
         population = walk.draw(stage, batch.at_scale(walk.image_shape), stream, population, row_done)
     return population
@@ -241,7 +241,7 @@ class ParticleWalk(WalkOfRows):
         conditions = before.conditions if before.images is None else before.conditions | {"small": before.images}
         weights, maps, particles, noise = self._start(batch, condition_values(stage, conditions), stream, before)
         uniform = _uniform(batch.seeds, self.image_shape[0], RESAMPLING + stream)
-        options = batch.sampler.options(len(batch.index))
+        options = batch.sampler.options(len(batch.places))
         rows: list[np.ndarray] = []
         ancestors: list[np.ndarray | None] = []
         for r in range(self.image_shape[0]):
@@ -295,8 +295,8 @@ class ParticleWalk(WalkOfRows):
         Returns:
             (images, log_likelihood): new completions, and their nats, float32 array (batch,).
         """
-        height, options = self.image_shape[0], batch.sampler.options(len(batch.index))
-        weights, maps, particles, _ = self._start(batch, conditioning, stream, Population.first(len(batch.index), {}))
+        height, options = self.image_shape[0], batch.sampler.options(len(batch.places))
+        weights, maps, particles, _ = self._start(batch, conditioning, stream, Population.first(len(batch.places), {}))
         noise = self._noise(batch, stream, number + 1)
         uniform = _uniform(batch.seeds, height, SWEEPS + number)
         present = images.copy()
@@ -342,7 +342,7 @@ class ParticleWalk(WalkOfRows):
 
     def _check_memory(self, states, batch):
         """Raise unless the particles of a batch fit into memory, as far as that is known."""
-        count = len(batch.index)
+        count = len(batch.places)
         of_states = sum(math.prod(x.shape) * _item_size(x) for x in keras.tree.flatten(states))
         needed = batch.particles * (STATES * of_states + VALUES * count * math.prod(self.image_shape))
         free = backend.free_memory()
@@ -413,7 +413,7 @@ def _num_distinct(population):
 
 def _check_possible(log_evidence, batch, r):
     """Raise if what is known of an image has probability 0 in all its particles."""
-    impossible = batch.index[~np.isfinite(log_evidence)]
+    impossible = batch.places[~np.isfinite(log_evidence)]
     if len(impossible):
         raise ValueError(
             f"images[{impossible[0]}]: its known pixels have probability 0 under {batch.sampler}, by row {r}, in all "
