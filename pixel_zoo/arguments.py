@@ -56,40 +56,46 @@ def _probably(images, image_shape, levels, name):
 
 
 def check_partly_known(
-    images: ArrayLike, known: ArrayLike, image_shape: Sequence[int], levels: int
+    images: ArrayLike, known: ArrayLike, image_shape: Sequence[int], levels: int, of_colours: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return images, with zeros where nothing is known, and the mask, or raise an error that says what is wrong.
 
     Args:
         images: array of integers (batch, height, width, colours), with values 0..levels-1 where they are known.
-        known: array of bool (batch, height, width) or (height, width).
+        known: array of bool (batch, height, width) or (height, width); with `of_colours`, also (batch, height, width,
+            colours).
         image_shape: (height, width, colours) that the model takes.
         levels: int.
+        of_colours: bool, whether single colours of a pixel may be known.
 
     Returns:
-        (images, known): NumPy integer array, and bool array (batch, height, width).
+        (images, known): NumPy integer array, and bool array (batch, height, width), or of the images' shape if `known`
+        tells colours apart.
 
     Raises:
         TypeError, ValueError: saying what is wrong; also if there is no image.
     """
     images = np.asarray(images)
-    if images.ndim == 4 and np.shape(known) in (images.shape[:3], images.shape[1:3]):
+    shapes = [images.shape[:3], images.shape[1:3], *([images.shape] if of_colours else [])]
+    if images.ndim == 4 and np.shape(known) in shapes:
         # Unknown values may be anything, for example a marker such as 255 or -1.
-        shown = np.broadcast_to(known, images.shape[:3])[..., None].astype(bool)
+        shown = np.asarray(known, bool)
+        shown = shown if shown.ndim == 4 else np.broadcast_to(shown, images.shape[:3])[..., None]
         images = np.where(shown, images, np.zeros_like(images))
     images = check_images(images, image_shape, levels)
     positive_integer("the number of images", len(images))
-    return images, _check_known(known, images)
+    return images, _check_known(known, images, shapes)
 
 
-def _check_known(known, images):
-    """Return the mask of known pixels as a bool array (batch, height, width), or raise an error."""
+def _check_known(known, images, shapes):
+    """Return the mask of known pixels or values as a bool array with an entry per image, or raise an error."""
     known = np.asarray(known)
     if known.dtype != bool:
         raise TypeError(f"known must be a mask of bool, True where a pixel is known, got dtype {known.dtype}")
-    if known.shape not in (images.shape[:3], images.shape[1:3]):
-        raise ValueError(f"known must have shape {images.shape[:3]} or {images.shape[1:3]}, got {known.shape}")
-    return np.broadcast_to(known, images.shape[:3])
+    if known.shape not in shapes:
+        *others, last = map(str, shapes)
+        raise ValueError(f"known must have shape {', '.join(others)} or {last}, got {known.shape}")
+    return known if known.ndim == 4 else np.broadcast_to(known, images.shape[:3])
 
 
 def check_seeds(seed, num_images):

@@ -4,6 +4,7 @@ Among the modules that run on every backend, this is the only one that calls Ten
 """
 
 import contextlib
+import functools
 import logging
 import sys
 import types
@@ -201,6 +202,28 @@ def on_accelerator():
     return any(device.device_type != "CPU" for device in tf.config.list_logical_devices())
 
 
+def free_memory():
+    """How many bytes of memory are free where computations run, or None if that cannot be known.
+
+    Example:
+    >>> free_memory() is None or free_memory() > 0
+    True
+    """
+    if on_accelerator():
+        if keras.backend.backend() != "jax":
+            return None  # TensorFlow takes all memory at once, and does not tell how much of it is in use
+        import jax
+
+        memory = jax.devices()[0].memory_stats() or {}
+        return memory["bytes_limit"] - memory["bytes_in_use"] if "bytes_limit" in memory else None
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            (line,) = (line for line in file if line.startswith("MemAvailable:"))
+        return 1024 * int(line.split()[1])
+    except (OSError, ValueError):
+        return None
+
+
 def accelerators():
     """The names of the GPUs and TPUs that computations run on: a list of str, empty on a CPU.
 
@@ -308,7 +331,11 @@ def threefry_2x32(key, counter):
     def word(number):
         return ops.convert_to_tensor(np.uint32(number), dtype="uint32")
 
-    key = [ops.convert_to_tensor(k, dtype="uint32") for k in key]
+    # TensorFlow 2.21 adds uint32 tensors (n, 1) and (n, n) wrongly, so bitwise operations broadcast all to one shape.
+    words = [ops.convert_to_tensor(w, dtype="uint32") for w in (*key, *counter)]
+    common = functools.reduce(ops.bitwise_xor, words)
+    *key, first, second = (ops.bitwise_or(w, ops.bitwise_xor(common, common)) for w in words)
+    counter = first, second
     key.append(ops.bitwise_xor(ops.bitwise_xor(key[0], key[1]), word(0x1BD11BDA)))
     x, y = (ops.add(ops.convert_to_tensor(c, dtype="uint32"), k) for c, k in zip(counter, key[:2], strict=True))
     for injection in range(1, 6):
@@ -343,6 +370,30 @@ def uniform_noise(seeds, shape, stream=0):
     position = np.arange(np.prod(shape), dtype="uint32")[None]
     bits, _ = threefry_2x32((low, high), (position, stream))
     return ops.reshape(uniform_of_bits(bits), (-1, *shape))
+
+
+def particle_seeds(seeds, count, stream=0):
+    """Seeds of `count` particles for each image, from that image's own seed.
+
+    Args:
+        seeds: two uint32 tensors of shape (batch,), the high and low words of 64-bit seeds.
+        count: int.
+        stream: int below 2**31, which of a seed's independent sets of particles.
+
+    Returns:
+        Two uint32 tensors (batch * count,), those of the first image first. Particle 0 has the image's own seed.
+
+    Example:
+    >>> high, low = particle_seeds((np.zeros(2, "uint32"), np.array([7, 8], "uint32")), 3)
+    >>> high.shape[0], [int(low[particle]) for particle in (0, 3)]
+    (6, [7, 8])
+    """
+    high, low = (ops.expand_dims(ops.convert_to_tensor(s, dtype="uint32"), 1) for s in seeds)
+    particle = np.arange(count, dtype="uint32")[None]
+    # `uniform_noise` counts positions of streams from 0 on: this half of the counters is not among them.
+    y, x = threefry_2x32((low, high), (particle, np.uint32(2**31 + stream)))
+    own = particle == 0
+    return tuple(ops.reshape(ops.where(own, s, w), (-1,)) for s, w in ((high, x), (low, y)))
 
 
 def uniform_of_bits(bits):

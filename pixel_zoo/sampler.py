@@ -178,13 +178,36 @@ class Sampler:
         from keras import ops
 
         greedy = ops.equal(options["temperature"], 0.0)
+        drawn = inverse_cdf(cls._adjusted(logits, options), uniform)
+        return ops.where(greedy, ops.cast(ops.argmax(logits, axis=-1), "int32"), drawn)
+
+    @classmethod
+    def log_prob(cls, values: Tensor, logits: Tensor, options: dict[str, Tensor]) -> Tensor:
+        """The log-probability with which `draw` draws values at a temperature above 0, in a compiled graph.
+
+        Args:
+            values: int32 tensor (batch,).
+            logits, options: as of `draw`.
+
+        Returns:
+            float32 tensor (batch,) in nats: minus infinity for a value that a rule leaves out.
+        """
+        from keras import ops
+
+        log_probs = ops.log_softmax(cls._adjusted(logits, options), axis=-1)
+        return ops.take_along_axis(log_probs, ops.expand_dims(values, -1), axis=-1)[..., 0]
+
+    @classmethod
+    def _adjusted(cls, logits, options):
+        """The logits divided by the temperature, if it is above 0, of the values that all rules keep."""
+        from keras import ops
+
+        greedy = ops.equal(options["temperature"], 0.0)
         scaled = logits / ops.expand_dims(ops.where(greedy, 1.0, options["temperature"]), -1)
         rules = {name: rule for name, rule in cls.rules().items() if name in options}
         if "restricts" in options:
-            scaled = ops.cond(options["restricts"], lambda: _restrict(scaled, rules, options), lambda: scaled)
-        elif rules:
-            scaled = _restrict(scaled, rules, options)
-        return ops.where(greedy, ops.cast(ops.argmax(logits, axis=-1), "int32"), inverse_cdf(scaled, uniform))
+            return ops.cond(options["restricts"], lambda: _restrict(scaled, rules, options), lambda: scaled)
+        return _restrict(scaled, rules, options) if rules else scaled
 
 
 def sampler_of(sampler=None, temperature=None, top_k=None, top_p=None):

@@ -14,10 +14,12 @@ from pixel_zoo_cli.options import (
     MinP,
     Model,
     OptionalData,
+    Particles,
     Seed,
     ServedModel,
     Server,
     Split,
+    Sweeps,
     Temperature,
     TopK,
     TopP,
@@ -95,6 +97,8 @@ def complete(
     ] = None,
     split: Split = "test",
     num_completions: Annotated[int, typer.Option(help="Completions of each image.")] = 4,
+    particles: Particles = 1,
+    sweeps: Sweeps = 0,
     seed: Seed = 0,
     temperature: Temperature = 1.0,
     top_k: TopK = None,
@@ -108,8 +112,8 @@ def complete(
     completions of each, height, width, colours), `originals`, `known`, `seeds` and the number of `levels`. A folder
     holds a PNG of each completion: `0000-01.png` is the second one of the first image.
 
-    A class-conditional model gets the labels of the data set. Completion keeps all known pixels, but a known pixel that
-    comes after an unknown one in raster order has no influence on it.
+    A class-conditional model gets the labels of the data set. All known pixels are kept. With one particle, a known
+    pixel that comes after an unknown one in raster order has no influence on it; with --particles 64 it has.
     """
     check_new_output(output)
     _check_source(data, image)
@@ -135,6 +139,8 @@ def complete(
         images.repeat(num_completions, axis=0),
         pixels,
         seed=seed,
+        particles=particles,
+        sweeps=sweeps,
         sampler=sampler,
         labels=labels if np.ndim(labels) == 0 else np.repeat(labels, num_completions),
     )

@@ -61,6 +61,20 @@ MinP = Annotated[
     float | None,
     typer.Option(help="Draw from the values that are at least this fraction as probable as the most probable one."),
 ]
+Particles = Annotated[
+    int,
+    typer.Option(
+        help="How many ways to fill in each image are drawn and weighed by all known pixels. With 1, known pixels "
+        "influence only what comes after them."
+    ),
+]
+Sweeps = Annotated[
+    int,
+    typer.Option(
+        help="With --particles: how often each completion is improved, a few rows at a time. Helps where what is known "
+        "comes last."
+    ),
+]
 Label = Annotated[
     list[int] | None,
     typer.Option(help="For a class-conditional model: one label for all images, or repeated, one for each."),

@@ -16,6 +16,10 @@ def export(
     model: Model,
     path: Annotated[pathlib.Path, typer.Argument(help="Directory of the served model; the version goes below it.")],
     version: Annotated[int, typer.Option(help="Version number, 1 or above.")] = 1,
+    particles: Annotated[
+        int | None,
+        typer.Option(help="Add a signature that completes given all known pixels, with so many particles.", min=2),
+    ] = None,
 ):
     """Write a SavedModel that scores, draws, completes and explains images."""
     if (path / str(version)).exists():
@@ -25,7 +29,7 @@ def export(
     import pixel_zoo
 
     with busy("Exporting"):
-        directory = pixel_zoo.export(loaded, path, version=version)
+        directory = pixel_zoo.export(loaded, path, version=version, particles=particles)
     print(directory)
 
 

@@ -108,6 +108,19 @@ def test_sample_writes_arrays_or_a_folder_by_the_name_of_the_output(folder, tmp_
     assert "1 or 3 colours and up to 256 levels, the model has 2 and 3" in refused(capsys, *two)
 
 
+def test_particles_and_sweeps_reach_the_model(folder, tmp_path, monkeypatch, capsys):
+    asked = {}
+    plain = models.PixelModel.complete
+    monkeypatch.setattr(
+        models.PixelModel, "complete", lambda *args, **given: asked.update(given) or plain(*args, **given)
+    )
+    command = ["complete", folder / "run" / "best.keras", "--data", "digits", "--image", 3, "--known", "bottom"]
+    options = ["--particles", 4, "--sweeps", 1, "--num-completions", 2]
+    assert call(*command, *options, "--output", tmp_path / "a.npz") == 0
+    assert (asked["particles"], asked["sweeps"]) == (4, 1)
+    assert "sweeps" in refused(capsys, *command, "--sweeps", 1, "--output", tmp_path / "b.npz")
+
+
 def test_a_picture_file_is_completed_where_its_mask_is_white(folder, tmp_path, monkeypatch, capsys):
     def complete(self, images, known, **options):
         asked.append((images, known))

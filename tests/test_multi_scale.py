@@ -240,7 +240,9 @@ def test_what_is_wrong_is_named(model):
         model.generate(3, small=small, labels=0)
     with pytest.raises(ValueError, match=r"labels must be given: 0\.\.2"):
         model.generate(3)
-    with pytest.raises(ValueError, match=r"known must have shape \(2, 4, 4\) or \(4, 4\), got \(2, 2\)"):
+    with pytest.raises(
+        ValueError, match=r"known must have shape \(2, 4, 4\), \(4, 4\) or \(2, 4, 4, 2\), got \(2, 2\)"
+    ):
         model.complete(np.zeros((2, 4, 4, 2), "uint8"), np.ones((2, 2), bool), labels=0)
 
 

@@ -68,6 +68,18 @@ def test_completions_and_surprise_are_the_models(model, canvas):
     )
 
 
+def test_particles_take_all_visible_pixels_into_account(model, canvas):
+    image, known = partly_known(canvas, model.image_shape)
+    page = Page({"tiny": lambda: model})
+    drawn = last(page.complete("tiny", canvas, 2, 1.0, 7, 16))[3].image
+    assert (drawn == model.complete(image, known[0], seed=7, labels=2, particles=16)[0]).all()
+    # At temperature 0 all particles would be the same.
+    assert (
+        last(page.complete("tiny", canvas, 2, 0, 7, 16))[3].image
+        == last(page.complete("tiny", canvas, 2, 0, 7))[3].image
+    ).all()
+
+
 def test_the_distribution_is_that_of_the_pixel(model, canvas):
     page = Page({"tiny": lambda: model})
     expected = last(page.complete("tiny", canvas, 0, 1.0, 0))[3]
@@ -155,10 +167,13 @@ def test_an_example_is_a_test_image_or_a_sample(model, monkeypatch, tmp_path):
 def test_a_served_model_answers_as_one_in_process(model, canvas, tmp_path):
     import serving_server
 
-    path = pz.export(model, tmp_path / "tiny")
+    path = pz.export(model, tmp_path / "tiny", particles=4)
     with serving_server.Server({"tiny": [path]}) as server:
         page = Page({"served": lambda: ServedModel(server.grpc, "tiny"), "own": lambda: model})
         served, own = (last(page.complete(name, canvas, 1, 0.5, 3)) for name in ("served", "own"))
+        # A served model has a few numbers of particles only: the next smaller one is taken.
+        of_served, of_own = page.complete("served", canvas, 1, 0.5, 3, 16), page.complete("own", canvas, 1, 0.5, 3, 4)
+        assert (last(of_served)[3].image == last(of_own)[3].image).all()
         assert served[0] == own[0]
         expected = own[3].log_probabilities
         np.testing.assert_allclose(served[3].log_probabilities, expected, rtol=1e-4, atol=1e-5)

@@ -1,5 +1,6 @@
 """Exported models run by TensorFlow's C library, as TensorFlow Serving runs them, and by no Python of ours."""
 
+import functools
 import io
 import multiprocessing
 import multiprocessing.pool
@@ -15,7 +16,7 @@ from PIL import Image
 from test_models import random_images, scrambled
 
 import pixel_zoo as pz
-from pixel_zoo.sampling import Sampler
+from pixel_zoo.sampling import Sampler, particle_walker
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="only the TensorFlow backend writes SavedModels"
@@ -294,6 +295,41 @@ def test_warm_up_requests_are_of_every_signature_and_answered(served):
     for name, inputs in warm_up:
         assert inputs.keys() == asked[name].keys()
         assert all(len(value) == 1 for value in call(name, inputs).values())
+
+
+def test_a_fixed_number_of_particles_is_served(process, tmp_path, monkeypatch):
+    """Of two scales, with labels, resampled in every row. Without late evidence, the first particle is the answer."""
+    monkeypatch.setattr(particle_walker, "THRESHOLD", 1.0)
+    model = scrambled(multi_scale())
+    path = pz.export(model, tmp_path, particles=6)
+    call = functools.partial(process.apply, c_session.run)
+    arguments, name, asked = (
+        saved_models.session_arguments(path),
+        "complete_with_6_particles",
+        requests(model)["complete"],
+    )
+    asked["known"][:2] = np.indices(SHAPE[:2])[0] < np.array([0, 3])[:, None, None]
+    answer = call((arguments, name, asked))
+    given_to_python = [asked[key] for key in ("image", "known", "seed")]
+    options = {"particles": 6, "return_log_likelihood": True, "return_diagnostics": True}
+    completed, nats, diagnostics = model.complete(*given_to_python, **options, **given(model))
+    assert (answer["image"] == completed).all()
+    np.testing.assert_allclose(answer["log_likelihood"], nats, rtol=1e-4)
+    np.testing.assert_allclose(answer["effective_sample_size"], diagnostics.effective_sample_size, rtol=1e-3)
+    np.testing.assert_allclose(answer["log_evidence"], diagnostics.log_evidence, rtol=1e-4, atol=1e-4)
+    alone = call((arguments, name, {key: value[3:4] for key, value in asked.items()}))
+    assert (alone["image"] == answer["image"][3:4]).all()
+    with pytest.raises(c_session.Failure, match="temperature: must be above 0 with particles") as failed:
+        call((arguments, name, asked | {"temperature": np.zeros(COUNT, "float32")}))
+    assert failed.value.code == c_session.INVALID_ARGUMENT
+    assert name in [name for name, _ in warm_up_requests(path)]
+
+
+def test_a_wrong_number_of_particles_is_refused(tmp_path):
+    for wrong in (0, 1, 2.5):
+        with pytest.raises(ValueError, match=r"particles must be .*"):
+            pz.export(multi_scale(), tmp_path, particles=wrong)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("path", EXPORTED, ids=lambda path: path.parent.name)

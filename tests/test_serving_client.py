@@ -66,7 +66,8 @@ def served(tmp_path_factory):
     """A server of `tiny`, in two versions, and of `doubling`; the models of `tiny`'s versions, and their paths."""
     folder = tmp_path_factory.mktemp("served")
     models = {1: small_model((3, 4, 2), 3), 2: small_model((2, 2, 1), 5)}
-    paths = [pz.export(model, folder / "tiny", version) for version, model in models.items()]
+    particles = {1: 3, 2: None}
+    paths = [pz.export(model, folder / "tiny", number, particles=particles[number]) for number, model in models.items()]
     doubling = export_doubling(folder / "doubling" / "1")
     with serving_server.Server({"tiny": paths, "doubling": [doubling]}, labels={"stable": 1}) as server:
         yield server, models, paths
@@ -113,6 +114,10 @@ def test_answers_are_those_of_the_model(tiny, model):
     marked = np.where(known[..., None], image, -1)  # what is unknown may be anything
     assert (tiny.complete(marked, known, seed=[3, 1, 2]) == model.complete(image, known, seed=[3, 1, 2])).all()
     assert (tiny.complete(image, known[0]) == model.complete(image, known[0])).all()
+    assert tiny.particles == (1, 3)
+    completed, nats = tiny.complete(image, known, seed=5, temperature=0.8, particles=3, return_log_likelihood=True)
+    assert (completed == model.complete(image, known, seed=5, temperature=0.8, particles=3)).all()
+    np.testing.assert_allclose(nats, model.log_likelihood(completed), rtol=1e-4)
 
 
 def test_a_large_request_is_split(tiny, server, model):
@@ -301,11 +306,11 @@ def test_the_client_of_an_event_loop_answers_many_calls_at_once(server, api, mod
             scores = tiny.score(image)
             with pytest.raises(ValueError, match="num_images must be an integer of at least 1, got 0"):
                 await tiny.sample(0)
-            shape, levels, labels = await tiny.image_shape(), await tiny.levels(), await tiny.takes_labels()
-            return np.concatenate(await drawn), await scores, (shape, levels, labels)
+            facts = [await fact() for fact in (tiny.image_shape, tiny.levels, tiny.takes_labels, tiny.particles)]
+            return np.concatenate(await drawn), await scores, facts
 
     drawn, scores, facts = asyncio.run(ask())
-    assert (drawn == model.generate(8)).all() and facts == ((3, 4, 2), 3, False)
+    assert (drawn == model.generate(8)).all() and facts == [(3, 4, 2), 3, False, (1, 3)]
     np.testing.assert_allclose(scores["log_likelihood"], model.log_likelihood(image), rtol=1e-5)
     assert AsyncClient.sample.__doc__ == Client.sample.__doc__
 
@@ -547,6 +552,11 @@ def test_nothing_wrong_is_sent(tiny, server, api, model):
         (ValueError, "no signature 'upscale'; it has", lambda: tiny.upscale(image, top_k=2)),
         (ValueError, r"seed must be an integer or an array of shape \(3,\)", lambda: tiny.sample(3, seed=[1, 2])),
         (ValueError, r"known must have shape", lambda: tiny.complete(image, known[:, 1:])),
+        (ValueError, r"known must have shape", lambda: tiny.complete(image, image > 0)),
+        (ValueError, "particles: the served model takes 1, 3, got 2", lambda: tiny.complete(image, known, particles=2)),
+        (ValueError, "particles must be an integer", lambda: tiny.complete(image, known, particles=0)),
+        (ValueError, "with particles, a temperature", lambda: tiny.complete(image, known, particles=3, top_k=1)),
+        (ValueError, "with particles, a temperature", lambda: tiny.complete(image, known, 0, 0, particles=3)),
         (TypeError, "known must be a mask of bool", lambda: tiny.complete(image, known * 1)),
         (ValueError, other_shape + r"\(3, 4, 2\)", lambda: tiny.complete(image[0], known[0])),
         (ValueError, "'sample' takes seed, temperature, got label, seed, temp", lambda: tiny.sample(labels=3)),

@@ -39,8 +39,9 @@ class RasterLayer(keras.layers.Layer):
     In these methods a row is a tensor (width, batch, features); columns come first because the loop runs over them.
     Features are sorted by colour, so that the features of a colour are a contiguous slice; `prepare` sorts the weights
     once to match. `inputs` and `outputs` of a pixel are lists with one entry per colour. Weights, state, context,
-    memory, base and record may be any structure of tensors (an empty list if there is nothing to pass on). `bias` is
-    None if the layer has no conditioning map.
+    memory, base and record may be any structure of tensors (an empty list if there is nothing to pass on). The tensors
+    of a state have the images in axis 1, as rows do: where images are resampled, their states are. `bias` is None if
+    the layer has no conditioning map.
 
     Args:
         colours: int, number of colour channels of the image. Feature k of every map belongs to colour k % colours.

@@ -15,6 +15,7 @@ from pixel_zoo.models.likelihood_training import LikelihoodTraining
 from pixel_zoo.models.notebook import html_of
 from pixel_zoo.models.provenance import Provenance
 from pixel_zoo.sampling import Drawing, DrawingOptions
+from pixel_zoo.sampling.particles import as_asked, check_particles, draw_with_particles
 from pixel_zoo.stages import draw_stages, scales, subsample
 from pixel_zoo.types import Tensor
 
@@ -48,22 +49,50 @@ class ImageModel(LikelihoodTraining):
         *,
         conditioning: Sequence[ArrayLike] = (),
         batch_size: int = 128,
+        known: ArrayLike | None = None,
+        particles: int = 64,
+        seed: ArrayLike = 0,
     ) -> np.ndarray:
         """log p(x) of images, exact or a lower bound (`likelihood_kind`); log p(x | label) if they have labels.
+
+        Of partly known images, with `known`, it is an estimate of log p(known pixels) = log of the sum of p(x) over
+        all values of the others. Sequential Monte Carlo gives it (see `complete`). The exponential of the estimate is
+        unbiased; the estimate itself is too low on average, the less so the more particles there are. It is log p(known
+        pixels) without error where no known pixel comes after an unknown one, as in images that are known in full.
 
         Args:
             images: integers 0..levels-1 (batch, height, width, colours).
             labels: integer, or one per image, for a model with `num_classes`.
             vectors: array (conditioning_dim,), or one per image, for a model with `conditioning_dim`.
             conditioning: the model's remaining inputs, in their order, one array each with an entry per image.
-            batch_size: int, how many at a time.
+            batch_size: int, how many at a time; with `known`, images times particles.
+            known: as of `complete`, or None: all pixels are known.
+            particles: int, how many for each image, with `known`.
+            seed: int or one integer per image, as of `complete`, with `known`.
 
         Returns:
-            float32 NumPy array (batch,) in nats; float64 for a model of dtype float64.
+            float32 NumPy array (batch,) in nats; float64 for a model of dtype float64, without `known`.
 
         Raises:
             TypeError, ValueError: naming the argument that is wrong, missing or superfluous.
+
+        Example:
+        >>> model = pz.models.PixelCNN((4, 4, 1), filters=4, num_blocks=1)
+        >>> known = np.ones((4, 4), bool)
+        >>> known[1, 1:3] = False
+        >>> images = model.generate(2)
+        >>> partly = model.log_likelihood(images, known=known)
+        >>> bool((partly > model.log_likelihood(images)).all())
+        True
         """
+        if known is not None:
+            drawing = Drawing.of(batch_size=batch_size, progress=False)
+            check_particles(particles, 0, drawing.sampler)
+            seeds, conditions, array, mask = self._check_partly_known(
+                images, known, seed, labels, vectors, conditioning
+            )
+            _, _, diagnostics = draw_with_particles(self, drawing, seeds, conditions, array, mask, particles)
+            return diagnostics.log_evidence
         return sum(self._score(log_likelihood, images, labels, vectors, conditioning, batch_size))
 
     def bits_per_dim(
@@ -205,35 +234,69 @@ class ImageModel(LikelihoodTraining):
         known: ArrayLike,
         seed: ArrayLike = 0,
         *,
+        particles: int = 1,
+        sweeps: int = 0,
         labels: ArrayLike | None = None,
         vectors: ArrayLike | None = None,
         conditioning: Sequence[ArrayLike] = (),
         return_log_likelihood: bool = False,
+        return_diagnostics: bool = False,
         **options: Unpack[DrawingOptions],
-    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-        """Draw the unknown pixels of images, given the known ones before them in the model's order.
+    ) -> np.ndarray | tuple:
+        """Draw the unknown pixels of images given the known ones: those before them, or with `particles` all of them.
 
-        That is raster order, or, of a multi-scale model, the smallest image in raster order, then the next one: a pixel
-        of the smallest image is drawn given only those of its known pixels that come before it. Known pixels that come
-        later do not influence a pixel.
+        With one particle, a pixel is drawn given the pixels before it in the model's order: raster order, or, of a
+        multi-scale model, the smallest image in raster order, then the next one. Known pixels that come later do not
+        influence it.
+
+        With more particles, pixels are drawn from p(unknown pixels | known pixels) by sequential Monte Carlo, see
+        `pixel_zoo.sampling.complete`: an approximation that tends to it as particles become many. The particles of a
+        multi-scale model are weighted across all of its images.
 
         Args:
             images, known: as of `pixel_zoo.sampling.complete`.
+            particles: int, how many draw each image. Time and memory grow with them.
+            sweeps: int, with particles of 2 or more: how often blocks of rows of the completion are drawn again, given
+                everything else; of a multi-scale model, those of the largest image.
             seed, labels, vectors, conditioning, return_log_likelihood: as of `generate`.
-            sampler, temperature, top_k, top_p, batch_size, jit_compile, progress: as of `generate`.
+            return_diagnostics: bool, whether to return `pixel_zoo.sampling.Diagnostics` too: effective sample sizes,
+                and estimates of log p(known pixels).
+            sampler, temperature, top_k, top_p, batch_size, jit_compile, progress: as of `pixel_zoo.sampling.complete`.
 
         Returns:
-            NumPy array of the images' shape, known pixels unchanged; else as `generate`.
+            NumPy array of the images' shape, known pixels unchanged. With `return_log_likelihood` or
+            `return_diagnostics`, a tuple of it, the log-likelihood as of `generate`, and the diagnostics, those that
+            are asked for.
 
         Raises:
-            ValueError, TypeError: naming the argument that is wrong, missing or superfluous, before any work.
+            ValueError, TypeError: as `pixel_zoo.sampling.complete`.
+
+        Example:
+        >>> model = pz.models.PixelCNN((4, 4, 1), filters=4, num_blocks=1)
+        >>> known = np.arange(4)[:, None] * np.ones(4) >= 2  # the lower half
+        >>> images = model.generate(2)
+        >>> completed, diagnostics = model.complete(images, known, particles=16, sweeps=2, return_diagnostics=True)
+        >>> completed.shape, diagnostics.effective_sample_size.shape
+        ((2, 4, 4, 1), (2,))
         """
         drawing = Drawing.of(**options)
+        check_particles(particles, sweeps, drawing.sampler)
+        seeds, conditions, array, mask = self._check_partly_known(images, known, seed, labels, vectors, conditioning)
+        if particles == 1 and not return_diagnostics:
+            completed, nats = self._draw(drawing, seeds, conditions, array, mask)
+            return (completed, nats) if return_log_likelihood else completed
+        completed, nats, diagnostics = draw_with_particles(
+            self, drawing, seeds, conditions, array, mask, particles, sweeps
+        )
+        if return_log_likelihood and self.likelihood_kind != "exact":
+            nats = sum(self._score_checked(log_likelihood, completed, conditions, drawing.batch_size))
+        return as_asked(completed, nats, diagnostics, return_log_likelihood, return_diagnostics)
+
+    def _check_partly_known(self, images, known, seed, labels, vectors, conditioning):
+        """(seeds, conditions, images, known), checked."""
         images, known = check_partly_known(images, known, self.image_shape, self.levels)
         seeds = check_seeds(seed, len(images))
-        conditions = check_conditions(self, len(images), labels, vectors, conditioning)
-        completed, nats = self._draw(drawing, seeds, conditions, images, known)
-        return (completed, nats) if return_log_likelihood else completed
+        return seeds, check_conditions(self, len(images), labels, vectors, conditioning), images, known
 
     def _draw(self, drawing, seeds, conditions, images=None, known=None, small=None):
         """The images, and their log-likelihoods; where nothing is known, `images` and `known` are None."""

@@ -29,6 +29,7 @@ LOOPBACK = "127.0.0.1"
 COMPLETIONS = 8
 LARGEST_SEED = 9999
 QUEUE = 32  # requests that wait; more are refused
+PARTICLES = (1, 4, 16, 64)
 FRAME = 0.03  # seconds; long enough to be seen
 BAD_INPUT = (ValueError, TypeError, OSError, RuntimeError, ImportError)
 LIT = 2e8  # numbers that a receptive field is computed from, at most; more take minutes
@@ -37,12 +38,14 @@ LOADING = "<p>Loading the model, and drawing for the first time: some seconds ..
 STEPS = """### Step by step
 
 The first completion, pixel by pixel: the framed pixel has just been drawn from the distribution on the right; its value
-is orange. The receptive field is all that this distribution depends on, brighter where it depends on it more."""
+is orange. With several particles, visible pixels that come later had a say in it too. The receptive field is all that
+the distribution depends on, brighter where it depends on it more."""
 INTRODUCTION = """# pixel_zoo playground
 
 Paint the image, or hide the part that the model is to complete. The model draws the hidden pixels one by one, from the
-top left to the bottom right, each given all pixels before it. Visible pixels that come after a hidden one in this order
-stay as they are, but the model does not take them into account when it draws that one. A multi-scale model draws a
+top left to the bottom right, each given all pixels before it. It draws each completion several times, as so many
+particles, and keeps those that fit the visible pixels after a hidden one too: the more particles, the better. With one
+particle, visible pixels that come later stay as they are, but are not taken into account. A multi-scale model draws a
 small image first. The same seed draws the same images."""
 
 
@@ -79,8 +82,10 @@ class Page:
         label = 0 if model.num_classes is None else data.labels(**test)[index]
         return data.arrays(**test)[index], int(label)
 
-    def complete(self, name, value, label, temperature, seed):
+    def complete(self, name, value, label, temperature, seed, particles=1):
         """Complete the canvas: yield pictures that fill in row by row, then how surprising the first completion is.
+
+        At temperature 0 one particle is as good as many.
 
         Yields:
             (pictures, value of the surprise map, its caption, `Completed`, chart, slider of the steps).
@@ -89,7 +94,8 @@ class Page:
         conditions = _conditions(model, label)
         image, known = partly_known(value, model.image_shape)
         images = image.repeat(COMPLETIONS, axis=0)
-        completed = model.complete(images, known[0], seed=int(seed), temperature=temperature, **conditions)
+        options = {"particles": _particles_of(model, particles)} if temperature else {}
+        completed = model.complete(images, known[0], seed=int(seed), temperature=temperature, **options, **conditions)
         first = completed[:1]
         expected = model.log_probabilities(first, **conditions)
         pictures = drawing.filling_in(completed, known[0], model.levels)
@@ -182,6 +188,7 @@ def build(models: Mapping[str, Callable[[], Any]], listeners: Listeners | None =
                 example = gr.Slider(0, 99, 0, step=1, precision=0, label="Example", elem_id="example")
                 seed = gr.Slider(0, LARGEST_SEED, 0, step=1, precision=0, label="Seed", elem_id="seed")
                 temperature = gr.Slider(0.0, 2.0, 1.0, step=0.05, label="Temperature", elem_id="temperature")
+                particles = gr.Radio(PARTICLES, value=16, label="Particles", elem_id="particles")
                 label = gr.Number(0, precision=0, minimum=0, label="Label", visible=False, elem_id="label")
             with gr.Column():
                 gr.Markdown("### Completions")
@@ -198,7 +205,7 @@ def build(models: Mapping[str, Callable[[], Any]], listeners: Listeners | None =
         number = gr.Slider(0, 1, 0, step=1, precision=0, label="Pixels drawn before", elem_id="step")
         with gr.Row():
             stepped, predicted = gr.HTML(elem_id="stepped"), gr.HTML(elem_id="predicted")
-        inputs = [name, canvas, label, temperature, seed]
+        inputs = [name, canvas, label, temperature, seed, particles]
         outputs = [pictures, surprise, caption, completed, chart, number]
         step = functools.partial(
             listen,
@@ -217,7 +224,7 @@ def build(models: Mapping[str, Callable[[], Any]], listeners: Listeners | None =
             # In the browser, so that it is shown at once, whatever is running.
             script = f"value => ({{...value, known: value.known.map(() => {known})}})"
             complete(button.click(None, [canvas], [canvas], js=script, api_visibility="private").success)
-        for event in (canvas.stroke, temperature.change, seed.change, label.input):
+        for event in (canvas.stroke, temperature.change, seed.change, particles.change, label.input):
             complete(event)
         # "always_last" would resend the event data of an earlier trigger: an old position of the pointer.
         options = {"trigger_mode": "multiple", "concurrency_id": "point"}
@@ -319,6 +326,11 @@ def _handler(function, listeners):
 def _conditions(model, label):
     """The label, as the model's methods take it."""
     return {} if model.num_classes is None else {"labels": int(label or 0)}
+
+
+def _particles_of(model, wanted):
+    """The number of particles closest to what is wanted: a served model has a few numbers of them only."""
+    return max(number for number in getattr(model, "particles", (wanted,)) if number <= wanted)
 
 
 def _image(picture, state, alt=f"{COMPLETIONS} completions"):

@@ -25,6 +25,6 @@ class ServedModel:
 
     def __init__(self, server: str, name: str) -> None:
         client = Client(server, name)
-        self.image_shape, self.levels = client.image_shape, client.levels
+        self.image_shape, self.levels, self.particles = client.image_shape, client.levels, client.particles
         self.num_classes = math.inf if client.takes_labels else None  # the server does not tell how many there are
         self.generate, self.complete, self.log_probabilities = client.sample, client.complete, client.log_probabilities

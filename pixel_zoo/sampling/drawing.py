@@ -1,4 +1,4 @@
-"""Generation and completion of images from any functional model of raster layers."""
+"""Generation of images from any functional model of raster layers."""
 
 import dataclasses
 import math
@@ -11,7 +11,7 @@ from keras import ops
 from numpy.typing import ArrayLike
 
 from pixel_zoo import backend
-from pixel_zoo.arguments import check_partly_known, check_seeds
+from pixel_zoo.arguments import check_seeds
 from pixel_zoo.checks import positive_integer
 from pixel_zoo.inputs import check_conditions, condition_values
 from pixel_zoo.progress import progress_bar
@@ -84,18 +84,18 @@ class Drawing:
         per_image = {"seeds": seeds, "conditioning": condition_values(model, conditions)}
         if images is not None and known is not None:
             per_image |= {"images": images.astype("int32"), "known": known}
-        kind = _WalkOfImages if self._is_quick(model, len(seeds)) else _WalkOfRows
-        walk = _walk(kind, model, type(self.sampler), self._use_xla(len(seeds)))
+        kind = _WalkOfImages if self._is_quick(model, len(seeds)) else WalkOfRows
+        walk = compiled_walk(kind, model, type(self.sampler), self.use_xla(len(seeds)))
         return walk(per_image, self, stream)
 
     def _is_quick(self, model, count):
         """Whether images are drawn within about a second, so that nobody misses progress or needs to interrupt it."""
-        products = model.count_params() * math.prod(_walker(model).graph.image_shape[:2]) * count
+        products = model.count_params() * math.prod(walker_of(model).graph.image_shape[:2]) * count
         return self.progress is not True and count <= self.batch_size and products <= 1e10
 
-    def _use_xla(self, count):
+    def use_xla(self, count: int) -> bool:
         """Whether to compile with XLA, which pays off only if the compiled function runs often enough."""
-        return count >= 16 * self.batch_size if self.jit_compile == "auto" else self.jit_compile
+        return count >= 16 * self.batch_size if isinstance(self.jit_compile, str) else self.jit_compile
 
 
 def generate(
@@ -145,63 +145,13 @@ def generate(
     """
     seeds = check_seeds(seed, positive_integer("num_images", num_images))
     drawing = Drawing.of(**options)
-    _walker(model)
+    walker_of(model)
     conditions = check_conditions(model, num_images, conditioning=conditioning)
     images, nats = drawing(model, seeds, conditions, stream=stream)
     return (images, nats) if return_log_likelihood else images
 
 
-def complete(
-    model: keras.Model,
-    images: ArrayLike,
-    known: ArrayLike,
-    seed: ArrayLike = 0,
-    *,
-    conditioning: Sequence[ArrayLike] = (),
-    stream: int = 0,
-    return_log_likelihood: bool = False,
-    **options: Unpack[DrawingOptions],
-) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-    """Draw the unknown pixels of images, given the known ones before them in raster order.
-
-    Rows above the first unknown pixel are not sampled but run in parallel, as are all rows that are known in every
-    image of a batch.
-
-    Args:
-        model: functional Keras model of raster and pointwise layers, from integers (height, width, colours) to logits.
-        images: integers 0..levels-1 (batch, height, width, colours); what they hold where `known` is False is not read.
-        known: bool (batch, height, width) or (height, width), True where a pixel is known, in all its colours.
-        seed, conditioning, stream: as in `generate`.
-        return_log_likelihood: bool, whether to return the log-likelihood of the whole images too, known pixels
-            included.
-        sampler, temperature, top_k, top_p, batch_size, jit_compile, progress: as in `generate`.
-
-    Returns:
-        NumPy array of the images' shape, uint8 or int32 as in `generate`; known pixels are unchanged. With
-        `return_log_likelihood`, a pair as in `generate`.
-
-    Raises:
-        ValueError, TypeError: naming the argument that is wrong, before any work.
-
-    Example:
-    >>> import pixel_zoo as pz
-    >>> model = pz.models.PixelCNN((4, 4, 1), filters=4, num_blocks=1, head_filters=4)
-    >>> known = np.zeros((4, 4), bool)
-    >>> known[:2] = True
-    >>> images = np.ones((3, 4, 4, 1), "uint8")
-    >>> bool((complete(model, images, known)[:, :2] == 1).all())
-    True
-    """
-    drawing = Drawing.of(**options)
-    walker = _walker(model)
-    images, known = check_partly_known(images, known, walker.graph.image_shape, walker.likelihood.levels)
-    seeds = check_seeds(seed, len(images))
-    conditions = check_conditions(model, len(images), conditioning=conditioning)
-    images, nats = drawing(model, seeds, conditions, images, known, stream)
-    return (images, nats) if return_log_likelihood else images
-
-
-def _walker(model, sampler_class=Sampler):
+def walker_of(model, sampler_class=Sampler):
     """The model's walker, made once for each kind of sampler; an error if the model is no graph of raster layers."""
     walkers = model.__dict__.setdefault("_pixel_zoo_walkers", {})
     if sampler_class not in walkers:
@@ -209,11 +159,11 @@ def _walker(model, sampler_class=Sampler):
     return walkers[sampler_class]
 
 
-def _walk(kind, model, sampler_class, xla):
+def compiled_walk(kind, model, sampler_class, xla):
     """The model's compiled walk, made once for each kind of walk and of sampler, with XLA and without."""
     walks = model.__dict__.setdefault("_pixel_zoo_walks", {})
     if (kind, sampler_class, xla) not in walks:
-        walks[kind, sampler_class, xla] = kind(_walker(model, sampler_class), model.variables, xla)
+        walks[kind, sampler_class, xla] = kind(walker_of(model, sampler_class), model.variables, xla)
     return walks[kind, sampler_class, xla]
 
 
@@ -237,7 +187,7 @@ class _WalkOfImages:
         return _unsigned(ops.convert_to_numpy(values), self.levels), ops.convert_to_numpy(nats)
 
 
-class _WalkOfRows:
+class WalkOfRows:
     """A walker, compiled row by row, from NumPy to NumPy.
 
     The loop over rows runs in Python, so that it can show progress, be interrupted, and choose what to run for each
@@ -251,17 +201,17 @@ class _WalkOfRows:
             noise = backend.uniform_noise((high, low), self.image_shape, stream)
             weights, states, maps = walker.start(ops.shape(high)[0], conditioning)
             # Once traced, always the same: shapes of weights and features of maps don't change.
-            weights, self._unpack = pack(weights)
-            maps, self._unpack_maps = pack_maps(maps)
+            weights, self.unpack = pack(weights)
+            maps, self.unpack_maps = pack_maps(maps)
             return to_rows(noise), weights, maps, states
 
         def sample_row(weights, maps, *args):
-            return walker.sample_row(self._unpack(weights), self._unpack_maps(maps), *args)
+            return walker.sample_row(self.unpack(weights), self.unpack_maps(maps), *args)
 
         def known_row(weights, maps, *args):
-            return walker.known_row(self._unpack(weights), self._unpack_maps(maps), *args)
+            return walker.known_row(self.unpack(weights), self.unpack_maps(maps), *args)
 
-        self._start = backend.compiled(start, variables, xla=False)
+        self.start = backend.compiled(start, variables, xla=False)
         self._sample_row = backend.compiled(sample_row, [], xla=xla)
         self._known_row = backend.compiled(known_row, [], xla=xla)
 
@@ -281,11 +231,11 @@ class _WalkOfRows:
 
     def _batch(self, batch, options, stream, row_done):
         words = backend.seed_words(batch["seeds"])
-        noise, weights, maps, states = self._start(*words, stream, batch["conditioning"])
+        noise, weights, maps, states = self.start(*words, stream, batch["conditioning"])
         rows, log_likelihood = [], 0.0
         for r in range(self.image_shape[0]):
             row_maps = {key: rows[r] for key, rows in maps.items()}
-            known = batch["known"][:, r].T if "known" in batch else np.zeros(1, bool)
+            known = batch["known"][:, r].swapaxes(0, 1) if "known" in batch else np.zeros(1, bool)
             known_values = batch["images"][:, r].swapaxes(0, 1) if known.any() else None
             if known.all():
                 states, values, nats = self._known_row(weights, row_maps, states, known_values)

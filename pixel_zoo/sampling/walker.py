@@ -70,7 +70,7 @@ class Walker:
             noise: float32 tensor (batch, height, width, colours) of numbers above 0 and below 1.
             options: tensors of each image's options of sampling, see `Sampler.draw`.
             images: int32 tensor of the noise's shape, of which only known values are read; or None, nothing is known.
-            known: bool tensor (batch, height, width), or None.
+            known: bool tensor (batch, height, width), or (batch, height, width, colours), or None.
             conditioning: the model's other inputs, in their order.
 
         Returns:
@@ -80,7 +80,7 @@ class Walker:
         weights, states, maps = self.start(ops.shape(noise)[0], conditioning)
         rows = {"noise": to_rows(noise), "maps": maps}
         if images is not None:
-            rows |= {"known_values": to_rows(images), "known": ops.transpose(known, (1, 2, 0))}
+            rows |= {"known_values": to_rows(images), "known": ops.moveaxis(known, 0, 2)}
 
         def row(carry, row):
             states, total = carry
@@ -138,6 +138,7 @@ class Walker:
         options: dict[str, Tensor],
         known_values: Tensor | None = None,
         known: Tensor | None = None,
+        weighed: Tensor | None = None,
     ) -> tuple[Structure, Tensor, Tensor]:
         """A row from left to right.
 
@@ -148,16 +149,22 @@ class Walker:
             noise: float32 tensor (width, batch, colours) of numbers above 0 and below 1.
             options: as of a call.
             known_values: int32 tensor (width, batch, colours), read only where `known` is True; None: nothing is known.
-            known: bool tensor (width, batch), or None.
+            known: bool tensor (width, batch), or (width, batch, colours), or None.
+            weighed: bool tensor (width, batch, colours), the values whose probability is returned apart, or None.
 
         Returns:
             (states, values, log_prob): for the row below; int32 tensor (width, batch, colours); float32 tensor
-            (batch,) of nats.
+            (batch,) of nats. With `weighed`, `log_prob` is a float32 tensor (2, batch): of all values under the model,
+            and of those weighed under the distribution that values are drawn from.
         """
         given = {"noise": noise} if known is None else {"noise": noise, "known_values": known_values, "known": known}
         draw = functools.partial(_draw, self.sampler_class, options)
-        states, values, log_prob, _, _ = self.row_of_choices(weights, maps, states, draw, (), given)
-        return states, values, log_prob
+        if weighed is None:
+            states, values, log_prob, _, _ = self.row_of_choices(weights, maps, states, draw, (), given)
+            return states, values, log_prob
+        given, nothing = given | {"weighed": weighed}, _no_nats(options)
+        states, values, log_prob, log_weight, _ = self.row_of_choices(weights, maps, states, draw, nothing, given)
+        return states, values, ops.stack([log_prob, log_weight])
 
     def row_of_choices(
         self,
@@ -200,13 +207,29 @@ class Walker:
         return self._leave_row(weights, states, maps, contexts, *left), values, log_prob, carried, notes
 
     def known_row(
-        self, weights: Structure, maps: Structure, states: Structure, known_values: Tensor
+        self,
+        weights: Structure,
+        maps: Structure,
+        states: Structure,
+        known_values: Tensor,
+        options: dict[str, Tensor] | None = None,
+        weighed: Tensor | None = None,
     ) -> tuple[Structure, Tensor, Tensor]:
-        """A row of which every value of every image is known, all pixels at once: as `sample_row`."""
+        """A row of which every value of every image is known, all pixels at once: as `sample_row`.
+
+        The options of sampling are needed only with `weighed`.
+        """
         maps, contexts = self._enter_row(weights, states, maps)
         passed = self._parallel_row(weights, maps, contexts, known_values)
         states = self._leave_row(weights, states, maps, contexts, passed["records"], passed["read_below"])
-        return states, known_values, ops.sum(self._log_probs(passed["logits"], known_values), axis=(0, 2))
+        log_prob = ops.sum(self._log_probs(passed["logits"], known_values), axis=(0, 2))
+        if weighed is not None:
+            log_weights = [
+                self._log_weight(known_values[..., c], of_colour, weighed[..., c], options)
+                for c, of_colour in enumerate(passed["logits"])
+            ]
+            log_prob = ops.stack([log_prob, ops.sum(sum(log_weights), axis=0)])
+        return states, known_values, log_prob
 
     def iterate_row(
         self,
@@ -267,12 +290,14 @@ class Walker:
         options = {name: x if len(x.shape) == 0 else ops.tile(x, [width]) for name, x in options.items()}
         values = []
         for colour, of_colour in enumerate(logits):
-            class_logits = ops.cast(self.likelihood.class_logits(self._squeeze(of_colour)), "float32")
+            class_logits = self._class_logits(of_colour)
             flat = ops.reshape(class_logits, (-1, class_logits.shape[-1]))
             drawn = self.sampler_class.draw(flat, ops.reshape(noise[..., colour], (-1,)), options)
             values.append(ops.reshape(drawn, (width, batch)))
         drawn = ops.stack(values, axis=-1)
-        return drawn if known is None else ops.where(known[..., None], known_values, drawn)
+        if known is None:
+            return drawn
+        return ops.where(known if len(known.shape) == 3 else known[..., None], known_values, drawn)
 
     def _log_probs(self, logits, values):
         """Log-probabilities (width, batch, colours) of a row of values."""
@@ -360,8 +385,7 @@ class Walker:
         for colour in range(self.graph.colours):
             self._advance(weights, features, bases, outputs, colour, predicts=True)
             logits = features[self.graph.output][colour]
-            class_logits = ops.cast(self.likelihood.class_logits(self._squeeze(logits)), "float32")
-            carried, value, note = choose(carried, class_logits, pixel["given"], colour)
+            carried, value, note = choose(carried, self._class_logits(logits), pixel["given"], colour)
             notes.append(note)
             log_prob = log_prob + self._log_prob(value, logits)
             features[self.graph.image].append(ops.expand_dims(value, -1))
@@ -388,8 +412,19 @@ class Walker:
                 outputs[node.raster].append(output)
                 features[node.output].append(output[0])
 
+    def _class_logits(self, logits):
+        return ops.cast(self.likelihood.class_logits(self._squeeze(logits)), "float32")
+
     def _log_prob(self, values, logits):
         return ops.cast(self.likelihood.log_prob(values, self._squeeze(logits)), "float32")
+
+    def _log_weight(self, values, logits, weighed, options):
+        """The log-probability with which values (..., batch) are drawn, where they are weighed, else 0."""
+        logits = self._class_logits(logits)
+        options = {name: _for_each(x, values) for name, x in options.items()}  # rules take a single axis of values
+        flat, levels = ops.reshape(values, (-1,)), logits.shape[-1]
+        log_probs = self.sampler_class.log_prob(flat, ops.reshape(logits, (-1, levels)), options)
+        return ops.where(weighed, ops.reshape(log_probs, ops.shape(values)), 0.0)
 
     def _squeeze(self, logits):
         return logits[..., 0] if self.likelihood.levels == 2 else logits
@@ -412,16 +447,27 @@ class Walker:
 
 
 def _draw(sampler_class, options, carried, logits, given, colour):
-    """The known value, or if it is not known, one drawn from the logits."""
+    """The known value, or if it is not known, one drawn from the logits; `carried` sums up the weighed values."""
     value = sampler_class.draw(logits, given["noise"][:, colour], options)
     if "known" in given:
-        value = ops.where(given["known"], given["known_values"][:, colour], value)
+        known = given["known"] if len(given["known"].shape) == 1 else given["known"][:, colour]
+        value = ops.where(known, given["known_values"][:, colour], value)
+    if "weighed" in given:
+        log_prob = sampler_class.log_prob(value, logits, options)
+        carried = carried + ops.where(given["weighed"][:, colour], log_prob, 0.0)
     return carried, value, ()
 
 
 def _no_nats(options):
     """The log-likelihood of nothing yet, one for each image."""
     return ops.zeros_like(options["temperature"])
+
+
+def _for_each(option, values):
+    """An option of sampling (batch,) for each of the values (..., batch), as a vector; a scalar stays as it is."""
+    if len(option.shape) == 0:
+        return option
+    return ops.reshape(ops.broadcast_to(option, ops.shape(values)), (-1,))
 
 
 def to_rows(x):

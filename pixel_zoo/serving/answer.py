@@ -13,6 +13,8 @@ _RANGES = {
     "log_probability": (-math.inf, _ROUNDING),
     "bits_per_dim": (-_ROUNDING, math.inf),
     "surprise": (-_ROUNDING, math.inf),
+    "log_evidence": (-math.inf, _ROUNDING),
+    "effective_sample_size": (1 - _ROUNDING, math.inf),
 }
 
 

@@ -91,6 +91,10 @@ class AsyncClient:
         """The number of values that a colour of a pixel can take."""
         return await self._run(lambda: self._client.levels)
 
+    async def particles(self) -> tuple[int, ...]:
+        """The numbers of particles that `complete` takes."""
+        return await self._run(lambda: self._client.particles)
+
     async def takes_labels(self) -> bool:
         """Whether the model needs a label for each image."""
         return await self._run(lambda: self._client.takes_labels)

@@ -5,6 +5,7 @@ import math
 import numbers
 import os
 import random
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
@@ -39,6 +40,7 @@ _TENSORS = {
     # Which rules there are depends on the version that exported the model: a request is compared with its signature.
     **{f"{name}_with_options": tensors for name, tensors in _DRAWING.items()},
 }
+_WITH_PARTICLES = re.compile(r"complete_with_(\d+)_particles")
 
 
 class Client:
@@ -127,6 +129,12 @@ class Client:
     def takes_labels(self) -> bool:
         """Whether the model needs a label for each image. The server does not tell how many labels there are."""
         return "label" in self._signature("score").inputs
+
+    @property
+    def particles(self) -> tuple[int, ...]:
+        """The numbers of particles that `complete` takes: 1, and those that the model was exported with."""
+        found = (_WITH_PARTICLES.fullmatch(name) for name in self._signatures)
+        return tuple(sorted({1, *(int(name[1]) for name in found if name)}))
 
     def score(
         self, images: ArrayLike, labels: ArrayLike | None = None, vectors: ArrayLike | None = None
@@ -232,17 +240,19 @@ class Client:
         vectors: ArrayLike | None = None,
         return_log_likelihood: bool = False,
         *,
+        particles: int = 1,
         sampler: Sampler | None = None,
         top_k: int | None = None,
         top_p: float | None = None,
     ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-        """Draw the unknown pixels of images, given the known pixels before them in raster order.
-
-        A known pixel that comes after an unknown one is kept, but does not influence it.
+        """Draw the unknown pixels of images given the known ones: those before them in raster order, or all of them.
 
         Args:
             images: integers (n, height, width, colours); values where `known` is False are ignored.
             known: bool (n, height, width) or (height, width), True where a pixel is known.
+            particles: int; 1: a known pixel that comes after an unknown one is kept, but does not influence it. The
+                number that the model was exported with: all known pixels influence all unknown ones. Such a request
+                takes a temperature above 0, and no other options of sampling.
             seed, temperature, labels, vectors, return_log_likelihood, sampler, top_k, top_p: as of `sample`.
 
         Returns:
@@ -250,11 +260,13 @@ class Client:
 
         Raises: as `score`.
         """
+        positive_integer("particles", particles)
         sampler = sampler_of(sampler, temperature, top_k, top_p)
-        tensor = self._signature("complete").inputs["image"]
-        array, mask = check_partly_known(images, known, tensor.shape[1:], _levels(tensor))
+        name = "complete" if particles == 1 else self._with_particles(particles, sampler)
+        tensor = self._signature(name).inputs["image"]
+        array, mask = check_partly_known(images, known, tensor.shape[1:], _levels(tensor), of_colours=False)
         partly_known = {"image": array.astype(tensor.dtype), "known": mask}
-        return self._draw("complete", partly_known, len(array), seed, sampler, labels, vectors, return_log_likelihood)
+        return self._draw(name, partly_known, len(array), seed, sampler, labels, vectors, return_log_likelihood)
 
     def upscale(
         self,
@@ -327,6 +339,15 @@ class Client:
         inputs = self._signature(name).inputs
         return name, {key: options[key] for key in ("temperature", *sampler.rules()) if key in inputs or key in used}
 
+    def _with_particles(self, particles: int, sampler: Sampler) -> str:
+        """The name of the signature that completes with so many particles, or an error that says which there are."""
+        if particles not in self.particles:
+            there = ", ".join(map(str, self.particles))
+            raise ValueError(f"particles: the served model takes {there}, got {particles}; see `pixel_zoo.export`")
+        if sampler != Sampler(sampler.temperature) or sampler.temperature == 0:
+            raise ValueError(f"sampler: with particles, a temperature above 0 is the only option, got {sampler}")
+        return f"complete_with_{particles}_particles"
+
     def _call(self, name: str, inputs: _Arrays, labels: ArrayLike | None, vectors: ArrayLike | None) -> _Arrays:
         """Call a signature, in as many requests as `batch_size` demands."""
         signature = self._signature(name)
@@ -364,7 +385,8 @@ class Client:
             signature = Signature.from_json(self._signatures[name])
         except ValueError as error:
             raise ValueError(f"the served model is none of pixel_zoo's: {name!r}: {error}") from error
-        for tensors, needed in zip((signature.inputs, signature.outputs), _TENSORS[name], strict=True):
+        kind = "complete" if _WITH_PARTICLES.fullmatch(name) else name
+        for tensors, needed in zip((signature.inputs, signature.outputs), _TENSORS[kind], strict=True):
             if not needed <= tensors.keys():
                 missing = ", ".join(sorted(needed - tensors.keys()))
                 raise ValueError(f"the served model is none of pixel_zoo's: signature {name!r} lacks {missing}")

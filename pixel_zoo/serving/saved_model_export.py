@@ -14,6 +14,7 @@ from pixel_zoo.inputs import condition_values, image_shape_of, logits_of, other_
 from pixel_zoo.likelihoods import bits_per_dim, likelihood_of_logits, log_likelihood, log_probabilities, surprise
 from pixel_zoo.sampler import Sampler
 from pixel_zoo.sampling import Walker
+from pixel_zoo.sampling.particle_walker import CHOICE, ParticleWalker, choose, evidence_is_late
 from pixel_zoo.serving import png
 from pixel_zoo.serving.warm_up import BATCH_SIZES, write_warm_up
 from pixel_zoo.stages import draw_stages, scales, subsample
@@ -25,6 +26,7 @@ def export(
     version: int = 1,
     jit_compile: bool = False,
     *,
+    particles: int | None = None,
     encoder: keras.Model | None = None,
     decoder: keras.Model | None = None,
 ) -> pathlib.Path:
@@ -43,6 +45,13 @@ def export(
     | `score_png` | `image_bytes` string [n], PNG files | as `score` |
     | `sample_png` | as `sample` | `image_bytes` string [n], PNG files, `log_likelihood` float32 [n] |
     | `complete_png` | `image_bytes`, drawn where not opaque, `seed`, `temperature` | as `sample_png` |
+
+    With `particles`, it also completes images given all known pixels, as `model.complete(..., particles=N)` does:
+
+    | signature | inputs | outputs |
+    |---|---|---|
+    | `complete_with_16_particles`, for `particles=16` | as `complete`, `temperature` above 0 | as `complete`, and \
+      `effective_sample_size` and `log_evidence` float32 [n], see `pixel_zoo.sampling.Diagnostics` |
 
     Each also takes the other inputs of the model: `label` int64 [n], `vector` float32 [n,d], or the inputs of a model
     composed by hand under their own names (int64 or float32). `top_k` 0, `top_p` 1 and `min_p` 0 keep all values: with
@@ -72,6 +81,8 @@ def export(
             server compiles them for each new batch size, which takes seconds, for deep models a minute: let it use only
             the batch sizes of its warm-up, 1, 4, 16 and 64. On a CPU, TensorFlow Serving must be started with
             `--xla_cpu_compilation_enabled`.
+        particles: int of at least 2, the particles of each image of another signature that completes images, or None.
+            A request takes so many times the memory and about so many times the time.
         encoder: functional Keras model from pictures (batch, ...) to the model's images, integers (batch, H, W, C).
         decoder: functional Keras model from the model's images, integers (batch, H, W, C), to pictures (batch, ...).
 
@@ -81,8 +92,8 @@ def export(
     Raises:
         RuntimeError: if the backend is not TensorFlow.
         FileExistsError: if that version exists already.
-        ValueError: if the version is not an integer of at least 1, `jit_compile` no bool, or encoder or decoder does
-            not fit the model's images.
+        ValueError: if the version is not an integer of at least 1, `jit_compile` no bool, `particles` no integer of at
+            least 2, or encoder or decoder does not fit the model's images.
         TypeError: if encoder or decoder is not a functional Keras model.
     """
     if keras.backend.backend() != "tensorflow":
@@ -93,11 +104,13 @@ def export(
 
     if not isinstance(jit_compile, bool):
         raise ValueError(f"jit_compile must be True or False, got {jit_compile!r}")
+    if particles is not None and positive_integer("particles", particles) == 1:
+        raise ValueError("particles must be at least 2, or None: the signature `complete` draws with one")
     target = pathlib.Path(path) / str(positive_integer("version", version))
     if target.exists():
         raise FileExistsError(f"version: {str(target)!r} exists already; choose another version")
     _check_codec(encoder, decoder, image_shape_of(stages_of(model)[-1]))
-    signatures = _signatures(model, jit_compile, encoder, decoder)
+    signatures = _signatures(model, jit_compile, particles, encoder, decoder)
     target.parent.mkdir(parents=True, exist_ok=True)
     with replacing(target, new=True) as temporary:
         module = tf.Module()
@@ -130,7 +143,7 @@ def _check_codec(encoder, decoder, image_shape):
             )
 
 
-def _signatures(model, jit_compile, encoder=None, decoder=None):
+def _signatures(model, jit_compile, particles=None, encoder=None, decoder=None):
     """The concrete functions by name."""
     import tensorflow as tf
 
@@ -146,6 +159,15 @@ def _signatures(model, jit_compile, encoder=None, decoder=None):
     others = [_spec_of_other(tensor) for tensor in other_inputs(stages[0])]  # every stage has them
     # The checks of a request stay outside of these, because XLA would drop them.
     walks = [backend.compiled(Walker(stage), stage.variables, xla=jit_compile) for stage in stages]
+
+    def particle_walk(index, stage):
+        def run(seeds, options, images, known, conditioning, before):
+            return walker(seeds, particles, options, images, known, conditioning, index, before)
+
+        walker = ParticleWalker(Walker(stage))
+        return backend.compiled(run, stage.variables, xla=jit_compile)
+
+    particle_walks = [particle_walk(index, stage) for index, stage in enumerate(stages)] if particles else []
 
     def conditions_of(inputs):
         return {spec.name: _checked_condition(model, spec.name, inputs[spec.name]) for spec in others}
@@ -193,6 +215,37 @@ def _signatures(model, jit_compile, encoder=None, decoder=None):
         images, nats = draw_stages(model, draw, conditions, first)
         if first is None and getattr(model, "likelihood_kind", "exact") != "exact":
             nats = sum(on_scales(log_likelihood, images, conditions))  # as `generate`
+        return answer(images, nats)
+
+    def complete_with_particles(inputs):
+        """Draw the stages' images for all particles, then choose one of each image's: as `draw_with_particles`."""
+        options, conditions = _checked_options(inputs), conditions_of(inputs)
+        warm = tf.reduce_all(inputs["temperature"] > 0)
+        tf.debugging.Assert(warm, ["temperature: must be above 0 with particles, got", inputs["temperature"]])
+        known = tf.repeat(inputs["known"][..., None], image_shape[-1], axis=-1)
+        shown = tf.where(known, inputs["image"], tf.zeros_like(inputs["image"]))
+        shown, seeds = _checked_images("image", shown, levels), backend.seed_words(inputs["seed"])
+        images, population, nats, of_stages = None, None, 0.0, []
+        for index, (stage, walk) in enumerate(zip(stages, particle_walks, strict=True)):
+            shape = image_shape_of(stage)
+            of_stage = [subsample(x, shape) for x in (shown, known)]
+            of_stages.append(of_stage[1])
+            given = condition_values(stage, conditions)
+            images, population = walk(seeds, options, *of_stage, given, population)
+            nats = population["log_likelihood"] + (tf.gather(nats, population["source"]) if index else 0.0)
+            if index == 0:  # every image's conditions, for each of its particles
+                conditions = {name: tf.repeat(value, particles, axis=0) for name, value in conditions.items()}
+            conditions |= {"small": images}
+        uniform = backend.uniform_noise(seeds, (1, 1, 1), CHOICE)[:, 0, 0, 0]
+        first = tf.range(tf.shape(uniform)[0]) * particles
+        chosen = tf.where(evidence_is_late(of_stages), choose(population["log_weights"], uniform), first)
+        images, nats = tf.gather(images, chosen), tf.gather(nats, chosen)
+        if getattr(model, "likelihood_kind", "exact") != "exact":
+            nats = sum(on_scales(log_likelihood, images, conditions_of(inputs)))
+        size = {"effective_sample_size": population["smallest_share"] * particles}
+        return answer(images, nats) | size | {"log_evidence": population["log_evidence"]}
+
+    def answer(images, nats):
         drawn = {"image": tf.cast(images, image_dtype), "log_likelihood": tf.cast(nats, tf.float32)}
         return drawn if decoder is None else drawn | {"picture": decoder(images, training=False)}
 
@@ -221,6 +274,9 @@ def _signatures(model, jit_compile, encoder=None, decoder=None):
         draw = functools.partial(walk, specs)
         signatures[name] = concrete(draw, *specs, seed, temperature)
         signatures[f"{name}_with_options"] = concrete(draw, *specs, seed, temperature, *rules)
+    if particles is not None:
+        specs = image, known, seed, temperature
+        signatures[f"complete_with_{particles}_particles"] = concrete(complete_with_particles, *specs)
     if encoder is not None:
         picture = tf.TensorSpec(encoder.inputs[0].shape, encoder.inputs[0].dtype, name="picture")
         signatures["encode"] = concrete(encode, picture, given=())

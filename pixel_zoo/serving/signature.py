@@ -19,6 +19,8 @@ _KNOWN = {
     "bits_per_dim": ("f", 1),
     "log_probability": ("f", 5),
     "surprise": ("f", 4),
+    "log_evidence": ("f", 1),
+    "effective_sample_size": ("f", 1),
 }
 
 

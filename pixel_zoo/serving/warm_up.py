@@ -19,8 +19,8 @@ def write_warm_up(directory, batch_sizes):
 
     Args:
         directory: path of the SavedModel.
-        batch_sizes: tuple of ints, the sizes of the requests to each signature. All values are zeros, PNG files are
-            black, and options of sampling are off.
+        batch_sizes: tuple of ints, the sizes of the requests to each signature. PNG files are black, the temperature is
+            1, other options of sampling are off, and all other values are zeros.
     """
     import tensorflow as tf
     from tensorflow.core.protobuf import saved_model_pb2
@@ -30,7 +30,7 @@ def write_warm_up(directory, batch_sizes):
     (graph,) = saved_model_pb2.SavedModel.FromString((directory / "saved_model.pb").read_bytes()).meta_graphs
     extra = directory / "assets.extra"
     extra.mkdir()
-    rules = Sampler.rules()
+    options = {"temperature": 1.0} | {name: rule.off for name, rule in Sampler.rules().items()}
     black = _black_png([dim.size for dim in graph.signature_def["score"].inputs["image"].tensor_shape.dim[1:]])
     with tf.io.TFRecordWriter(str(extra / "tf_serving_warmup_requests")) as file:
         for name, signature in sorted(graph.signature_def.items()):
@@ -41,7 +41,7 @@ def write_warm_up(directory, batch_sizes):
                 for key, info in signature.inputs.items():
                     sizes = [dim.size for dim in info.tensor_shape.dim[1:]]
                     dtype = tf.as_dtype(info.dtype)
-                    value = rules[key].off if key in rules else black if dtype == tf.string else 0
+                    value = options.get(key, black if dtype == tf.string else 0)
                     values = np.full((batch_size, *sizes), value, dtype.as_numpy_dtype)
                     request.inputs[key].CopyFrom(tf.make_tensor_proto(values))
                 file.write(log.SerializeToString())
