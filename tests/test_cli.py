@@ -162,7 +162,7 @@ def test_a_picture_file_is_completed_where_its_mask_is_white(folder, tmp_path, m
 def test_a_picture_is_bounded_before_it_is_decoded(tmp_path, monkeypatch):
     model = types.SimpleNamespace(image_shape=(4, 4, 1), levels=256)
     (tmp_path / "deep.png").write_bytes(png(np.full((4, 4, 3), 4095), colour_type=2))
-    with pytest.raises(ValueError, match=r"image: .*deep.png' cannot be used: values of more than 8 bits"):
+    with pytest.raises(ValueError, match=r"image: .*deep.png' has values of more than 8 bits"):
         read_image(tmp_path / "deep.png", model)
     # 16 bits a pixel, 5 or 6 a colour.
     header = struct.pack("<IHHI", 74, 0, 0, 66) + struct.pack("<IiiHHIIiiII", 40, 2, 2, 1, 16, 3, 8, 0, 0, 0, 0)
@@ -172,7 +172,7 @@ def test_a_picture_is_bounded_before_it_is_decoded(tmp_path, monkeypatch):
     monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", lambda self: pytest.fail("decoded"))
     smooth = Image.linear_gradient("L").resize((208, 104))
     smooth.save(tmp_path / "large.png")
-    with pytest.raises(ValueError, match=r"large.png' cannot be used: 208 x 104 pixels, more than the 15,000 of"):
+    with pytest.raises(ValueError, match=r"large.png' cannot be read: 208 x 104 pixels, more than the 15,000 of"):
         read_image(tmp_path / "large.png", model)
     smooth.save(tmp_path / "large.jpg")
     expected = ImageOps.fit(smooth, (4, 4), Image.Resampling.LANCZOS)
