@@ -69,6 +69,20 @@ def positive_integer(name, value):
     return int(value)
 
 
+def true_or_false(name, value):
+    """Return `value` if it is True or False, else raise a ValueError that names it.
+
+    Example:
+
+    >>> true_or_false("residual", "no")
+    Traceback (most recent call last):
+    ValueError: residual must be True or False, got 'no'
+    """
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be True or False, got {value!r}")
+    return value
+
+
 def odd_integer(name, value):
     """Return `value` if it is an odd integer of at least 1, else raise a ValueError that names it."""
     if positive_integer(name, value) % 2 == 0:

@@ -9,7 +9,8 @@ import zipfile
 from pixel_zoo_cli.quiet import import_keras
 
 BYTES_OF_A_BLOCK = 500  # at least, in a .keras file
-SIZES = ("filters", "units", "head_filters")
+#: Options that a model has at least as many weights as.
+SIZES = ("filters", "units", "head_filters", "embedding_dim", "conditioning_dim", "num_classes", "levels")
 
 
 def is_file(name):
@@ -39,7 +40,7 @@ def load(name):
     import pixel_zoo
 
     if not of_file:
-        return pixel_zoo.load(name)
+        return _checked(name, pixel_zoo.load(name))
     try:
         model = keras.models.load_model(path, compile=False)  # no command needs the loss, which may be the user's own
     except MemoryError:
@@ -48,7 +49,7 @@ def load(name):
         raise ValueError(f"model: {name!r} cannot be loaded: {error}") from error
     if not all(hasattr(model, method) for method in ("log_likelihood", "generate", "image_shape")):
         raise ValueError(f"model: {name!r} holds a {type(model).__name__}, which is not a model of pixel_zoo")
-    return model
+    return _checked(name, model)
 
 
 def sha256(name):
@@ -66,6 +67,20 @@ def check_can_make(directory):
         raise PermissionError(f"path: {str(directory)!r} cannot be written: {str(existing)!r} is no writable directory")
 
 
+def _checked(name, model):
+    """Return a model, or raise an error if a weight is NaN or infinite: its images and figures would mean nothing."""
+    import numpy as np
+    from keras import ops
+
+    for weight in model.weights:
+        if not np.isfinite(ops.convert_to_numpy(weight)).all():
+            raise ValueError(
+                f"model: {name!r} has weights that are NaN or infinite, such as {weight.path}; the training diverged, "
+                "or the file is damaged"
+            )
+    return model
+
+
 def _check_size(name, config, size):
     """Raise if a file of `size` bytes cannot hold as many weights as its configuration says: building takes forever."""
     options = list(_options(config))
@@ -74,7 +89,7 @@ def _check_size(name, config, size):
     if blocks * BYTES_OF_A_BLOCK > size or widest > size:
         raise ValueError(
             f"model: {name!r} has {size:,} bytes, too few for the model that it describes (num_blocks={blocks}, up to "
-            f"{widest} features)"
+            f"{widest} features or values)"
         )
 
 

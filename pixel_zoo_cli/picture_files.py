@@ -2,10 +2,10 @@
 
 import os
 import pathlib
+import warnings
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp")
-ORIENTATION = 0x0112  # in EXIF data
 MODES = {1: ("L", "1"), 3: ("RGB",)}  # of pictures that hold the values of a model's image, by its colours
 
 
@@ -17,7 +17,7 @@ def read_image(path, model):
     height, width, colours = model.image_shape
     if colours not in (1, 3):
         raise ValueError(f"image: a picture file has 1 or 3 colours, the model {colours}; name an index of a data set")
-    picture = _read("image", path, "L" if colours == 1 else "RGB")
+    picture = _read("image", path, "L" if colours == 1 else "RGB", (height, width))
     fitted = ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
     return (np.asarray(fitted, "int32") * model.levels // 256).reshape(1, height, width, colours)
 
@@ -86,6 +86,8 @@ def check_pictures(paths, model):
 
     A picture of another size or of other colours is refused, because whatever made it fit would change its likelihood.
     """
+    from pixel_zoo.data.picture import upright_size
+
     height, width, colours = model.image_shape
     if colours not in MODES or model.levels > 256:
         raise ValueError(
@@ -94,8 +96,7 @@ def check_pictures(paths, model):
         )
     for path in paths:
         with _opened("files", path) as picture:
-            turned = picture.format != "PNG" and picture.getexif().get(ORIENTATION, 1) > 4
-            size = picture.size[::-1] if turned else picture.size
+            size = upright_size(picture)
             if size != (width, height):
                 raise ValueError(
                     f"files: {str(path)!r} has {size[0]} x {size[1]} pixels (width x height), the model takes "
@@ -140,7 +141,7 @@ def read_mask(path, image, model):
 
     height, width, _ = model.image_shape
     mask = _read("mask", path, "L")
-    sizes = [(width, height)] if image is None else [_read("image", image, "L").size, (width, height)]
+    sizes = [(width, height)] if image is None else [_size("image", image), (width, height)]
     if mask.size not in sizes:
         allowed = " or ".join(f"{size[0]} x {size[1]}" for size in dict.fromkeys(sizes))
         raise ValueError(f"mask: must be {allowed} pixels (width x height), got {mask.size[0]} x {mask.size[1]}")
@@ -148,26 +149,48 @@ def read_mask(path, image, model):
     return np.asarray(ImageOps.fit(binary, (width, height), Image.Resampling.BOX)) == 0
 
 
-def _read(argument, path, mode):
-    """A picture file, upright, in a mode of Pillow."""
+def _read(argument, path, mode, size=None):
+    """A picture file, upright, in a mode of Pillow; a format that can is decoded near to a size (height, width)."""
     from PIL import ImageOps
+
+    from pixel_zoo.data.picture import prepare_decoding
 
     if not path.is_file():
         or_index = ", nor is that an index" if argument == "image" else ""
         raise FileNotFoundError(f"{argument}: there is no file {str(path)!r}{or_index}")
     with _opened(argument, path) as picture:
-        return ImageOps.exif_transpose(picture).convert(mode)
+        try:
+            prepare_decoding(picture, size)
+            return ImageOps.exif_transpose(picture).convert(mode)
+        except MemoryError:
+            raise
+        except Exception as error:  # a damaged file fails in any way, deep in a decoder
+            raise ValueError(f"{argument}: {str(path)!r} cannot be read: {error}") from error
+
+
+def _size(argument, path):
+    """(width, height) of a picture file, upright, from its header."""
+    from pixel_zoo.data.picture import upright_size
+
+    with _opened(argument, path) as picture:
+        return upright_size(picture)
 
 
 def _opened(argument, path):
     """An open picture of at most 8 bits per value, of which only the header has been read."""
     from PIL import Image, UnidentifiedImageError
 
+    from pixel_zoo.data.picture import has_more_than_8_bits, open_picture
+
     try:
-        picture = Image.open(path, formats=FORMATS)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # what decodes it refuses as many pixels
+            picture = open_picture(path, FORMATS)
     except UnidentifiedImageError:
         raise ValueError(f"{argument}: {str(path)!r} is not a picture of one of {', '.join(FORMATS)}") from None
-    if picture.mode[0] in "IF":
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{argument}: {str(path)!r} cannot be read: {error}") from error
+    if has_more_than_8_bits(picture):
         picture.close()
         raise ValueError(f"{argument}: {str(path)!r} has values of more than 8 bits (mode {picture.mode})")
     return picture

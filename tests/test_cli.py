@@ -5,15 +5,18 @@ import io
 import json
 import os
 import re
+import struct
 import subprocess
 import sys
+import types
 import zipfile
 
 import keras
 import numpy as np
 import pytest
 from command_line import call, refused
-from PIL import Image
+from PIL import Image, ImageOps
+from test_user_data import png
 
 import pixel_zoo as pz
 from pixel_zoo import data, models, training
@@ -21,6 +24,7 @@ from pixel_zoo.zoo import card, index
 from pixel_zoo_cli import app
 from pixel_zoo_cli.one_line_errors import sentence
 from pixel_zoo_cli.options import Known, known_pixels
+from pixel_zoo_cli.picture_files import read_image
 
 RECIPE = """
 from pixel_zoo.training import Recipe
@@ -153,6 +157,26 @@ def test_a_picture_file_is_completed_where_its_mask_is_white(folder, tmp_path, m
         (["--num-completions", 0], "num_completions must be an integer of at least 1, got 0"),
     ]:
         assert said in refused(capsys, *command, *wrong, "--output", tmp_path / "b.png")
+
+
+def test_a_picture_is_bounded_before_it_is_decoded(tmp_path, monkeypatch):
+    model = types.SimpleNamespace(image_shape=(4, 4, 1), levels=256)
+    (tmp_path / "deep.png").write_bytes(png(np.full((4, 4, 3), 4095), colour_type=2))
+    with pytest.raises(ValueError, match=r"image: .*deep.png' has values of more than 8 bits"):
+        read_image(tmp_path / "deep.png", model)
+    # 16 bits a pixel, 5 or 6 a colour.
+    header = struct.pack("<IHHI", 74, 0, 0, 66) + struct.pack("<IiiHHIIiiII", 40, 2, 2, 1, 16, 3, 8, 0, 0, 0, 0)
+    (tmp_path / "a.bmp").write_bytes(b"BM" + header + struct.pack("<III", 0xF800, 0x07E0, 0x001F) + b"\xff" * 8)
+    assert (read_image(tmp_path / "a.bmp", model) == 255).all()
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 15_000)
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", lambda self: pytest.fail("decoded"))
+    smooth = Image.linear_gradient("L").resize((208, 104))
+    smooth.save(tmp_path / "large.png")
+    with pytest.raises(ValueError, match=r"large.png' cannot be read: 208 x 104 pixels, more than the 15,000 of"):
+        read_image(tmp_path / "large.png", model)
+    smooth.save(tmp_path / "large.jpg")
+    expected = ImageOps.fit(smooth, (4, 4), Image.Resampling.LANCZOS)
+    np.testing.assert_allclose(read_image(tmp_path / "large.jpg", model)[0, ..., 0], np.asarray(expected), atol=2)
 
 
 def test_complete_shows_the_known_half_to_the_model(folder, tmp_path, monkeypatch):
@@ -378,24 +402,43 @@ def test_a_keras_model_of_another_kind_is_one_line(tmp_path, capsys):
     assert "layer.keras" in refused(capsys, "sample", tmp_path / "layer.keras", "--output", tmp_path / "a.png")
 
 
-def test_a_file_that_describes_a_huge_model_is_not_built(folder, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("written", "huge", "said"),
+    [
+        ('"num_blocks": 1', '"num_blocks": 1000000000', "num_blocks=1000000000"),
+        ('"embedding_dim": null', '"embedding_dim": 100000000000', "up to 100000000000 features"),
+        ('"conditioning_dim": null', '"conditioning_dim": 100000000000', "up to 100000000000 features"),
+    ],
+)
+def test_a_file_that_describes_a_huge_model_is_not_built(folder, tmp_path, capsys, written, huge, said):
     with zipfile.ZipFile(folder / "run" / "best.keras") as before, zipfile.ZipFile(tmp_path / "a.keras", "w") as after:
         for name in before.namelist():
             content = before.read(name)
             if name == "config.json":
-                content = content.replace(b'"num_blocks": 1', b'"num_blocks": 1000000000')
-                assert b"1000000000" in content
+                assert written.encode() in content
+                content = content.replace(written.encode(), huge.encode())
             after.writestr(name, content)
-    said = refused(capsys, "evaluate", tmp_path / "a.keras", "--data", "digits")
-    assert "too few for the model that it describes (num_blocks=1000000000" in said
+    error = refused(capsys, "evaluate", tmp_path / "a.keras", "--data", "digits")
+    assert "too few for the model that it describes" in error and said in error
 
 
 def test_weights_that_are_no_numbers_are_refused(folder, tmp_path, capsys):
     model = keras.models.load_model(folder / "run" / "best.keras")
-    model.set_weights([np.full(weight.shape, np.nan) for weight in model.get_weights()])
+    model.get_layer("head1").bias.assign(np.full(8, np.nan))
     model.save(tmp_path / "nan.keras")
-    said = refused(capsys, "evaluate", tmp_path / "nan.keras", "--data", "digits")
-    assert "log-likelihood of 300 of 300 images is not finite, such as nan" in said
+    new = tmp_path / "new"
+    for command, *options in [
+        ("evaluate", "--data", "digits"),
+        ("sample", "--output", tmp_path / "new.png"),
+        ("complete", "--data", "digits", "--output", tmp_path / "new.png"),
+        ("inspect", "--data", "digits", "--output", new),
+        ("export", new),
+    ]:
+        said = refused(capsys, command, tmp_path / "nan.keras", *options)
+        assert "has weights that are NaN or infinite, such as head1/bias; the training diverged" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["nan.keras"]
+    with pytest.raises(ValueError, match="log-likelihood of 300 of 300 images is not finite, such as nan"):
+        training.evaluate(model, "digits")
 
 
 def test_what_an_engine_raises_is_one_line(folder, tmp_path, capsys, monkeypatch):

@@ -56,6 +56,27 @@ def check_everything(model, folder=None):
     assert np.isfinite(model.train_on_batch(images)).all()
 
 
+@pytest.mark.skipif(not ON_TENSORFLOW, reason="JAX always compiles with XLA")
+@pytest.mark.xla
+@pytest.mark.parametrize(("recurrence", "image_shape"), [("diagonal", (1, 4, 1)), ("row", (4, 1, 1))])
+def test_images_of_one_lane_score_and_train_under_xla(recurrence, image_shape):
+    model = scrambled(pz.models.PixelRNN(image_shape, 2, recurrence, units=2, **TINY))
+    images = np.zeros((1, *image_shape), "uint8")
+    nats = -model.log_likelihood(images)[0]
+    model.compile(jit_compile=True)
+    metrics = model.train_on_batch(images, return_dict=True)
+    np.testing.assert_allclose([metrics["nats"], nats], keras.ops.convert_to_numpy(metrics["loss"]), rtol=1e-4)
+
+
+def test_a_model_with_nan_weights_draws_nothing():
+    model = pz.models.PixelCNN((2, 2, 1), filters=2, **TINY)
+    model.get_layer("head1").bias.assign([np.nan, 0])
+    with pytest.raises(ValueError, match="log-likelihood of 2 of 2 drawn images is NaN"):
+        model.generate(2)
+    with pytest.raises(ValueError, match="log-likelihood of 3 of 3 drawn images is NaN"):
+        model.complete(np.zeros((3, 2, 2, 1), int), np.eye(2, dtype=bool), progress=True)
+
+
 @pytest.mark.parametrize("policy", fewer_on_jax(["mixed_bfloat16", "mixed_float16", "bfloat16"], ["mixed_bfloat16"]))
 @pytest.mark.parametrize("levels", fewer_on_jax([256, 8192], [8192]))
 def test_half_precision_tells_all_levels_apart(policy, levels):

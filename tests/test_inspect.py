@@ -144,6 +144,15 @@ def test_a_class_conditional_model_is_inspected_with_labels(tmp_path, monkeypatc
     assert surprise(model, images, [2, 1]).sum() == pytest.approx(-model.log_likelihood(images, [2, 1]).sum(), rel=1e-4)
 
 
+@pytest.mark.parametrize(("name", "labels"), [("digits_multi_scale", None), ("digits_class_conditional", 3)])
+def test_released_models_of_several_stages_or_classes_are_inspected(name, labels, tmp_path, monkeypatch):
+    model = pz.load(name)
+    images = pz.data.arrays("digits", "test")[:1]
+    monkeypatch.setattr(type(model), "generate", lambda self, count, seed, labels: images.repeat(count, axis=0))
+    inspect(model, images, tmp_path / "new", pixel=(0, 1), labels=labels)
+    assert {path.name for path in (tmp_path / "new").iterdir()} == FILES
+
+
 def test_rows_appear_one_by_one():
     frames = pictures.rows_appearing(np.full((1, 96, 96, 1), 1), columns=1, levels=2)
     assert [int((frame[2:98, 10] == 255).all(axis=-1).sum()) for frame in frames] == list(range(97))

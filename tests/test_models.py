@@ -385,9 +385,14 @@ def test_weight_names_and_shapes_are_those_of_the_golden_file():
         ({"levels": 1}, "levels", "1"),
         ({"levels": 2.5}, "levels", "2.5"),
         ({"num_blocks": 0}, "num_blocks", "0"),
-        ({"head_filters": 0}, "filters", "0"),
+        ({"head_filters": 0}, "head_filters", "0"),
+        ({"num_classes": "abc"}, "num_classes must be an integer of at least 1", "'abc'"),
+        ({"conditioning_dim": 0}, "conditioning_dim", "0"),
         ({"embedding_dim": 0}, "embedding_dim", "0"),
-        ({"dropout": 1.0}, "dropout", "1.0"),
+        ({"dropout": 1.0}, r"dropout must lie in \[0, 1\)", "1.0"),
+        ({"dropout": "abc"}, r"dropout must be a number in \[0, 1\)", "'abc'"),
+        ({"position_embedding": "no"}, "position_embedding must be True or False", "'no'"),
+        ({"copy_known": 1}, "copy_known must be True or False", "1"),
     ],
     ids=str,
 )
@@ -395,6 +400,13 @@ def test_weight_names_and_shapes_are_those_of_the_golden_file():
 def test_a_bad_argument_is_named(entry, arguments, named, got):
     with pytest.raises(ValueError, match=f"{named}.*{got}"):
         entry.make(**arguments)
+
+
+@pytest.mark.parametrize("architecture", [pz.models.PixelCNN, pz.models.PixelRNN])
+@pytest.mark.parametrize("name", ["residual", "skip"])
+def test_a_text_is_not_a_truth_value(architecture, name):
+    with pytest.raises(ValueError, match=f"^{name} must be True or False, got 'False'"):
+        architecture(**{name: "False"})
 
 
 def test_an_unknown_recurrence_is_named():

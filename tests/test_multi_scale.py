@@ -218,6 +218,8 @@ def test_one_file_holds_all_stages(model, tmp_path):
         ({"small_shapes": ((4, 4),)}, "small_shapes must be smaller than the next larger image"),
         ({"small_shapes": ((0, 2),)}, r"small_shape\[0\] must be an integer of at least 1, got 0"),
         ({"base": "RNN"}, "base must be one of 'GatedPixelCNN', 'PixelCNN', 'PixelRNN', got 'RNN'"),
+        ({"options": CNN["options"] | {"residual": "no"}}, "residual must be True or False, got 'no'"),
+        ({"copy_known": "no"}, "copy_known must be True or False, got 'no'"),
         ({"options": [{}]}, "options must be a dictionary, or a list of 2, one for each stage"),
         ({"image_shape": (4, 4)}, "image_shape must be"),
         ({"levels": 1}, "levels must be"),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import io
 import itertools
 import json
 import os
@@ -144,24 +145,34 @@ def test_another_recipe_does_not_go_on_with_a_run(change, message, undisturbed):
         train(dataclasses.replace(RECIPE, **change), undisturbed, resume=True, samples=False, verbose=0)
 
 
+def state(progress):
+    """The bytes of a state of no arrays."""
+    file = io.BytesIO()
+    np.savez(file, progress=np.array(progress))
+    return file.getvalue()
+
+
 @tensorflow_alone
 @pytest.mark.parametrize(
     "name, content, message",
     [
-        ("config.json", "{}", "resume: .*config.json' is not the configuration of a run; name another output"),
-        ("config.json", '{"recipe": 3}', "resume: .*config.json' is not the configuration of a run"),
-        ("config.json", "[", "resume: .*config.json' is not the configuration of a run"),
-        ("state.npz", "", "resume: .*state.npz' is not a whole state of a run .*; train into a new directory"),
-        ("state.npz", "PK half", "resume: .*state.npz' is not a whole state of a run"),
+        ("config.json", b"{}", "resume: .*config.json' is not the configuration of a run; name another output"),
+        ("config.json", b'{"recipe": 3}', "resume: .*config.json' is not the configuration of a run"),
+        ("config.json", b"[", "resume: .*config.json' is not the configuration of a run"),
+        ("state.npz", b"", "resume: .*state.npz' is not a whole state of a run .*; train into a new directory"),
+        ("state.npz", b"PK half", "resume: .*state.npz' is not a whole state of a run"),
+        ("state.npz", state("{}"), "resume: .*state.npz' is not the state of a run: .*epoch, .*, got {}; train into"),
+        ("state.npz", state("3"), "resume: .*state.npz' is not the state of a run: .* got 3; train into"),
+        ("state.npz", state('{"epoch": "x"}'), "resume: .*state.npz' is not the state of a run: .* got {'epoch': 'x'}"),
     ],
 )
 def test_damaged_files_are_named_in_one_line(name, content, message, undisturbed, tmp_path):
     for file in ("config.json", "state.npz"):
         shutil.copy(undisturbed / file, tmp_path)
-    (tmp_path / name).write_text(content)
+    (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=message):
         train(RECIPE, tmp_path, resume=True, samples=False, verbose=0)
-    assert (tmp_path / name).read_text() == content
+    assert (tmp_path / name).read_bytes() == content
 
 
 @tensorflow_alone

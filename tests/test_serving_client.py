@@ -588,7 +588,10 @@ def test_nothing_wrong_is_sent(tiny, server, api, model):
         (("localhost", "tiny"), "server must be 'host:port' for gRPC or 'http://host:port' for REST, got 'localhost'"),
         (("file:///etc/passwd", "tiny"), "server must be"),
         (("http://host:1/v1?a=b", "tiny"), "server must be"),
-        (("http://me:password@host:1", "tiny"), "server must be"),
+        (("http://me:hunter2@host:1", "tiny"), "server must hold no user name .* with 'http://host:1': pass them"),
+        (("grpc+tls:/me:hunter2@host:1", "tiny"), "server must hold no user name or password"),
+        (("me:hunter2@host:1", "tiny"), "server must hold no user name or password, got them with 'host:1'"),
+        (("http://me:hunter2/a@host:1", "tiny"), "server must be .*, got 'host:1'"),
         (("grpcs://host", "tiny"), "server must be"),
         (("ftp://host:1", "tiny"), "server must be"),
         (("host:1", ""), "model must be the name"),
@@ -604,8 +607,9 @@ def test_nothing_wrong_is_sent(tiny, server, api, model):
     ],
 )
 def test_bad_arguments_are_named(arguments, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=said) as error:
         Client(*arguments)
+    assert "hunter2" not in str(error.value)
 
 
 def test_only_a_client_needs_what_it_is_made_of(monkeypatch):

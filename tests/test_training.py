@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import itertools
 import json
+import os
 import pathlib
 import platform
 import subprocess
@@ -20,7 +21,7 @@ from pixel_zoo import data, pictures
 from pixel_zoo.files import replacing
 from pixel_zoo.layers import MaskedConv2D
 from pixel_zoo.models import PixelCNN
-from pixel_zoo.training import Recipe, StopAfter, evaluate, load_recipes, override, train
+from pixel_zoo.training import Checkpoint, Recipe, StopAfter, evaluate, load_recipes, override, train
 from pixel_zoo.training.set_up import build_model, build_optimizer
 
 TINY = Recipe(
@@ -60,8 +61,18 @@ TINY = Recipe(
         ({"epochs": 10**30}, "epochs must be below 2147483648"),
         ({"model_options": {"num_blocks": 10**9}}, "model_options: num_blocks must be at most 1000, got 1000000000"),
         ({"model_options": {"filters": 10**11}}, "model_options: filters must be at most 65536, got 100000000000"),
+        ({"model_options": {"embedding_dim": 10**9}}, "model_options: embedding_dim must be at most 65536, got 10000"),
+        ({"model_options": {"conditioning_dim": 10**9}}, "model_options: conditioning_dim must be at most 65536, got"),
         ({"model_options": {"dropout": "abc"}}, "model_options.dropout must be a number, got 'abc'"),
         ({"model_options": {"residual": "abc"}}, "model_options.residual must be True or False, got 'abc'"),
+        (
+            {"model": "MultiScalePixelRNN", "model_options": {"options": [{}, {"residual": "no"}]}},
+            "model_options.options.residual must be True or False, got 'no'",
+        ),
+        (
+            {"model": "MultiScalePixelRNN", "model_options": {"base": "PixelCNN", "options": {"dropout": "abc"}}},
+            "model_options.options.dropout must be a number, got 'abc'",
+        ),
         ({"model_options": {"num_classes": 4}}, "model_options: digits has 10 classes, got num_classes=4"),
         (
             {"data": "binarized_mnist", "model_options": {"num_classes": 10}},
@@ -400,6 +411,23 @@ def test_mixed_precision_and_a_dtype_are_too_much():
 def test_a_bound_on_time_is_above_zero():
     with pytest.raises(ValueError, match="minutes must be above 0, got 0"):
         StopAfter(minutes=0)
+
+
+def test_a_checkpoint_is_on_the_disk_before_it_replaces_a_worse_one(tmp_path, monkeypatch):
+    synchronized, fsync = [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: synchronized.append(1) or fsync(file))
+    path = tmp_path / "best.keras"
+    checkpoint = Checkpoint(path, monitor="val_nats", mode="min", save_best_only=True)
+    for nats, saved, count in [(2.0, "2.0", 1), (3.0, "2.0", 1), (float("nan"), "2.0", 1), (1.0, "1.0", 2)]:
+        model = types.SimpleNamespace(
+            stop_training=False,
+            save=lambda file, overwrite, nats=nats: pathlib.Path(file).write_text(str(nats)),
+            jax_state_sync=lambda: None,
+        )
+        checkpoint.set_model(model)
+        checkpoint.on_epoch_end(0, {"val_nats": nats})
+        assert path.read_text() == saved and len(synchronized) == count
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @tensorflow_alone

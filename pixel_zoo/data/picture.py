@@ -69,7 +69,8 @@ def read_file(
         if not file.stat().st_size:
             return "the file is empty"
         with open_picture(file) as picture:
-            count = _pixels_to_decode(picture, size)
+            _check_not_smaller(picture, size)
+            count = prepare_decoding(picture, size)
             if count > budget.limit and not large:
                 return None
             with budget.reserved(count):
@@ -82,19 +83,49 @@ def read_file(
         return " ".join(str(error).split()) or type(error).__name__
 
 
-def _pixels_to_decode(picture, size):
-    """The pixels that decoding an open picture takes, known from its header; the decoder may be told to shrink it."""
+def prepare_decoding(picture: Image.Image, size: tuple[int, int] | None) -> int:
+    """Bound what decoding an open picture takes, from its header, and let a decoder that can do so shrink it.
+
+    Args:
+        picture: from `open_picture`, not decoded yet.
+        size: (height, width) that is needed of the upright picture, or None for all of it.
+
+    Returns:
+        The pixels that are decoded.
+
+    Raises:
+        ValueError: they are more than Pillow's `Image.MAX_IMAGE_PIXELS`.
+    """
     width, height = picture.size
-    needed_height, needed_width = reversed(size) if _is_turned(picture) else size
-    if width < needed_width or height < needed_height:
-        raise ValueError(f"{width} x {height} pixels, {_smaller_than(size)}")
-    picture.draft(None, (SPARE_SIZE * needed_width, SPARE_SIZE * needed_height))
+    if size is not None:
+        needed_height, needed_width = reversed(size) if _is_turned(picture) else size
+        picture.draft(None, (SPARE_SIZE * needed_width, SPARE_SIZE * needed_height))
     # A progressive JPEG is held in memory at its full size, even if it is decoded at a smaller one.
     decoded = (width, height) if picture.info.get("progressive") else picture.size
     pixels, limit = decoded[0] * decoded[1], Image.MAX_IMAGE_PIXELS
     if limit is not None and pixels > limit:
         raise ValueError(f"{width} x {height} pixels, more than the {limit:,} of Pillow's Image.MAX_IMAGE_PIXELS")
     return pixels
+
+
+def has_more_than_8_bits(picture: Image.Image) -> bool:
+    """Whether the values of an open picture, not decoded yet, have more than 8 bits; Pillow cuts them in colour."""
+    # "BGR;16" has 5 or 6 bits a colour, 16 in all.
+    return picture.mode[0] in "IF" or any(
+        ";16" in str(tile[3]) and "BGR;16" not in str(tile[3]) for tile in picture.tile
+    )
+
+
+def upright_size(picture: Image.Image) -> tuple[int, int]:
+    """(width, height) of an open picture as it is to be seen."""
+    return picture.size[::-1] if _is_turned(picture) else picture.size
+
+
+def _check_not_smaller(picture, size):
+    width, height = picture.size
+    needed_height, needed_width = reversed(size) if _is_turned(picture) else size
+    if width < needed_width or height < needed_height:
+        raise ValueError(f"{width} x {height} pixels, {_smaller_than(size)}")
 
 
 def _is_turned(picture):
@@ -112,12 +143,12 @@ def _smaller_than(size):
 def _centre(picture, size, mode, bits):
     """The centre of an open picture as uint8 (height, width, channels), what was changed, the highest value."""
     changed = ["several frames, the first is taken"] if getattr(picture, "is_animated", False) else []
-    deep_colour = picture.mode[0] not in "IF" and any(";16" in str(tile[3]) for tile in picture.tile)
+    deep = has_more_than_8_bits(picture)
     highest = None
     ImageOps.exif_transpose(picture, in_place=True)
     if picture.mode[0] in "IF":
         picture, highest = _eight_bits(picture, bits)
-    elif deep_colour:
+    elif deep:
         highest = _highest_of_deep_colour(picture, bits)
     if highest is not None:
         changed.append(f"{bits or 16} bits per value, the upper 8 are kept")

@@ -3,7 +3,6 @@
 import keras
 from keras import ops
 
-from pixel_zoo.checks import positive_integer
 from pixel_zoo.layers import CopyingLogits, Logits, ValueEmbedding
 from pixel_zoo.stages import scale_factors
 
@@ -30,17 +29,15 @@ class Conditioning:
         inputs: dictionary from name to symbolic input.
 
     Raises:
-        ValueError: naming the argument that is wrong.
+        ValueError: `small_shape` does not divide the image's height and width.
     """
 
     def __init__(self, config, features):
         self.config, self.inputs, self.known = config, {}, None
         if config.num_classes is not None:
-            positive_integer("num_classes", config.num_classes)
             self.inputs["label"] = keras.Input((), dtype="int32", name="label")
         if config.conditioning_dim is not None:
-            shape = (positive_integer("conditioning_dim", config.conditioning_dim),)
-            self.inputs["vector"] = keras.Input(shape, dtype="float32", name="vector")
+            self.inputs["vector"] = keras.Input((config.conditioning_dim,), dtype="float32", name="vector")
         if config.small_shape is not None:
             factors = scale_factors(config.image_shape, config.small_shape)
             small = keras.Input((*config.small_shape, config.image_shape[-1]), dtype="int32", name="small")

@@ -4,7 +4,6 @@ from typing import Any
 
 import keras
 
-from pixel_zoo.checks import positive_integer
 from pixel_zoo.layers import GatedActivation, GatedConv2D, VerticalConv2D
 from pixel_zoo.models.network import Network, constructor_arguments
 from pixel_zoo.models.pixel_model import ConfiguredModel
@@ -118,7 +117,6 @@ class GatedPixelCNN(ConfiguredModel):
         **kwargs: Any,
     ) -> None:
         config = constructor_arguments(locals())
-        positive_integer("filters", filters)
         network = Network(config, width=filters, upsampled=filters)
         stacks = TwoStacks(network)
         inputs, outputs = network.connect(

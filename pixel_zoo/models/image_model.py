@@ -216,6 +216,7 @@ class ImageModel(LikelihoodTraining):
 
         Raises:
             ValueError, TypeError: naming the argument that is wrong, missing or superfluous, before any work.
+            ValueError: the model's weights are NaN, or its layers overflow: the log-likelihood is NaN.
 
         Example:
         >>> model = pz.models.PixelCNN((4, 4, 1), levels=4, filters=4, num_blocks=1)

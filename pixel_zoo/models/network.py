@@ -5,15 +5,8 @@ from collections.abc import Callable
 
 import keras
 
-from pixel_zoo.checks import positive_integer
 from pixel_zoo.layers import MaskedConv2D, PositionEmbedding
-from pixel_zoo.models.arguments import (
-    check_dropout,
-    check_embedding_dim,
-    check_image_shape,
-    check_levels,
-    dtype_name,
-)
+from pixel_zoo.models.arguments import CHECKS
 from pixel_zoo.models.conditioning import Conditioning, at_least_float32, entered
 from pixel_zoo.types import Structure, Tensor
 
@@ -31,14 +24,7 @@ def constructor_arguments(variables):
         ValueError: naming the argument that is wrong.
     """
     config = {name: value for name, value in variables.items() if name not in ("self", "name", "kwargs", "__class__")}
-    checked = {
-        "image_shape": check_image_shape,
-        "levels": check_levels,
-        "embedding_dim": check_embedding_dim,
-        "dropout": check_dropout,
-        "dtype": dtype_name,
-    }
-    return config | {name: check(config[name]) for name, check in checked.items() if name in config}
+    return {name: CHECKS[name](name, value) if name in CHECKS else value for name, value in config.items()}
 
 
 class Network:
@@ -105,7 +91,7 @@ class Network:
         image = keras.Input(self.config.image_shape, dtype="int32", name="image")
         x = (first or self._first)(entered(image, self.config))
         skips = []
-        for block in range(1, positive_integer("num_blocks", self.config.num_blocks) + 1):
+        for block in range(1, self.config.num_blocks + 1):
             x, skip = self._block(x, body, f"block{block}")
             skips += skip
         if skips:

@@ -4,7 +4,6 @@ from typing import Any
 
 import keras
 
-from pixel_zoo.checks import positive_integer
 from pixel_zoo.models.network import Network, constructor_arguments
 from pixel_zoo.models.pixel_model import ConfiguredModel
 
@@ -85,6 +84,5 @@ class PixelCNN(ConfiguredModel):
         **kwargs: Any,
     ) -> None:
         config = constructor_arguments(locals())
-        positive_integer("filters", filters)
         network = Network(config, width=2 * filters, upsampled=filters)
         super().__init__(*network.connect(block), config, name=name, **kwargs)

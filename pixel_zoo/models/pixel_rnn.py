@@ -4,7 +4,6 @@ from typing import Any
 
 import keras
 
-from pixel_zoo.checks import positive_integer
 from pixel_zoo.layers import DiagonalBiLSTM, RowLSTM
 from pixel_zoo.models.network import Network, constructor_arguments
 from pixel_zoo.models.pixel_model import ConfiguredModel
@@ -87,7 +86,6 @@ class PixelRNN(ConfiguredModel):
         **kwargs: Any,
     ) -> None:
         config = constructor_arguments(locals())
-        positive_integer("units", units)
         if recurrence not in RECURRENCES:
             raise ValueError(f"recurrence must be one of {', '.join(map(repr, RECURRENCES))}, got {recurrence!r}")
         network = Network(config, width=2 * units, upsampled=units)

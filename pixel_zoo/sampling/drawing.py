@@ -80,13 +80,22 @@ class Drawing:
 
         Returns:
             (images, log_likelihood): uint8 or int32 array (count, height, width, colours), float32 array (count,).
+
+        Raises:
+            ValueError: a log-likelihood is NaN.
         """
         per_image = {"seeds": seeds, "conditioning": condition_values(model, conditions)}
         if images is not None and known is not None:
             per_image |= {"images": images.astype("int32"), "known": known}
         kind = _WalkOfImages if self._is_quick(model, len(seeds)) else WalkOfRows
         walk = compiled_walk(kind, model, type(self.sampler), self.use_xla(len(seeds)))
-        return walk(per_image, self, stream)
+        drawn, nats = walk(per_image, self, stream)
+        if np.isnan(nats).any():
+            raise ValueError(
+                f"model: the log-likelihood of {np.isnan(nats).sum()} of {len(nats)} drawn images is NaN: its weights "
+                "are NaN, or so large that its layers overflow"
+            )
+        return drawn, nats
 
     def _is_quick(self, model, count):
         """Whether images are drawn within about a second, so that nobody misses progress or needs to interrupt it."""

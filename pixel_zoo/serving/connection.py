@@ -6,10 +6,11 @@ import pathlib
 import re
 from collections.abc import Mapping
 
+from pixel_zoo.addresses import without_password
 from pixel_zoo.checks import positive_integer
 
 _GRPC = re.compile(r"(?:grpcs?://)?([^\s/@?#]+:(\d+))")
-_REST = re.compile(r"https?://[^\s/@?#]+?(?::(\d+))?(?:/[^\s?#]*)?")
+_REST = re.compile(r"https?://(?:\[[^\s/@?#\]]+\]|[^\s/@?#:]+)(?::(\d+))?(?:/[^\s?#]*)?")  # "[...]" is an IPv6 address
 _HEADER_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
 
@@ -83,12 +84,18 @@ class Connection:
 
 
 def _check_address(server: object) -> None:
-    """Raise unless `server` has the form of an address, and its port can exist."""
+    """Raise unless `server` has the form of an address, and its port can exist; no message shows a password."""
+    if isinstance(server, str) and without_password(server) != server:
+        raise ValueError(
+            f"server must hold no user name or password, got them with {without_password(server)!r}: pass them in "
+            "headers, as {'Authorization': 'Basic ...'}"
+        )
     match = isinstance(server, str) and (_GRPC.fullmatch(server) or _REST.fullmatch(server))
     port = match and match[match.re.groups]
     if not match or (port and not 0 < int(port) < 2**16):
+        shown = server.rpartition("@")[2] if isinstance(server, str) else server  # a password may hold a slash
         raise ValueError(
-            f"server must be 'host:port' for gRPC or 'http://host:port' for REST, got {server!r}; with TLS, "
+            f"server must be 'host:port' for gRPC or 'http://host:port' for REST, got {shown!r}; with TLS, "
             "'grpcs://host:port' or 'https://host:port'"
         )
 

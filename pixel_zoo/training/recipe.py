@@ -16,6 +16,7 @@ import keras
 
 from pixel_zoo import data, models
 from pixel_zoo.checks import did_you_mean, one_of
+from pixel_zoo.models.multi_scale import BASES
 from pixel_zoo.references import imported, is_reference, reference_to
 
 OPTIMIZERS = ("adam", "adamw", "rmsprop")
@@ -26,7 +27,9 @@ TEXT_FIELDS = ("data", "model", "optimizer", "schedule", "target", "source")
 WORDS = {"none": None, "true": True, "false": False}
 INT32 = 2**31
 #: The largest sizes that are tried: beyond them a model can't be built in any memory or time.
-LARGEST_SIZES = {"num_blocks": 1_000, "filters": 2**16, "units": 2**16, "head_filters": 2**16}
+LARGEST_SIZES = {"num_blocks": 1_000} | dict.fromkeys(
+    ("filters", "units", "head_filters", "embedding_dim", "conditioning_dim"), 2**16
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -368,6 +371,8 @@ def _check_model(model, options):
             raise ValueError(f"model_options: {suggestion}{name} takes {', '.join(known)}, got {option!r}")
         if option in known:
             _check_kind(f"model_options.{option}", value, known[option].default)
+    if function is models.MultiScalePixelRNN:
+        _check_stage_options(options.get("options"))
     _check_sizes(options)
     try:
         json.dumps(options, default=_json_number)
@@ -385,6 +390,15 @@ def _check_kind(name, value, default):
             raise ValueError(f"{name} must be True or False, got {value!r}")
     elif isinstance(default, numbers.Real) and isinstance(value, bool | str):
         raise ValueError(f"{name} must be a number, got {value!r}")
+
+
+def _check_stage_options(options):
+    """Raise if an option of a multi-scale model's stages is of the wrong kind."""
+    known = {name: one for base in BASES.values() for name, one in inspect.signature(base).parameters.items()}
+    for of_stage in options if isinstance(options, list | tuple) else [options]:
+        for name, value in of_stage.items() if isinstance(of_stage, dict) else ():
+            if name in known:
+                _check_kind(f"model_options.options.{name}", value, known[name].default)
 
 
 def _check_sizes(options):

@@ -1,6 +1,7 @@
 """Samples during training."""
 
 import importlib.util
+import math
 import os
 import pathlib
 import time
@@ -16,6 +17,8 @@ COLUMNS = 4
 
 class SampleGrid(keras.callbacks.Callback):
     """Draws sixteen images after each epoch, with the same seeds, so that the pictures can be compared.
+
+    Nothing is drawn after an epoch with a figure that is not finite.
 
     Args:
         directory: where to write `epoch-0001.png` and so on; made if it does not exist.
@@ -36,6 +39,8 @@ class SampleGrid(keras.callbacks.Callback):
         self._events = None if tensorboard is None else pathlib.Path(tensorboard)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if not all(map(math.isfinite, (logs or {}).values())):
+            return  # it has diverged, and draws nothing
         self.directory.mkdir(exist_ok=True)
         path = self.directory / f"epoch-{epoch + 1:04}.png"
         picture = save_samples(self.model, self.seed, path)

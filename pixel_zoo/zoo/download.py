@@ -3,7 +3,6 @@
 import os
 import pathlib
 import queue
-import re
 import stat
 import threading
 import time
@@ -11,6 +10,7 @@ import time
 import filelock
 import httpx
 
+from pixel_zoo.addresses import without_password
 from pixel_zoo.zoo.whole import is_whole
 
 TIMEOUT = httpx.Timeout(30, connect=10)  # seconds: to wait for the next bytes, and to connect
@@ -56,17 +56,6 @@ def download(url, path, size, sha256):
     path.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(path.with_name(f"{path.name}.lock")):
         return path if is_whole(path, sha256) else _fetch(url, path, size, sha256)
-
-
-def without_password(url):
-    """An address as it may be shown: without a user name and password.
-
-    Example:
-
-    >>> without_password("https://anna:secret@example.org/models")
-    'https://example.org/models'
-    """
-    return re.sub(r"^((?:\w+:)?//)?[^/]*@", r"\1", url)
 
 
 def _fetch(url, path, size, sha256):

@@ -6,6 +6,7 @@ import pathlib
 
 import keras
 
+from pixel_zoo.addresses import without_password
 from pixel_zoo.files import writable_directory
 from pixel_zoo.models.provenance import Provenance
 from pixel_zoo.shipped import shipped
@@ -91,7 +92,7 @@ def path(name: str) -> pathlib.Path:
 def _fetch(address, file, size, cache, entry):
     """Fetch a file from `PIXEL_ZOO_URL`, and say on stderr what is fetched, from where, and how large it is."""
     # Imported here: a machine that only trains may lack the packages that these need.
-    from pixel_zoo.zoo.download import download, without_password
+    from pixel_zoo.zoo.download import download
     from pixel_zoo.zoo.hub import SCHEME, fetch_from_hub
 
     shown = without_password(address)

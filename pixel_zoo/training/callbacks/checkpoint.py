@@ -4,18 +4,19 @@ import contextlib
 import math
 import os
 import pathlib
-import tempfile
 from typing import Any
 
 import keras
 
+from pixel_zoo.files import replacing
 from pixel_zoo.training.callbacks.pace import Pace
 
 
 class Checkpoint(keras.callbacks.ModelCheckpoint):
     """Keras's `ModelCheckpoint`, whose files are always whole and never those of a model that has diverged.
 
-    A file is written under a temporary name and then renamed, so that an interrupted save leaves the previous file.
+    A file is written under a temporary name and then renamed (`pixel_zoo.files.replacing`), so that an interrupted save
+    leaves the previous file.
     After an epoch with a figure that is not finite, nothing is saved.
 
     Args:
@@ -38,9 +39,14 @@ class Checkpoint(keras.callbacks.ModelCheckpoint):
             return
         with (
             contextlib.nullcontext() if self.pace is None else self.pace.saving(),
-            tempfile.TemporaryDirectory(prefix=".unfinished-", dir=self.path.parent) as directory,
+            contextlib.suppress(_NotBetter),
+            replacing(self.path) as temporary,
         ):
-            self.filepath = str(pathlib.Path(directory, self.path.name))
+            self.filepath = str(temporary)
             super().on_epoch_end(epoch, logs)
-            if os.path.exists(self.filepath):  # not if only better models are saved, and this is not one
-                os.replace(self.filepath, self.path)
+            if not temporary.exists():
+                raise _NotBetter  # so that `replacing` leaves the previous file
+
+
+class _NotBetter(Exception):
+    """Keras has saved nothing: only better models are saved, and this is not one."""

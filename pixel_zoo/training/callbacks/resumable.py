@@ -44,7 +44,7 @@ class Resumable(keras.callbacks.Callback):
         before_saving: zero-argument callable, called before each save.
 
     Raises:
-        ValueError: the state in `path` is not at the end of a call.
+        ValueError: the state in `path` is not at the end of a call, or the file holds something else.
 
     Example:
 
@@ -71,6 +71,7 @@ class Resumable(keras.callbacks.Callback):
         self._arrays = self._train_function = None
         if path.exists():
             progress, self._arrays = load_state(path)
+            _check_progress(path, progress)
             self.epoch, self.history = progress["epoch"], progress["history"]
             self._skipped_calls = self._calls(progress["steps"])
             self.stopwatch = Stopwatch(progress["seconds"])
@@ -177,6 +178,17 @@ class Resumable(keras.callbacks.Callback):
     def _restore_handlers(self) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
+
+
+def _check_progress(path: pathlib.Path, progress: Any) -> None:
+    """Raise a ValueError unless what a file says of its progress is what `Resumable` writes."""
+    kinds = {"epoch": int, "steps": int, "history": list, "seconds": int | float}
+    known = isinstance(progress, dict) and all(isinstance(progress.get(name), kind) for name, kind in kinds.items())
+    if not known or not all(isinstance(logs, dict) for logs in progress["history"]):
+        raise ValueError(
+            f"resume: {str(path)!r} is not the state of a run: its progress must hold {', '.join(kinds)}, got "
+            f"{str(progress)[:200]}; train into a new directory"
+        )
 
 
 def _no_step(logs: dict[str, Any]) -> Callable:
