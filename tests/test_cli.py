@@ -196,7 +196,7 @@ def test_complete_shows_the_known_half_to_the_model(folder, tmp_path, monkeypatc
 
 def test_the_help_of_complete_names_its_limit(capsys):
     assert call("complete", "--help") == 0
-    limit = "a known pixel that comes after an unknown one in raster order has no influence on it."
+    limit = "a known pixel that comes after an unknown one in raster order has no influence on it; with --particles 64 it has."
     assert limit in " ".join(capsys.readouterr().out.split())
 
 

@@ -316,6 +316,7 @@ def set_slider(tab, name, value):
 
 
 def pixel(tab, selector, row, column):
+    tab.locator(selector).scroll_into_view_if_needed()
     box = tab.locator(selector).bounding_box()
     return box["x"] + (column + 0.5) * box["width"] / 8, box["y"] + (row + 0.5) * box["height"] / 8
 
@@ -342,8 +343,8 @@ def test_what_is_painted_is_completed_and_what_is_hidden_is_drawn(tab):
     assert painted_over == filling_in(expected, known, 17)[-1]
     tab.locator("#canvas input.hide").check()
     tab.mouse.click(*pixel(tab, "#canvas canvas", 0, 3))
-    known[0, 3] = False
-    expected = pz.load(NAME).complete(np.full((COMPLETIONS, 8, 8, 1), 16), known, seed=0)
+    known[0, 3] = False  # now known pixels come after a hidden one: the page draws with 16 particles
+    expected = pz.load(NAME).complete(np.full((COMPLETIONS, 8, 8, 1), 16), known, seed=0, particles=16)
     assert completions(tab, painted_over) == filling_in(expected, known, 17)[-1]
 
 

@@ -155,7 +155,7 @@ def test_compiled_signatures_answer_the_same(tmp_path):
     with pytest.raises(ValueError, match="jit_compile must be True or False, got 'auto'"):
         pz.export(model, tmp_path, version=2, jit_compile="auto")
     warm_up = tf.data.TFRecordDataset(str(tmp_path / "1" / "assets.extra" / "tf_serving_warmup_requests"))
-    assert len(list(warm_up)) == 10 * 4  # each signature, in each batch size
+    assert len(list(warm_up)) == 11 * 4  # each signature, in each batch size
 
 
 def test_another_backend_is_refused(tmp_path, monkeypatch):
