@@ -9,7 +9,7 @@ from pixel_zoo.arguments import check_images
 def perturb(images: ArrayLike, levels: int, rate: float, seed: int = 0) -> np.ndarray:
     """Replace values at random, so that what images show is destroyed and their background statistics stay.
 
-    Ren et al. 2019 (arXiv 1906.02845, section 3) train the background model of `likelihood_ratio` on such images: each
+    Ren et al. 2019 (arXiv 1906.02845) train the background model of `likelihood_ratio` on such images: each
     value is replaced, with probability `rate`, by one drawn uniformly from all levels. They use rates of 0.1 to 0.3.
 
     Args:

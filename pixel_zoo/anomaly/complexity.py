@@ -13,7 +13,7 @@ def complexity_corrected(nats: ArrayLike, compressed_bits: ArrayLike) -> np.ndar
     """-log2 p(x) - L(x): the bits of an image under the model less its bits under a general compressor.
 
     The score S(x) of Serrà et al. 2020 (*Input Complexity and Out-of-Distribution Detection with Likelihood-Based
-    Generative Models*, arXiv 1909.11480, section 3). Likelihood measures above all how complex an image is, so simple
+    Generative Models*, arXiv 1909.11480). Likelihood measures above all how complex an image is, so simple
     images are likely under any model. A general compressor measures complexity without knowledge of the data. What the
     model has learnt, it codes in far fewer bits than the compressor; what it has not learnt, in about as many or more.
     Serrà et al. read the score as a likelihood ratio whose background model is the compressor.

@@ -8,7 +8,7 @@ from pixel_zoo.checks import positive_integer
 
 
 def typicality(nats: ArrayLike, typical_nats: ArrayLike, together: int = 1) -> np.ndarray:
-    """How far the likelihood lies from what is usual, above it or below (Nalisnick et al. 2019, section 3).
+    """How far the likelihood lies from what is usual, above it or below (Nalisnick et al. 2019).
 
     The test of *Detecting Out-of-Distribution Inputs to Deep Generative Models Using Typicality* (arXiv 1906.02994,
     algorithm 1): a batch of M images is anomalous if its mean negative log-likelihood is far from the entropy of the
@@ -52,7 +52,7 @@ def typicality(nats: ArrayLike, typical_nats: ArrayLike, together: int = 1) -> n
 def likelihood_ratio(nats: ArrayLike, background_nats: ArrayLike) -> np.ndarray:
     """log p_background(x) - log p(x): what a background model explains no worse than the model is anomalous.
 
-    The score of Ren et al. 2019 (*Likelihood Ratios for Out-of-Distribution Detection*, arXiv 1906.02845, section 3),
+    The score of Ren et al. 2019 (*Likelihood Ratios for Out-of-Distribution Detection*, arXiv 1906.02845),
     with the sign turned so that a higher score is more anomalous. What both models explain equally well, such as the
     background of an image and how complex it is, cancels. Ren et al. train the background model on perturbed images
     (`perturb`); Schirrmeister et al. 2020 (arXiv 2006.10848) train it on images of all kinds.

@@ -31,7 +31,7 @@ from pixel_zoo.stages import subsample
 
 # Bytes that a particle needs: for each byte of a walker's states, and for each value of an image.
 STATES, VALUES = 3, 12
-BLOCK_ROWS = 2  # rows that a sweep draws again at a time: measured, see docs/completion.md
+BLOCK_ROWS = 2  # rows that a sweep draws again at a time; other heights were not tried
 
 
 @dataclasses.dataclass(frozen=True)

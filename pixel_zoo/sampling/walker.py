@@ -259,7 +259,10 @@ class Walker:
 
         guess = ops.zeros_like(noise, dtype="int32")
         _, values, passed = ops.while_loop(
-            lambda guess, values, passed: ops.any(ops.not_equal(guess, values)), redraw, (guess, *draw(guess))
+            lambda guess, values, passed: ops.any(ops.not_equal(guess, values)),
+            redraw,
+            (guess, *draw(guess)),
+            maximum_iterations=guess.shape[0] * self.graph.colours,  # a layer of the user's may look ahead by mistake
         )
         states = self._leave_row(weights, states, maps, contexts, passed["records"], passed["read_below"])
         return states, values, ops.sum(self._log_probs(passed["logits"], values), axis=(0, 2))
@@ -286,14 +289,13 @@ class Walker:
 
     def _row_of_values(self, logits, noise, options, known_values, known):
         """A row of values (width, batch, colours), drawn from the logits of each colour where they are not known."""
-        width, batch = ops.shape(noise)[:2]
-        options = {name: x if len(x.shape) == 0 else ops.tile(x, [width]) for name, x in options.items()}
+        options = {name: _for_each(x, noise[..., 0]) for name, x in options.items()}  # rules take one axis of values
         values = []
         for colour, of_colour in enumerate(logits):
             class_logits = self._class_logits(of_colour)
             flat = ops.reshape(class_logits, (-1, class_logits.shape[-1]))
             drawn = self.sampler_class.draw(flat, ops.reshape(noise[..., colour], (-1,)), options)
-            values.append(ops.reshape(drawn, (width, batch)))
+            values.append(ops.reshape(drawn, ops.shape(noise)[:2]))
         drawn = ops.stack(values, axis=-1)
         if known is None:
             return drawn
