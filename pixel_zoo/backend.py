@@ -52,6 +52,8 @@ def _tensorflow_scan(function, init, xs, reverse):
 
     init, xs = keras.tree.map_structure(tf.convert_to_tensor, (init, xs))
     length = keras.tree.flatten(xs)[0].shape[0]
+    if tf.executing_eagerly() and length:
+        return _eager_scan(function, init, xs, reverse)
     inputs = keras.tree.map_structure(lambda x: tf.TensorArray(x.dtype, length).unstack(x), xs)
 
     def spec(tensor, drop):
@@ -72,6 +74,18 @@ def _tensorflow_scan(function, init, xs, reverse):
         lambda i, *_: i < length, body, (tf.constant(0), init, arrays), maximum_iterations=length
     )
     return carry, keras.tree.pack_sequence_as(y_specs, [array.stack() for array in arrays])
+
+
+def _eager_scan(function, carry, xs, reverse):
+    """Run the steps as they come: tracing one would take longer than most loops."""
+    import tensorflow as tf
+
+    steps = zip(*map(tf.unstack, keras.tree.flatten(xs)), strict=True)
+    steps, ys = [keras.tree.pack_sequence_as(xs, step) for step in steps], []
+    for x in reversed(steps) if reverse else steps:
+        carry, y = function(carry, x)
+        ys.append(y)
+    return carry, keras.tree.map_structure(lambda *parts: tf.stack(parts[::-1] if reverse else parts), *ys)
 
 
 def slice_update(x, start, update):
