@@ -117,7 +117,9 @@ def export(
         parts = [part for part in (model, encoder, decoder) if part is not None]
         module.weights = [variable.value for part in parts for variable in part.variables]
         signatures["serving_default"] = signatures["score"]
-        tf.saved_model.save(module, str(temporary), signatures=signatures)
+        # Nobody trains what is served: gradients of parts with a gradient of their own are left out.
+        without_gradients = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+        tf.saved_model.save(module, str(temporary), signatures=signatures, options=without_gradients)
         write_warm_up(temporary, BATCH_SIZES if jit_compile else BATCH_SIZES[:1])
     return target
 
@@ -158,13 +160,18 @@ def _signatures(model, jit_compile, particles=None, encoder=None, decoder=None):
     rules = [tf.TensorSpec((None,), rule.dtype, name=name) for name, rule in Sampler.rules().items()]
     others = [_spec_of_other(tensor) for tensor in other_inputs(stages[0])]  # every stage has them
     # The checks of a request stay outside of these, because XLA would drop them.
-    walks = [backend.compiled(Walker(stage), stage.variables, xla=jit_compile) for stage in stages]
+    walkers = [_walker(stage, jit_compile) for stage in stages]
+    walks = [
+        backend.compiled(walker, stage.variables, xla=jit_compile)
+        for walker, stage in zip(walkers, stages, strict=True)
+    ]
+    noises = [_noise(index, image_shape_of(stage)) for index, stage in enumerate(stages)]
 
     def particle_walk(index, stage):
         def run(seeds, options, images, known, conditioning, before):
             return walker(seeds, particles, options, images, known, conditioning, index, before)
 
-        walker = ParticleWalker(Walker(stage))
+        walker = ParticleWalker(walkers[index])
         return backend.compiled(run, stage.variables, xla=jit_compile)
 
     particle_walks = [particle_walk(index, stage) for index, stage in enumerate(stages)] if particles else []
@@ -206,10 +213,10 @@ def _signatures(model, jit_compile, particles=None, encoder=None, decoder=None):
             first = _checked_images("small", inputs["small"], levels)
 
         def draw(index, stage, conditions):
-            shape = image_shape_of(stage)
-            noise = backend.uniform_noise(backend.seed_words(inputs["seed"]), shape, stream=index)
-            images, known = (subsample(x, shape) for x in parts) if parts else (None, None)
-            return walks[index](noise, options, images, known, condition_values(stage, conditions))
+            images, known = (subsample(x, image_shape_of(stage)) for x in parts) if parts else (None, None)
+            return walks[index](
+                noises[index](inputs["seed"]), options, images, known, condition_values(stage, conditions)
+            )
 
         conditions = conditions_of(inputs)
         images, nats = draw_stages(model, draw, conditions, first)
@@ -301,6 +308,21 @@ def _signatures(model, jit_compile, particles=None, encoder=None, decoder=None):
         of_png = [image_bytes if spec is image else spec for spec in specs if spec is not known]
         signatures[f"{name}_png"] = concrete(functools.partial(on_png, name, specs), *of_png)
     return signatures
+
+
+def _walker(stage, jit_compile):
+    """A walker that traces once what is the same in every signature."""
+    walker = Walker(stage)
+    for name in ("start", "known_row"):
+        setattr(walker, name, backend.compiled(getattr(walker, name), stage.variables, xla=jit_compile))
+    return walker
+
+
+def _noise(index, image_shape):
+    """A function from seeds to the noise of a stage, the same in every signature, which is traced once."""
+    return backend.compiled(
+        lambda seed: backend.uniform_noise(backend.seed_words(seed), image_shape, stream=index), [], xla=False
+    )
 
 
 def _of_one_length(specs, tensors):
