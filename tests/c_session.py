@@ -15,6 +15,8 @@ import numpy as np
 INVALID_ARGUMENT = 3
 
 _DTYPES = {1: np.dtype("float32"), 3: np.dtype("int32"), 4: np.dtype("uint8"), 9: np.dtype("int64"), 10: np.dtype(bool)}
+# A serialised ConfigProto: graph_options.rewrite_options.disable_meta_optimizer = True.
+_WITHOUT_OPTIMIZERS = bytes([10 << 3 | 2, 5, 10 << 3 | 2, 3, 0x98, 0x01, 1])
 _STRING, _STRING_BYTES = 7, 24  # the type's number, and the size of a TF_TString
 _ENUMS = {dtype: enum for enum, dtype in _DTYPES.items()}
 
@@ -69,6 +71,7 @@ def library(folder):
         ("TF_NewGraph", pointer),
         ("TF_NewSessionOptions", pointer),
         ("TF_DeleteSessionOptions", None, pointer),
+        ("TF_SetConfig", None, pointer, ctypes.c_char_p, size, pointer),
         ("TF_GraphOperationByName", pointer, pointer, ctypes.c_char_p),
         ("TF_LoadSessionFromSavedModel", pointer, *[pointer] * 4, count, *[pointer] * 3),
         ("TF_SessionRun", None, *[pointer] * 4, count, pointer, pointer, count, pointer, count, pointer, pointer),
@@ -103,17 +106,21 @@ class CSession:
         path: the SavedModel, a version's directory.
         signatures: dictionary from a signature's name to {"inputs": names, "outputs": names}, names being a dictionary
             from what a caller calls a tensor to what it is called in the graph, such as "StatefulPartitionedCall:1".
+        optimize: whether graphs are optimised before they first run, as TensorFlow Serving does it. For small models
+            that takes longer than all that follows.
 
     Raises:
         Failure: if it can't be loaded.
     """
 
-    def __init__(self, folder, path, signatures):
+    def __init__(self, folder, path, signatures, optimize=True):
         self._c = library(folder)
         self._graph = self._c.TF_NewGraph()
         options = self._c.TF_NewSessionOptions()
         tags = (ctypes.c_char_p * 1)(b"serve")
         try:
+            if not optimize:
+                self._checked(self._c.TF_SetConfig, options, _WITHOUT_OPTIMIZERS, len(_WITHOUT_OPTIMIZERS))
             self._session = self._checked(
                 self._c.TF_LoadSessionFromSavedModel, options, None, str(path).encode(), tags, 1, self._graph, None
             )

@@ -21,11 +21,11 @@ def tensor_names(signature_defs):
     }
 
 
-def session_arguments(path):
+def session_arguments(path, optimize=True):
     """The arguments of a `c_session.CSession` of a SavedModel."""
     import tensorflow as tf
 
-    return str(pathlib.Path(tf.__file__).parent), str(path), tensor_names(meta_graph(path).signature_def)
+    return str(pathlib.Path(tf.__file__).parent), str(path), tensor_names(meta_graph(path).signature_def), optimize
 
 
 def all_operations(graph):

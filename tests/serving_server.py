@@ -44,7 +44,7 @@ class Servable:
         self.version = int(path.name)
         signatures = saved_models.meta_graph(path).signature_def
         self.signatures = {name: value for name, value in signatures.items() if not name.startswith("__")}
-        self.session = c_session.CSession(*saved_models.session_arguments(path))
+        self.session = c_session.CSession(*saved_models.session_arguments(path, optimize=False))
 
     def predict(self, name, inputs):
         """Call a signature as TensorFlow Serving does: what is missing, or too much, is refused."""

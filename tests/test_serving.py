@@ -1,11 +1,10 @@
 """The SavedModel: the same answers as Python, in plain TensorFlow."""
 
-import subprocess
-import sys
-
+import c_session
 import keras
 import numpy as np
 import pytest
+import saved_models
 from catalogue import given_with
 from test_models import random_images, scrambled
 
@@ -13,48 +12,15 @@ import pixel_zoo as pz
 
 SHAPE = (3, 4, 2)
 
-# Runs where neither Keras nor pixel_zoo can be imported, as in a server.
-SERVER = """
-import sys
-sys.modules["keras"] = sys.modules["pixel_zoo"] = None
-import numpy as np, tensorflow as tf
-signatures = tf.saved_model.load(sys.argv[1]).signatures
-requests = np.load(sys.argv[2])
-answers = {}
-others = ["label", "vector", "small"]
-for name, inputs in {
-    "score": ["image", *others],
-    "serving_default": ["image", *others],
-    "log_probabilities": ["image", *others],
-    "sample": ["seed", "temperature", *others],
-    "complete": ["image", "known", "seed", "temperature", *others],
-}.items():
-    answer = signatures[name](**{key: tf.constant(requests[key]) for key in inputs})
-    answers.update({f"{name}_{key}": value.numpy() for key, value in answer.items()})
-for name, signature, wrong in [
-    ("image", "score", requests["image"] + 9),
-    ("temperature", "sample", -requests["temperature"]),
-    ("label", "score", requests["label"] + 9),
-]:
-    inputs = ["image", *others] if signature == "score" else ["seed", "temperature", *others]
-    request = {key: requests[key] for key in inputs} | {name: wrong}
-    try:
-        signatures[signature](**{key: tf.constant(value) for key, value in request.items()})
-    except tf.errors.InvalidArgumentError as error:
-        answers[f"error_{name}"] = str(error)
-np.savez(sys.argv[3], **answers)
-"""
-
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """A model, requests, and the answers of its SavedModel in a separate process.
+    """A model, its conditions, requests, a function that calls a signature of its SavedModel, and its path.
 
     The model is a stage of a multi-scale model on its own: the small image is given, not drawn by an earlier stage.
     """
     if keras.backend.backend() != "tensorflow":
         pytest.skip("only the TensorFlow backend writes SavedModels")
-    folder = tmp_path_factory.mktemp("served")
     given = {"num_classes": 3, "conditioning_dim": 2, "small_shape": (3, 2)}
     model = scrambled(pz.models.PixelCNN(SHAPE, levels=4, filters=4, num_blocks=1, head_filters=4, **given))
     images = random_images(model, 3)
@@ -69,50 +35,71 @@ def served(tmp_path_factory):
         "vector": others["vectors"],
         "small": small.astype("int64"),
     }
-    np.savez(folder / "requests.npz", **requests)
-    path = pz.export(model, folder / "model", version=3)
-    command = [sys.executable, "-c", SERVER, str(path), str(folder / "requests.npz"), str(folder / "answers.npz")]
-    subprocess.run(command, check=True)
-    return model, others, requests, np.load(folder / "answers.npz"), path
+    path = pz.export(model, tmp_path_factory.mktemp("served") / "model", version=3)
+    session = c_session.CSession(*saved_models.session_arguments(path, optimize=False))
+
+    def call(name, **changed):
+        drawn = {"sample": ["seed", "temperature"], "complete": ["image", "known", "seed", "temperature"]}
+        inputs = (*drawn.get(name, ["image"]), "label", "vector", "small")
+        return session.run(name, {key: (requests | changed)[key] for key in inputs})
+
+    return model, others, requests, call, path
 
 
 def test_score_is_the_log_likelihood(served):
-    model, others, requests, answers, _ = served
+    model, others, requests, call, _ = served
     for name in ("score", "serving_default"):
-        expected = model.log_likelihood(requests["image"], **others)
-        np.testing.assert_allclose(answers[f"{name}_log_likelihood"], expected, rtol=1e-5)
-        expected = model.bits_per_dim(requests["image"], **others)
-        np.testing.assert_allclose(answers[f"{name}_bits_per_dim"], expected, rtol=1e-5)
+        answer, image = call(name), requests["image"]
+        np.testing.assert_allclose(answer["log_likelihood"], model.log_likelihood(image, **others), rtol=1e-5)
+        np.testing.assert_allclose(answer["bits_per_dim"], model.bits_per_dim(image, **others), rtol=1e-5)
 
 
 def test_log_probabilities_are_those_of_python(served):
-    model, others, requests, answers, _ = served
-    expected = model.log_probabilities(requests["image"], **others)
-    np.testing.assert_allclose(answers["log_probabilities_log_probability"], expected, rtol=1e-4, atol=1e-5)
+    model, others, requests, call, _ = served
+    expected, answer = model.log_probabilities(requests["image"], **others), call("log_probabilities")
+    np.testing.assert_allclose(answer["log_probability"], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_sample_draws_the_images_of_generate(served):
-    model, others, requests, answers, _ = served
-    assert answers["sample_image"].dtype == np.uint8
-    assert (answers["sample_image"] == model.generate(3, seed=requests["seed"], **others)).all()
-    assert (answers["sample_image"][:, :, ::2] == others["conditioning"][0]).all()
-    nats = model.log_likelihood(answers["sample_image"], **others)
-    np.testing.assert_allclose(answers["sample_log_likelihood"], nats, rtol=1e-5)
+    model, others, requests, call, _ = served
+    answer = call("sample")
+    assert answer["image"].dtype == np.uint8
+    assert (answer["image"] == model.generate(3, seed=requests["seed"], **others)).all()
+    assert (answer["image"][:, :, ::2] == others["conditioning"][0]).all()
+    nats = model.log_likelihood(answer["image"], **others)
+    np.testing.assert_allclose(answer["log_likelihood"], nats, rtol=1e-5)
 
 
 def test_complete_draws_the_images_of_complete(served):
-    model, others, requests, answers, _ = served
-    expected = model.complete(requests["image"], requests["known"], seed=requests["seed"], **others)
-    assert (answers["complete_image"] == expected).all()
+    model, others, requests, call, _ = served
+    expected, answer = (
+        model.complete(requests["image"], requests["known"], seed=requests["seed"], **others),
+        call("complete"),
+    )
+    assert (answer["image"] == expected).all()
     nats = model.log_likelihood(expected, **others)
-    np.testing.assert_allclose(answers["complete_log_likelihood"], nats, rtol=1e-5)
+    np.testing.assert_allclose(answer["log_likelihood"], nats, rtol=1e-5)
 
 
-def test_bad_requests_are_answered_by_name(served):
-    _, _, _, answers, _ = served
-    assert "image: values must be 0..3, got" in str(answers["error_image"])
-    assert "temperature: must be a finite number of at least 0" in str(answers["error_temperature"])
-    assert "label: must be 0..2, got" in str(answers["error_label"])
+@pytest.mark.parametrize(
+    ("signature", "name", "change", "said"),
+    [
+        ("score", "image", lambda image: image + 9, r"image: values must be 0\.\.3, got"),
+        (
+            "sample",
+            "temperature",
+            lambda temperature: -temperature,
+            "temperature: must be a finite number of at least 0",
+        ),
+        ("score", "label", lambda label: label + 9, r"label: must be 0\.\.2, got"),
+    ],
+    ids=["image", "temperature", "label"],
+)
+def test_bad_requests_are_answered_by_name(served, signature, name, change, said):
+    _, _, requests, call, _ = served
+    with pytest.raises(c_session.Failure, match=said) as failed:
+        call(signature, **{name: change(requests[name])})
+    assert failed.value.code == c_session.INVALID_ARGUMENT
 
 
 def test_a_version_is_a_directory_and_is_never_overwritten(served):

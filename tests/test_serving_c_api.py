@@ -52,7 +52,7 @@ def served(request, tmp_path_factory, process):
     small = {"image_shape": SHAPE, "levels": LEVELS, "num_blocks": 1}
     model = scrambled(multi_scale() if request.param == "MultiScalePixelRNN" else request.param.make(**small))
     path = pz.export(model, tmp_path_factory.mktemp("served"))
-    arguments = saved_models.session_arguments(path)
+    arguments = saved_models.session_arguments(path, optimize=request.param in SERVED)
     return model, path, lambda *request: process.apply(c_session.run, (arguments, *request))
 
 
@@ -304,7 +304,7 @@ def test_a_fixed_number_of_particles_is_served(process, tmp_path, monkeypatch):
     path = pz.export(model, tmp_path, particles=6)
     call = functools.partial(process.apply, c_session.run)
     arguments, name, asked = (
-        saved_models.session_arguments(path),
+        saved_models.session_arguments(path, optimize=False),
         "complete_with_6_particles",
         requests(model)["complete"],
     )
