@@ -1,5 +1,6 @@
 """Fixtures of all tests."""
 
+import functools
 import os
 
 # Small models run once: without optimisations JAX compiles them in a third of the time. It reads this when imported.
@@ -70,13 +71,67 @@ def pytest_collection_modifyitems(config, items):
         config.hook.pytest_deselected(items=alone)
 
 
-@pytest.fixture(autouse=True)
-def without_xla(request, monkeypatch):
-    """Compile small models without XLA, which takes longer than running them; tests marked `xla` keep it."""
+# On TensorFlow their models run eagerly, but for tests marked `compiled` or `xla`: compiling takes longer than running
+# models as small as these. JAX compiles them always, and exports are compiled.
+EAGER = (
+    "anomaly",
+    "compression",
+    "edges",
+    "examples",
+    "inspect",
+    "mixture",
+    "models",
+    "multi_scale",
+    "particles",
+    "playground",
+    "raster_graph",
+    "sampling",
+    "serving",
+    "serving_c_api",
+    "serving_client",
+    "unknown_objects",
+    "value_embedding",
+    "verify",
+)
+asked = {"eager": False, "xla": False}  # what the present test asks for
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """See `run_as_asked`. It holds for the functions that a fixture made before, too."""
+    asked["xla"] = "xla" in item.keywords
+    eager = item.path.stem.removeprefix("test_") in EAGER and not {"compiled", "xla"} & set(item.keywords)
+    asked["eager"] = eager and on_tensorflow()
+    run_as_asked()
+
+
+@functools.cache
+def run_as_asked():
+    """Compile with XLA for tests marked `xla` alone, and nothing where tests run eagerly."""
+    import keras
+
     from pixel_zoo import backend
 
-    if "xla" not in request.keywords:
-        compiled = backend.compiled
-        monkeypatch.setattr(
-            backend, "compiled", lambda function, variables, xla=False: compiled(function, variables, xla=False)
-        )
+    compiled, run_eagerly = backend.compiled, keras.Model.run_eagerly
+
+    def compiled_as_asked(function, variables, xla=False):
+        traced = compiled(function, variables, xla=xla and asked["xla"])
+        return _eager_if_asked(function, traced) if on_tensorflow() else traced
+
+    backend.compiled = compiled_as_asked
+    keras.Model.run_eagerly = property(lambda self: run_eagerly.fget(self) or asked["eager"], run_eagerly.fset)
+
+
+def _eager_if_asked(function, traced):
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    def tensor(x):
+        return tf.convert_to_tensor(x) if isinstance(x, (np.ndarray, np.generic)) else x
+
+    def run(*args):
+        eager = asked["eager"] and tf.executing_eagerly()
+        return function(*keras.tree.map_structure(tensor, args)) if eager else traced(*args)
+
+    return run

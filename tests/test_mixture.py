@@ -76,7 +76,7 @@ def test_a_frozen_member_is_not_trained_and_stays_frozen_in_the_file(tmp_path):
     frozen = cnn()
     frozen.trainable = False
     mixture, images = pz.models.Mixture([frozen, rnn()], [2, 1]), random_images(frozen, 8)
-    mixture.compile(run_eagerly=True)  # one step takes less time than compiling it
+    mixture.compile()
     mixture.fit(images, verbose=0)
     mixture.save(tmp_path / "mixture.keras")
     again = keras.models.load_model(tmp_path / "mixture.keras")

@@ -170,6 +170,7 @@ def test_samples_follow_the_models_probabilities():
     assert (np.abs(frequencies - probabilities) <= 4 * np.sqrt(probabilities / count) + 1 / count).all()
 
 
+@pytest.mark.compiled
 def test_training_all_stages_at_once_is_the_default():
     keras.utils.set_random_seed(0)
     model = pz.models.MultiScalePixelRNN(SHAPE, 4, ((2, 2),), **CNN)
@@ -197,7 +198,7 @@ def test_stages_are_trained_one_by_one(model):
 
 @tensorflow_alone
 def test_one_file_holds_all_stages(model, tmp_path):
-    model.compile(run_eagerly=True)  # one step takes less time than compiling it
+    model.compile()
     images, labels = random_images(model, 4), np.arange(4) % 3
     model.fit(inputs(images, labels=labels), verbose=0)
     model.save(tmp_path / "model.keras")

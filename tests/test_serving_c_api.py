@@ -335,7 +335,7 @@ def test_a_wrong_number_of_particles_is_refused(tmp_path):
 @pytest.mark.parametrize("path", EXPORTED, ids=lambda path: path.parent.name)
 def test_a_pretrained_model_is_served_as_it_was_saved(path, process):
     """An image is scored as by its .keras file, and another request answered: of all, each signature of one model."""
-    arguments, warm_up = saved_models.session_arguments(path), warm_up_requests(path)
+    arguments, warm_up = saved_models.session_arguments(path, optimize=False), warm_up_requests(path)
     another = warm_up[EXPORTED.index(path) :: len(EXPORTED)]
     for name, inputs in [*another, *(request for request in warm_up if request[0] == "score")]:
         process.apply(c_session.run, (arguments, name, inputs))
