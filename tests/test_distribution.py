@@ -124,13 +124,12 @@ def test_two_processes_of_jax_train_as_one(one_process, tmp_path):
     assert (tmp_path / "run" / "samples.png").exists()
 
 
-@on_jax
-def test_a_batch_that_devices_cannot_share_is_refused(tmp_path):
-    arguments = json.dumps([RECIPE | {"batch_size": 9}, str(tmp_path / "run"), "data_parallel", 1])
-    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
-    command = [sys.executable, "-c", RUN, arguments]
-    result = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert "batch_size must be a multiple of the 2 devices, got 9" in result.stderr
+def test_a_batch_that_devices_cannot_share_is_refused(tmp_path, monkeypatch):
+    two_devices = OneDevice()
+    two_devices.replicas = 2
+    monkeypatch.setattr(importlib.import_module("pixel_zoo.training.run"), "distribution", lambda name: two_devices)
+    with pytest.raises(ValueError, match="batch_size must be a multiple of the 2 devices, got 9"):
+        train(Recipe(**RECIPE | {"batch_size": 9}), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
