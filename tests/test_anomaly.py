@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from backends import tensorflow_alone
 from catalogue import given_with
 from test_models import random_images, scrambled
 
@@ -34,6 +35,7 @@ def test_surprise_is_what_the_model_predicts_of_each_value(make):
     np.testing.assert_allclose(nats.sum(axis=(1, 2, 3)), -model.log_likelihood(images, **given), rtol=1e-5)
 
 
+@tensorflow_alone
 def test_surprise_checks_images_as_log_likelihood_does():
     model = pz.models.PixelCNN((3, 4, 1), 3, **SMALL)
     with pytest.raises(ValueError, match=r"images must have values 0\.\.2, got 0\.\.3"):
@@ -42,6 +44,7 @@ def test_surprise_checks_images_as_log_likelihood_does():
         model.surprise(np.zeros((1, 3, 4, 1), int), 1)
 
 
+@tensorflow_alone
 def test_typicality_is_the_distance_of_a_batch_from_the_entropy():
     nats, typical = np.array([90.0, 110.0, 70.0, 75.0, 200.0, 0.0]), np.array([95.0, 105.0, 100.0])
     np.testing.assert_allclose(pz.anomaly.typicality(nats, typical), [10, 10, 30, 25, 100, 100])
@@ -49,6 +52,7 @@ def test_typicality_is_the_distance_of_a_batch_from_the_entropy():
     assert pz.anomaly.typicality(np.float32([math.inf]), typical) == math.inf
 
 
+@tensorflow_alone
 def test_a_png_file_is_as_long_as_it_is(tmp_path):
     from PIL import Image
 
@@ -60,6 +64,7 @@ def test_a_png_file_is_as_long_as_it_is(tmp_path):
     assert pz.anomaly.png_bits(images).tolist() == lengths and lengths[0] > 2 * lengths[1]
 
 
+@tensorflow_alone
 def test_the_auroc_is_the_share_of_pairs_in_the_right_order():
     random = np.random.default_rng(0)
     normal, anomalous = random.integers(0, 9, 37), random.integers(3, 12, 23)  # with many ties
@@ -68,6 +73,7 @@ def test_the_auroc_is_the_share_of_pairs_in_the_right_order():
     assert pz.anomaly.auroc([1.0, 2.0], [3.0, math.inf]) == 1
 
 
+@tensorflow_alone
 @pytest.mark.parametrize("rate", [0.01, 0.05, 0.1, 0.3, 0.999])
 @pytest.mark.parametrize("count", [99, 100, 137, 1000])
 def test_a_new_normal_image_is_flagged_as_often_as_is_said(count, rate):
@@ -81,6 +87,7 @@ def test_a_new_normal_image_is_flagged_as_often_as_is_said(count, rate):
         assert rate - 1 / (count + 1) < expected <= rate + 1e-9
 
 
+@tensorflow_alone
 def test_the_rate_of_one_threshold_deviates_as_is_said():
     random = np.random.default_rng(0)
     thresholds = [Threshold.calibrate(random.random(200), 0.05) for _ in range(4000)]
@@ -89,6 +96,7 @@ def test_the_rate_of_one_threshold_deviates_as_is_said():
     assert true_rates.std() == pytest.approx(thresholds[0].deviation, rel=0.05)
 
 
+@tensorflow_alone
 @pytest.mark.parametrize("rate", [0.01, 0.03, 0.05, 1 / 3])
 def test_too_few_images_for_a_rate_are_refused_with_the_number_that_suffices(rate):
     needed = math.ceil(1 / rate - 1e-9) - 1
@@ -98,6 +106,7 @@ def test_too_few_images_for_a_rate_are_refused_with_the_number_that_suffices(rat
     assert threshold.value == needed - 1 and threshold.images == needed
 
 
+@tensorflow_alone
 def test_false_alarms_are_measured_with_an_interval():
     """The intervals are Wilson's, as tables give them."""
     threshold = Threshold.calibrate(np.arange(19), 0.05)
@@ -107,6 +116,7 @@ def test_false_alarms_are_measured_with_an_interval():
         assert (measured.low, measured.high) == pytest.approx((low, high), abs=1e-4)
 
 
+@tensorflow_alone
 def test_perturbed_images_have_the_rate_and_any_level():
     images = np.full((10, 20, 20, 3), 7, "uint8")
     perturbed = pz.anomaly.perturb(images, levels=9, rate=0.3, seed=1)
@@ -120,6 +130,7 @@ def test_perturbed_images_have_the_rate_and_any_level():
 ONES = np.ones(3)
 
 
+@tensorflow_alone
 @pytest.mark.parametrize(
     ("function", "arguments", "error", "said"),
     [
@@ -147,6 +158,7 @@ def test_what_is_wrong_is_named(function, arguments, error, said):
         getattr(pz.anomaly, function)(*arguments)
 
 
+@tensorflow_alone
 @pytest.mark.parametrize("rate", [0, 1, -0.1, math.nan, "5%"])
 def test_a_rate_that_is_none_is_refused(rate):
     with pytest.raises(ValueError, match="false_alarm_rate must be a number between 0 and 1, got"):

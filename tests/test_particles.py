@@ -6,6 +6,7 @@ import math
 import keras
 import numpy as np
 import pytest
+from backends import fewer_on_jax, tensorflow_alone
 from catalogue import GIVEN_MODELS, given_with
 from test_models import random_images, repeated, scrambled
 
@@ -88,7 +89,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", fewer_on_jax(CASES, [str(ENTRIES[-1])]))
 def test_particles_tend_to_the_enumerated_conditional(case, monkeypatch):
     """Of every architecture, with all that a model can be given, and masks of colours; resampled in every row."""
     monkeypatch.setattr(particle_walker, "THRESHOLD", 1.0)
@@ -115,6 +116,7 @@ def tiny():
     return model, image, known, *enumerated(model, image, known)
 
 
+@tensorflow_alone
 def test_more_particles_come_closer_and_the_evidence_is_unbiased_for_few(tiny):
     model, image, known, completions, conditional, log_evidence = tiny
     seeds = np.arange(4096)
@@ -130,6 +132,7 @@ def test_more_particles_come_closer_and_the_evidence_is_unbiased_for_few(tiny):
     assert biases[0] < biases[1] < 0, "the logarithm of an unbiased estimate is too low on average"
 
 
+@tensorflow_alone
 def test_sweeps_lead_to_the_conditional_whatever_they_start_from(tiny):
     """Two particles alone are far from it. The completions count that are returned, not weighted particles."""
     model, image, known, completions, conditional, _ = tiny
@@ -140,6 +143,7 @@ def test_sweeps_lead_to_the_conditional_whatever_they_start_from(tiny):
     assert few > 0.08 and swept < 0.03
 
 
+@tensorflow_alone
 def test_options_of_sampling_change_the_distribution_that_is_conditioned():
     sampler = Sampler(1.5, min_p=0.1)
     image, known = np.zeros((2, 2, 1), int), np.array([[0, 0], [1, 1]], bool)[..., None]
@@ -184,6 +188,7 @@ def test_one_particle_draws_what_the_plain_walk_draws(model):
     assert (diagnostics.effective_sample_size == 32).all()
 
 
+@tensorflow_alone
 def test_single_colours_may_be_known(model):
     images, known = random_images(model, 3), np.zeros((3, 4, 4, 2), bool)
     known[..., 0] = True
@@ -194,6 +199,7 @@ def test_single_colours_may_be_known(model):
     assert (model.complete(images, np.ones((3, 4, 4, 2), bool), particles=8) == images).all()
 
 
+@tensorflow_alone
 def test_a_completion_depends_on_its_own_seed_alone(model):
     images, known = random_images(model, 3), mask((3, 4, 4))
     options = {"seed": np.arange(3) + 2**33, "particles": 8, "return_diagnostics": True}
@@ -246,6 +252,7 @@ def test_noise_of_particles_is_their_own():
     assert [seeds[place] for place in (0, 100, 200)] == [(0, 3), (0, 4), (256, 0)]
 
 
+@tensorflow_alone
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -264,12 +271,14 @@ def test_wrong_arguments_are_named(model, options, message):
         model.complete(**arguments)
 
 
+@tensorflow_alone
 def test_known_pixels_that_the_rules_leave_out_are_refused(model):
     known = np.arange(4)[:, None].repeat(4, axis=1) >= 2
     with pytest.raises(ValueError, match=r"images\[\d\]: its known pixels have probability 0 under Sampler\(.*top_k=1"):
         model.complete(random_images(model, 3), known, particles=8, top_k=1)
 
 
+@tensorflow_alone
 def test_particles_that_do_not_fit_into_memory_are_refused(model, monkeypatch):
     monkeypatch.setattr(backend, "free_memory", lambda: 10**8)
     message = r"particles=1,000,000 for 1 image at a time need about \d+\.\d GB of memory, but 0.1 GB are free"
