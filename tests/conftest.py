@@ -130,8 +130,10 @@ def _eager_if_asked(function, traced):
     def tensor(x):
         return tf.convert_to_tensor(x) if isinstance(x, (np.ndarray, np.generic)) else x
 
-    def run(*args):
-        eager = asked["eager"] and tf.executing_eagerly()
-        return function(*keras.tree.map_structure(tensor, args)) if eager else traced(*args)
+    def run(*args, **more):
+        if not asked["eager"] or not tf.executing_eagerly():
+            return traced(*args, **more)
+        args, more = keras.tree.map_structure(tensor, (args, more))
+        return function(*args, **more)
 
     return run
