@@ -15,6 +15,8 @@ from pixel_zoo.compression import block, codec, header, read_header
 from pixel_zoo.compression.digits import Digits
 from pixel_zoo.compression.rans import SCALE, SMALLEST_STATE, encode, inner_bounds
 
+# Those that share the module's model: its functions are compiled once, and both ways must round alike.
+compiled_once = pytest.mark.compiled
 SMALL = {"filters": 3, "num_blocks": 1, "head_filters": 4}
 
 
@@ -147,6 +149,7 @@ def test_codes_of_many_levels_come_back():
     assert_round_trip(model, images, {})
 
 
+@compiled_once
 def test_an_image_alone_comes_back(model, images):
     data = pz.compress(model, images[:1], block_size=5, batch_size=3)
     assert read_header(data).lanes == 1
@@ -178,6 +181,7 @@ def test_the_file_says_whether_xla_compiled(model, images):
 # Blocks
 
 
+@compiled_once
 @tensorflow_alone
 def test_blocks_are_decompressed_on_their_own(model, images, data):
     first, _ = blocks_of(data)
@@ -209,6 +213,7 @@ def test_labels_are_stored_or_given():
 # What is wrong is said
 
 
+@compiled_once
 @tensorflow_alone
 def test_every_damaged_byte_is_found(model, data):
     for position in range(len(data)):
@@ -218,6 +223,7 @@ def test_every_damaged_byte_is_found(model, data):
             pz.decompress(model, bytes(damaged))
 
 
+@compiled_once
 @tensorflow_alone
 def test_every_loss_of_bytes_is_found(model, data):
     for length in range(len(data)):
@@ -227,6 +233,7 @@ def test_every_loss_of_bytes_is_found(model, data):
         pz.decompress(model, data + b"abc")
 
 
+@compiled_once
 @tensorflow_alone
 def test_damage_that_the_checksums_of_the_file_hide_is_found(model, data):
     """Whoever changes words and seals the file again gets an error, not other images."""
@@ -242,6 +249,7 @@ def test_damage_that_the_checksums_of_the_file_hide_is_found(model, data):
         pz.decompress(model, sealed(head, [first, second + b"ab"]))
 
 
+@compiled_once
 @tensorflow_alone
 def test_headers_that_ask_for_too_much_are_refused(data):
     """Before anything of that size is made: each would otherwise take gigabytes."""
@@ -260,6 +268,7 @@ def test_headers_that_ask_for_too_much_are_refused(data):
         read_header(data[:4] + b"\2" + data[5:])
 
 
+@compiled_once
 @tensorflow_alone
 def test_another_model_is_refused(model, images, data):
     other = scrambled(pz.models.PixelCNN((3, 4, 1), levels=3, **SMALL), seed=1)
@@ -271,6 +280,7 @@ def test_another_model_is_refused(model, images, data):
     np.testing.assert_array_equal(pz.decompress(again, data), images)
 
 
+@compiled_once
 def test_another_engine_is_refused(model, data):
     head = read_header(data)
     other = {"tensorflow": "jax", "jax": "tensorflow"}[head.engine]
@@ -278,6 +288,7 @@ def test_another_engine_is_refused(model, data):
         pz.decompress(model, sealed(dataclasses.replace(head, engine=other), blocks_of(data)))
 
 
+@compiled_once
 @tensorflow_alone
 def test_another_rounding_is_found(model, data, monkeypatch):
     """A machine whose predictions differ a little decompresses something else, and must not return it."""
@@ -288,6 +299,7 @@ def test_another_rounding_is_found(model, data, monkeypatch):
         pz.decompress(other, data)
 
 
+@compiled_once
 @tensorflow_alone
 def test_a_machine_that_rounds_differently_from_run_to_run_is_found(model, images, monkeypatch):
     monkeypatch.setattr(block.BlockCoder, "decode", lambda self, data, count, conditions: (images * 0, []))
@@ -322,6 +334,7 @@ def test_bad_arguments_of_compress_are_named(model, images, wrong, error, match)
         pz.compress(model, **({"images": images} | wrong))
 
 
+@compiled_once
 @tensorflow_alone
 def test_bad_arguments_of_decompress_are_named(model, data):
     with pytest.raises(TypeError, match=r"data must be the bytes of pixel_zoo\.compress, got str"):
