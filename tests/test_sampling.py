@@ -332,6 +332,7 @@ def test_xla_draws_the_same(small_model):
     assert (small_model.complete(images, known, jit_compile=True) == small_model.complete(images, known)).all()
 
 
+@pytest.mark.compiled  # many batches
 @tensorflow_alone
 def test_xla_is_taken_where_it_pays(monkeypatch):
     choices = []
