@@ -161,6 +161,7 @@ def test_known_pixels_stay_and_are_seen(model):
     assert (nothing == model.generate(3, seed=4, labels=1)).all()
 
 
+@pytest.mark.compiled  # many batches
 @tensorflow_alone
 def test_samples_follow_the_models_probabilities():
     model = make((1, 4, 1), 3, ((1, 2),))

@@ -439,6 +439,7 @@ def test_what_is_unknown_is_not_read(small_model):
     assert (model.complete(marked, known) == model.complete(images, known)).all()
 
 
+@pytest.mark.compiled  # many batches
 def test_samples_follow_the_models_probabilities():
     """Over all images of a tiny shape, frequencies are the probabilities within four standard errors."""
     model = scrambled(pz.models.PixelRNN((2, 2, 1), levels=3, units=3, num_blocks=1))
