@@ -17,6 +17,7 @@ PROBES_ELSEWHERE = verify._probes_elsewhere
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="looks at both backends, whichever it starts from")
+@pytest.mark.compiled  # all of a test split, by larger models
 def test_digits_are_what_their_cards_say(capsys):
     assert call("verify", EXPORTED, "--data", "digits") == 0
     out = capsys.readouterr().out
