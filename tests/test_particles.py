@@ -1,11 +1,13 @@
 """Completion with particles: exact in the limit, on shapes so small that every completion can be enumerated."""
 
+import functools
 import itertools
 import math
 
 import keras
 import numpy as np
 import pytest
+from backends import fewer_on_jax
 from catalogue import GIVEN_MODELS, given_with
 from test_models import random_images, repeated, scrambled
 
@@ -107,18 +109,31 @@ def test_particles_tend_to_the_enumerated_conditional(case, monkeypatch):
         np.testing.assert_allclose(nats, model.log_likelihood(images, **repeated(given, len(images))), rtol=1e-4)
 
 
-@pytest.fixture(scope="module")
-def tiny():
+# Every architecture alone: (2, 3) binary pixels, some of them known after unknown ones. Of two scales, the small image
+# holds an unknown pixel, and known ones of the large image come after it.
+BINARY = {"image_shape": (2, 3, 1), "levels": 2, **TINY}
+ALONE = {
+    "PixelCNN": lambda: pz.models.PixelCNN(filters=4, **BINARY),
+    "GatedPixelCNN": lambda: pz.models.GatedPixelCNN(filters=4, **BINARY),
+    "Row LSTM": lambda: pz.models.PixelRNN(recurrence="row", units=4, **BINARY),
+    "Diagonal BiLSTM": lambda: pz.models.PixelRNN(recurrence="diagonal", units=4, **BINARY),
+    "two scales": lambda: multi_scale(image_shape=(2, 4, 1), levels=2, small_shapes=((1, 2),)),
+}
+
+
+@functools.cache
+def tiny(architecture):
     """A model, an image of it, a mask with known pixels after unknown ones, and the enumerated truth."""
-    model = strong(pz.models.PixelCNN((2, 3, 1), filters=4, **TINY))
-    image, known = random_images(model, 1)[0], np.array([[0, 0, 1], [0, 1, 1]], bool)[..., None]
+    model = strong(ALONE[architecture]())
+    image, known = random_images(model, 1)[0], np.zeros(model.image_shape, bool)
+    known[0, 2:] = known[1, 1:] = True
     return model, image, known, *enumerated(model, image, known)
 
 
-def test_more_particles_come_closer_and_the_evidence_is_unbiased_for_few(tiny):
-    model, image, known, completions, conditional, log_evidence = tiny
-    seeds = np.arange(4096)
-    distances, biases = [], []
+@pytest.mark.parametrize("architecture", fewer_on_jax(ALONE, ["PixelCNN"]))
+def test_more_particles_come_closer_and_the_evidence_is_unbiased_for_few(architecture):
+    model, image, known, completions, conditional, log_evidence = tiny(architecture)
+    seeds, distances, biases = np.arange(4096), [], []
     for count in (1, 4):
         population = populations(model, image, known, seeds, count)
         distances.append(distance(law_of(population, completions), conditional))
@@ -130,9 +145,9 @@ def test_more_particles_come_closer_and_the_evidence_is_unbiased_for_few(tiny):
     assert biases[0] < biases[1] < 0, "the logarithm of an unbiased estimate is too low on average"
 
 
-def test_sweeps_lead_to_the_conditional_whatever_they_start_from(tiny):
+def test_sweeps_lead_to_the_conditional_whatever_they_start_from():
     """Two particles alone are far from it. The completions count that are returned, not weighted particles."""
-    model, image, known, completions, conditional, _ = tiny
+    model, image, known, completions, conditional, _ = tiny("PixelCNN")
     count = 2048
     images, options = image[None].repeat(count, axis=0), {"particles": 2, "batch_size": 2 * count}
     drawn = [model.complete(images, known[..., 0], sweeps=sweeps, **options) for sweeps in (0, 8)]
