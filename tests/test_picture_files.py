@@ -1,7 +1,6 @@
 """Picture files as images of a model, value for value: `score` and `compress` accept the same ones."""
 
 import functools
-import importlib
 import types
 
 import numpy as np
@@ -10,7 +9,7 @@ from command_line import refused
 from PIL import ExifTags, Image
 
 from pixel_zoo import models
-from pixel_zoo_cli import picture_files
+from pixel_zoo_cli import compression, picture_files, scores
 
 LEVELS = np.array([[0, 1, 2], [2, 1, 0]])  # of a model of 3 levels
 GREY = np.array([0, 128, 255], "uint8")[LEVELS]
@@ -36,8 +35,8 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("command", ["score", "compress"])
-def test_pictures_that_would_lose_something_are_refused(command, folder, tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("command, module", [("score", scores), ("compress", compression)])
+def test_pictures_that_would_lose_something_are_refused(command, module, folder, tmp_path, capsys, monkeypatch):
     module = importlib.import_module(
         {"score": "pixel_zoo_cli.scores", "compress": "pixel_zoo_cli.compression"}[command]
     )
