@@ -37,9 +37,6 @@ def folder(tmp_path_factory):
 
 @pytest.mark.parametrize("command, module", [("score", scores), ("compress", compression)])
 def test_pictures_that_would_lose_something_are_refused(command, module, folder, tmp_path, capsys, monkeypatch):
-    module = importlib.import_module(
-        {"score": "pixel_zoo_cli.scores", "compress": "pixel_zoo_cli.compression"}[command]
-    )
     monkeypatch.setattr(module, "load", functools.cache(module.load))
     output = tmp_path / "output.csv"
     for name, said in (
