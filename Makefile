@@ -78,7 +78,7 @@ wheel:
 
 # The sdist that `make wheel` has built, unpacked elsewhere: all of its tests can be collected, and some quick ones pass.
 # `make test` in the unpacked sdist runs all of them, as the workflow of a release does.
-SDIST_TESTS ?= $(addprefix tests/test_,$(addsuffix .py,wheel dependencies workflows documentation recipe_names mixture))
+SDIST_TESTS ?= $(addprefix tests/test_,$(addsuffix .py,wheel dependencies workflows documentation files recipe_names))
 test-sdist: install
 	set -e; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
 	tar --extract --file dist/pixel_zoo-*.tar.gz --directory "$$fresh" --strip-components 1; \

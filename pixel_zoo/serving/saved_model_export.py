@@ -281,11 +281,18 @@ def _signatures(model, jit_compile, particles=None, encoder=None, decoder=None):
         draw = functools.partial(walk, specs)
         signatures[name] = concrete(draw, *specs, seed, temperature)
         signatures[f"{name}_with_options"] = concrete(draw, *specs, seed, temperature, *rules)
-    completing = f"complete_with_{particles}_particles"
+    completing, partly_known = f"complete_with_{particles}_particles", (image, known, seed, temperature)
+
+    def without_rules(inputs):
+        """Call the signature with options, whose graph exists already: its rules cost little beside many particles."""
+        count = tf.shape(inputs["seed"])[0]
+        off = [tf.fill([count], tf.constant(rule.off, rule.dtype)) for rule in Sampler.rules().values()]
+        plain, beside = ([inputs[spec.name] for spec in part] for part in (partly_known, others))
+        return signatures[f"{completing}_with_options"](*plain, *off, *beside)
+
     if particles is not None:
-        specs = image, known, seed, temperature
-        signatures[completing] = concrete(complete_with_particles, *specs)
-        signatures[f"{completing}_with_options"] = concrete(complete_with_particles, *specs, *rules)
+        signatures[f"{completing}_with_options"] = concrete(complete_with_particles, *partly_known, *rules)
+        signatures[completing] = concrete(without_rules, *partly_known)
     if encoder is not None:
         picture = tf.TensorSpec(encoder.inputs[0].shape, encoder.inputs[0].dtype, name="picture")
         signatures["encode"] = concrete(encode, picture, given=())
