@@ -420,15 +420,17 @@ class Hub:
 
     Attributes:
         files: file by its path in the repository, such as {"NAME.keras": bytes}.
-        asked: list of (method, path, the header Range) of each request.
+        asked: list of (method, path, the header Range) of each request for a file.
+        ends: list of where the next answers with a file end too early.
     """
 
     def __init__(self, **files):
-        self.files, self.asked, self.until = files, [], None
+        self.files, self.asked, self.ends = files, [], []
 
     def respond(self, handler):
-        self.asked.append((handler.command, handler.path, handler.headers["Range"]))
         place, _, file = handler.path.removeprefix("/owner/repository/resolve/").partition("/")
+        if "/resolve/" in handler.path:
+            self.asked.append((handler.command, handler.path, handler.headers["Range"]))
         content = self.files.get(file) if place in ("main", "v1") else None
         if content is None:
             handler.send_response(404)
@@ -442,8 +444,7 @@ class Hub:
         handler.send_header("Content-Length", str(len(content) - start))
         handler.end_headers()
         if handler.command == "GET":
-            until, self.until = self.until, None
-            handler.wfile.write(content[start:][:until])
+            handler.wfile.write(content[start:][: self.ends.pop() if self.ends else None])
 
 
 @pytest.fixture
@@ -457,6 +458,8 @@ def real_hub(tmp_path, monkeypatch):
             constants, "HUGGINGFACE_CO_URL_TEMPLATE", f"{server.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
         )
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+        monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 8192)  # less is not kept of an answer that ends too early
+        monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda seconds: None)  # before the next try
         yield hub
 
 
@@ -470,9 +473,16 @@ def test_the_real_client_fetches_from_a_hub_once(real_hub):
 
 
 def test_the_real_client_resumes_a_download(real_hub):
-    real_hub.until = SOME
+    real_hub.ends = [SOME]
     assert fetch_from_hub("hf://owner/repository", "model.keras", SHA256).read_bytes() == CONTENT
     assert [range_ for method, _, range_ in real_hub.asked if method == "GET"] == [None, f"bytes={SOME}-"]
+
+
+def test_the_real_client_gives_up_a_hub_that_always_ends_too_early(real_hub):
+    real_hub.ends = [0] * 100
+    with pytest.raises(ConnectionError, match=r"model.keras cannot be fetched from hf://owner/repository: "):
+        fetch_from_hub("hf://owner/repository", "model.keras", SHA256)
+    assert 1 < 100 - len(real_hub.ends) < 20
 
 
 def test_what_a_hub_answers_to_the_real_client_is_said(real_hub):
