@@ -1,4 +1,4 @@
-# make install | demo | test | docs | wheel | constraints, each from a machine that has nothing but Python 3.11, 3.12 or 3.13.
+# make install | demo | test | docs | wheel | test-sdist | constraints, each from a machine that has nothing but Python 3.11, 3.12 or 3.13.
 # Another interpreter than python3: make install PYTHON=python3.12
 
 PYTHON ?= python3
@@ -11,7 +11,7 @@ DOCS_STAMP := .venv/.docs-installed
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := install
-.PHONY: install demo lint test test-tensorflow test-jax docs test-oldest wheel constraints
+.PHONY: install demo lint test test-tensorflow test-jax docs test-oldest wheel test-sdist constraints
 
 install: $(STAMP)
 
@@ -52,8 +52,8 @@ test-oldest:
 	"$$fresh/bin/python" $(PIP_INSTALL) --constraint constraints-oldest.txt '.[hub]' pytest hypothesis; \
 	KERAS_BACKEND=tensorflow "$$fresh/bin/python" -m pytest --quiet tests/test_cli.py tests/test_release.py
 
-# dist/: the sdist and the wheel of pixel-zoo and of pixel-zoo-slim. Then the wheel is tried: installed into a fresh
-# environment, without this checkout, and without a network where this machine allows that.
+# dist/: the sdist and the wheel of pixel-zoo and of pixel-zoo-slim. The wheels are built from the sdists. Then they are
+# tried: installed into fresh environments, without this checkout, and without a network where this machine allows that.
 WITHOUT_NETWORK := $(shell unshare --map-root-user --net true 2> /dev/null && echo unshare --map-root-user --net)
 wheel:
 	rm -rf dist
@@ -61,11 +61,31 @@ wheel:
 	$(PYTHON) -m venv "$$fresh/builder"; \
 	"$$fresh/builder/bin/python" $(PIP_INSTALL) build; \
 	"$$fresh/builder/bin/python" -m build --outdir dist; \
+	"$$fresh/builder/bin/python" -m build --wheel --outdir "$$fresh/checkout"; \
+	"$$fresh/builder/bin/python" tools/compare_wheels.py dist/pixel_zoo-*.whl "$$fresh"/checkout/*.whl; \
 	"$$fresh/builder/bin/python" tools/slim.py dist; \
-	$(PYTHON) -m venv "$$fresh/user"; \
-	"$$fresh/user/bin/python" $(PIP_INSTALL) --constraint constraints.txt dist/pixel_zoo-*.whl; \
-	cp tools/try_wheel.py tests/c_session.py tests/saved_models.py "$$fresh"; cd "$$fresh"; \
-	$(WITHOUT_NETWORK) "$$fresh/user/bin/python" try_wheel.py
+	cp tools/try_wheel.py tools/try_slim.py tests/c_session.py tests/saved_models.py "$$fresh"; \
+	try() { \
+		$(PYTHON) -m venv "$$fresh/$$1"; \
+		"$$fresh/$$1/bin/python" $(PIP_INSTALL) --constraint constraints.txt "$$2"; \
+		(cd "$$fresh" && $(WITHOUT_NETWORK) "$$fresh/$$1/bin/python" "$$3" "$$1"); \
+		rm -rf "$$fresh/$$1"; \
+	}; \
+	slim=$$(echo dist/pixel_zoo_slim-*.whl); \
+	try client "$$slim[client]" try_slim.py; \
+	try jax "$$slim[jax]" try_slim.py; \
+	try wheel dist/pixel_zoo-*.whl try_wheel.py
+
+# The sdist that `make wheel` has built, unpacked elsewhere: all of its tests can be collected, and some quick ones pass.
+# `make test` in the unpacked sdist runs all of them, as the workflow of a release does.
+SDIST_TESTS ?= $(addprefix tests/test_,$(addsuffix .py,wheel dependencies workflows documentation files recipe_names))
+test-sdist: install
+	set -e; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
+	tar --extract --file dist/pixel_zoo-*.tar.gz --directory "$$fresh" --strip-components 1; \
+	python=$(CURDIR)/$(BIN)/python; cd "$$fresh"; export PYTHONPATH="$$fresh"; \
+	"$$python" -c 'import os, pixel_zoo, pixel_zoo_cli; print("tests of", *pixel_zoo.__path__); assert pixel_zoo.__path__ == [os.path.abspath("pixel_zoo")]'; \
+	"$$python" -m pytest --quiet --collect-only > collected; tail -n 1 collected; \
+	"$$python" -m pytest --quiet $(SDIST_TESTS)
 
 # Pins what a fresh environment resolves to today. The oldest Python decides: its versions exist for the newer ones too.
 constraints:

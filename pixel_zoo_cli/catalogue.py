@@ -55,7 +55,8 @@ def recipes(
     if copy is not None:
         print(copy_recipe(*copy))
         return
-    table = Table(Column("recipe", no_wrap=True), "data set", "model", "target", "pretrained by it")
+    sizes = Column("parameters", justify="right")
+    table = Table(Column("recipe", no_wrap=True), "data set", "model", sizes, "target", "pretrained by it")
     index = read_index()
     for name in training.recipe_names():
         table.add_row(name, *map(printable, recipe_facts(name, index)))

@@ -9,7 +9,7 @@ from pixel_zoo_cli.installed import pretrained_names
 from pixel_zoo_cli.loading import load
 from pixel_zoo_cli.options import DataOption, Label, Model, Split, labels_of
 from pixel_zoo_cli.outputs import check_can_hold, check_new, check_new_output, write_output
-from pixel_zoo_cli.picture_files import read_exactly
+from pixel_zoo_cli.picture_files import check_pictures, picture_paths, read_pictures
 from pixel_zoo_cli.quiet import import_keras
 
 
@@ -17,7 +17,8 @@ def compress(
     model: Model,
     output: Annotated[pathlib.Path, typer.Option(help="File to write. It must not exist yet.")],
     files: Annotated[
-        list[pathlib.Path] | None, typer.Argument(help="Picture files, of the size of the model's images.")
+        list[pathlib.Path] | None,
+        typer.Argument(help="Picture files of the size of the model's images, and folders of such files."),
     ] = None,
     data: Annotated[
         str | None, typer.Option(help="Compress the images of a data set, not files: see `pixel-zoo list`.")
@@ -36,13 +37,15 @@ def compress(
     """
     check_new(output)
     if (data is None) == (not files):
-        raise ValueError("files: name picture files, or a data set (--data), not both")
+        raise ValueError("files: name picture files or folders, or else a data set (--data)")
+    paths = picture_paths(files) if files else []
     loaded = load(model)
     import pixel_zoo as pz
     from pixel_zoo.files import replacing
 
     if data is None:
-        images, labels = _pictures(files, loaded), None
+        check_pictures(paths, loaded)
+        images, labels = read_pictures(paths, loaded), None
     else:
         images, labels = _split(loaded, data, split, data_option, num_images)
     if label is not None:
@@ -99,13 +102,6 @@ def decompress(
     labels = {} if header.labels is None else {"labels": header.labels[start : start + len(images)]}
     write_output(output, images, names, loaded.levels, None, {"images": images} | labels)
     print(output)
-
-
-def _pictures(files, model):
-    """Picture files as images of the model."""
-    import numpy as np
-
-    return np.concatenate([read_exactly(path, model) for path in files])
 
 
 def _split(model, data, split, data_option, count):

@@ -6,7 +6,7 @@ import warnings
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp")
-MODES = {1: ("L", "1"), 3: ("RGB",)}  # of pictures that hold the values of a model's image, by its colours
+EXACT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")  # of Pillow, which makes RGBA of them without rounding
 
 
 def read_image(path, model):
@@ -20,31 +20,6 @@ def read_image(path, model):
     picture = _read("image", path, "L" if colours == 1 else "RGB", (height, width))
     fitted = ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
     return (np.asarray(fitted, "int32") * model.levels // 256).reshape(1, height, width, colours)
-
-
-def read_exactly(path, model):
-    """A picture file of a model's size, every value of which is one of the model's levels, as a batch of one.
-
-    Raises:
-        ValueError: something of the picture would be lost.
-    """
-    import numpy as np
-
-    height, width, colours = model.image_shape
-    if colours not in (1, 3):
-        raise ValueError(f"files: a picture file has 1 or 3 colours, the model {colours}; name a data set (--data)")
-    picture = _read("files", path, "RGBA")
-    if picture.size != (width, height):
-        got = f"{picture.size[0]} x {picture.size[1]}"
-        raise ValueError(f"files: {str(path)!r} must be {width} x {height} pixels (width x height), got {got}")
-    values = np.asarray(picture)
-    if (values[..., 3] < 255).any() or (colours == 1 and (values[..., :1] != values[..., :3]).any()):
-        raise ValueError(f"files: {str(path)!r} must be opaque{', and grey' * (colours == 1)}")
-    values = values[..., :colours].astype("int64")
-    images = values * model.levels // 256
-    if (grey_levels(images, model.levels) != values).any():
-        raise ValueError(f"files: {str(path)!r} has values between the model's {model.levels} levels of brightness")
-    return images[None]
 
 
 def grey_levels(images, levels):
@@ -82,16 +57,16 @@ def picture_paths(files):
 
 
 def check_pictures(paths, model):
-    """Raise unless picture files hold images of a model, value for value; only their headers are read.
+    """Raise unless the headers of picture files are those of images of a model; see `read_pictures` for their pixels.
 
-    A picture of another size or of other colours is refused, because whatever made it fit would change its likelihood.
+    A picture of another size or in other colours is refused, because whatever made it fit would change its likelihood.
     """
     from pixel_zoo.data.picture import upright_size
 
     height, width, colours = model.image_shape
-    if colours not in MODES or model.levels > 256:
+    if colours not in (1, 3) or model.levels > 256:
         raise ValueError(
-            f"files: a picture has 1 or 3 colours and up to 256 levels, the model {colours} and {model.levels}; score "
+            f"files: a picture has 1 or 3 colours and up to 256 levels, the model {colours} and {model.levels}; name "
             "a data set (--data)"
         )
     for path in paths:
@@ -102,28 +77,35 @@ def check_pictures(paths, model):
                     f"files: {str(path)!r} has {size[0]} x {size[1]} pixels (width x height), the model takes "
                     f"{width} x {height}; resize it"
                 )
-            if picture.mode not in MODES[colours] or picture.has_transparency_data:
-                kind = "grey" if colours == 1 else "RGB"
-                mode = f"{picture.mode}, with transparency" if picture.has_transparency_data else picture.mode
-                raise ValueError(
-                    f"files: {str(path)!r} has the colours {mode}, the model takes {kind} without transparency; "
-                    "convert it"
-                )
+            if picture.mode not in EXACT_MODES:
+                raise ValueError(f"files: {str(path)!r} has the colours {picture.mode}; convert it to grey or RGB")
+            if getattr(picture, "is_animated", False):
+                raise ValueError(f"files: {str(path)!r} holds several pictures; save each in a file of its own")
 
 
 def read_pictures(paths, model):
-    """Picture files that `check_pictures` has accepted, as images of a model (n, height, width, colours)."""
+    """Picture files that `check_pictures` has accepted, as images of a model (n, height, width, colours).
+
+    Raises:
+        ValueError: a picture is damaged, is not opaque, has colours that the model lacks, or has values between the
+            model's levels of brightness: something of it would be lost.
+    """
     import numpy as np
-    from PIL import ImageOps
 
     images = np.empty((len(paths), *model.image_shape), "uint8")
     for path, image in zip(paths, images, strict=True):
-        try:
-            with _opened("files", path) as picture:
-                values = np.asarray(ImageOps.exif_transpose(picture).convert("L" if picture.mode == "1" else None))
-        except Exception as error:  # a damaged file fails in any way, deep in a decoder
-            raise ValueError(f"files: {str(path)!r} cannot be read: {error}") from error
-        image[:] = (values.astype("int32") * model.levels // 256).reshape(image.shape)
+        values = np.asarray(_read("files", path, "RGBA")).astype("int32")
+        opaque, values = values[..., 3:] == 255, values[..., :3]
+        if not opaque.all():
+            raise ValueError(f"files: {str(path)!r} has transparent pixels; make it opaque")
+        if model.image_shape[-1] == 1 and (values[..., :1] != values).any():
+            raise ValueError(f"files: {str(path)!r} is in colour, the model takes grey; convert it")
+        image[:] = (values * model.levels // 256)[..., : image.shape[-1]]
+        if (grey_levels(image, model.levels) != values).any():
+            raise ValueError(
+                f"files: {str(path)!r} has values between the model's {model.levels} levels of brightness, 0 to 255 in "
+                f"steps of {255 / (model.levels - 1):.4g}, rounded up"
+            )
     return images
 
 

@@ -41,6 +41,7 @@ ON_TENSORFLOW_ALONE = (
     "labelled_data",
     "mixture",
     "notebooks",
+    "picture_files",
     "playground",
     "public_api",
     "raster_graph",

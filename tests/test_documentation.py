@@ -52,7 +52,8 @@ def test_the_readme_of_a_release_has_no_relative_links():
         text = re.sub(one["pattern"], one["replacement"], text)
     assert not re.findall(r"\]\((?!https://)|<img src=\"(?!https://)", text)
     assert "<br>" in text and "| samples |" not in text and "Where to go" not in text  # they hold nothing but links
-    assert "](https://pypi.org/project/pixel-zoo/)" in text and "`digits_gated`" in text
+    assert "pip download --no-deps --no-binary pixel-zoo pixel-zoo" in text and "`digits_gated`" in text
+    assert "](https://keras.io)" in text and "urls" not in pyproject["project"]
 
 
 def test_markdown_docstrings_become_restructuredtext(monkeypatch):

@@ -51,6 +51,8 @@ class Server:
                 server.ranges.append(self.headers["Range"])
                 (server.behave.pop(0) if len(server.behave) > 1 else server.behave[0])(self)
 
+            do_HEAD = do_GET
+
             def log_message(self, *_):
                 pass
 
@@ -411,3 +413,82 @@ def test_the_hub_itself_says_when_there_is_no_network(tmp_path, monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ConnectionError, match=r"a.keras cannot be fetched from hf://owner/repository: "):
         fetch_from_hub("hf://owner/repository", "a.keras", SHA256)
+
+
+class Hub:
+    """Answers as the Hub does: `hf_hub_download` asks for the headers of a file, then for the file.
+
+    Attributes:
+        files: file by its path in the repository, such as {"NAME.keras": bytes}.
+        asked: list of (method, path, the header Range) of each request for a file.
+        ends: list of where the next answers with a file end too early.
+    """
+
+    def __init__(self, **files):
+        self.files, self.asked, self.ends = files, [], []
+
+    def respond(self, handler):
+        place, _, file = handler.path.removeprefix("/owner/repository/resolve/").partition("/")
+        if "/resolve/" in handler.path:
+            self.asked.append((handler.command, handler.path, handler.headers["Range"]))
+        content = self.files.get(file) if place in ("main", "v1") else None
+        if content is None:
+            handler.send_response(404)
+            handler.send_header("X-Error-Code", "EntryNotFound" if place in ("main", "v1") else "RevisionNotFound")
+            handler.send_header("Content-Length", "0")
+            return handler.end_headers()
+        start = int(re.fullmatch(r"bytes=(\d+)-", handler.headers["Range"] or "bytes=0-")[1])
+        handler.send_response(206 if start else 200)
+        handler.send_header("X-Repo-Commit", "0" * 40)
+        handler.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
+        handler.send_header("Content-Length", str(len(content) - start))
+        handler.end_headers()
+        if handler.command == "GET":
+            handler.wfile.write(content[start:][: self.ends.pop() if self.ends else None])
+
+
+@pytest.fixture
+def real_hub(tmp_path, monkeypatch):
+    """The Hub's own client, and a server that speaks its protocol; `HF_ENDPOINT` names the server."""
+    hub = Hub(**{"model.keras": CONTENT})
+    with Server(hub.respond) as server:
+        constants = huggingface_hub.constants  # what `HF_ENDPOINT` and `HF_HUB_CACHE` set when the client is imported
+        monkeypatch.setattr(constants, "ENDPOINT", server.url)
+        monkeypatch.setattr(
+            constants, "HUGGINGFACE_CO_URL_TEMPLATE", f"{server.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        )
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+        monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 8192)  # less is not kept of an answer that ends too early
+        monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda seconds: None)  # before the next try
+        yield hub
+
+
+def test_the_real_client_fetches_from_a_hub_once(real_hub):
+    path = fetch_from_hub("hf://owner/repository@v1", "model.keras", SHA256)
+    assert path.read_bytes() == CONTENT
+    assert [(method, range_) for method, _, range_ in real_hub.asked] == [("HEAD", None), ("GET", None)]
+    assert real_hub.asked[0][1] == "/owner/repository/resolve/v1/model.keras"
+    assert fetch_from_hub("hf://owner/repository", "model.keras", SHA256).read_bytes() == CONTENT  # main: same commit
+    assert [method for method, *_ in real_hub.asked].count("GET") == 1
+
+
+def test_the_real_client_resumes_a_download(real_hub):
+    real_hub.ends = [SOME]
+    assert fetch_from_hub("hf://owner/repository", "model.keras", SHA256).read_bytes() == CONTENT
+    assert [range_ for method, _, range_ in real_hub.asked if method == "GET"] == [None, f"bytes={SOME}-"]
+
+
+def test_the_real_client_gives_up_a_hub_that_always_ends_too_early(real_hub):
+    real_hub.ends = [0] * 100
+    with pytest.raises(ConnectionError, match=r"model.keras cannot be fetched from hf://owner/repository: "):
+        fetch_from_hub("hf://owner/repository", "model.keras", SHA256)
+    assert 1 < 100 - len(real_hub.ends) < 20
+
+
+def test_what_a_hub_answers_to_the_real_client_is_said(real_hub):
+    with pytest.raises(FileNotFoundError, match=r"hf://owner/repository has no other.keras that you may read: 404"):
+        fetch_from_hub("hf://owner/repository", "other.keras", SHA256)
+    with pytest.raises(FileNotFoundError, match=r"hf://owner/repository@v9 has no model.keras that you may read"):
+        fetch_from_hub("hf://owner/repository@v9", "model.keras", SHA256)
+    with pytest.raises(ValueError, match=r"has another model.keras than the index knows"):
+        fetch_from_hub("hf://owner/repository", "model.keras", "0" * 64)

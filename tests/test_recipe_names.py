@@ -1,6 +1,7 @@
 """Recipes by name: found, listed, copied."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from command_line import call, refused
@@ -8,8 +9,10 @@ from command_line import call, refused
 from pixel_zoo import training
 from pixel_zoo.shipped import shipped
 from pixel_zoo.training import find_recipe, load_recipes
+from pixel_zoo.training.set_up import build_model
 from pixel_zoo.zoo.index import read_index
 from pixel_zoo.zoo.recipe_facts import recipe_facts
+from pixel_zoo.zoo.recipe_sizes import recipe_size
 
 MINE = """
 from pixel_zoo.training import Recipe
@@ -82,18 +85,32 @@ def test_recipes_are_listed_with_what_was_trained_by_them(capsys, monkeypatch):
     }
     assert set(training.recipe_names()) <= set(rows)
     entry = read_index()["binarized_mnist_diagonal_bilstm"]
-    assert rows["mnist:diagonal_bilstm"][2:5] == [
+    assert rows["mnist:diagonal_bilstm"][2:6] == [
         "binarized_mnist",
         "Diagonal BiLSTM 7x16",
+        f"{entry['parameters']:,}",
         "79.20 nats, fixed binarisation, test split",
     ]
-    assert f"{entry['parameters']:,} parameters: 16 of 30 epochs in 1 h 23 min" in rows["mnist:diagonal_bilstm"][5]
+    assert f"{entry['parameters']:,} parameters: 16 of 30 epochs in 1 h 23 min" in rows["mnist:diagonal_bilstm"][6]
+    assert rows["imagenet64:row_lstm"][4] == "44,936,960" and rows["imagenet64:row_lstm"][6] == "none"
+    assert rows["codes:pixel_cnn"][4] == "by your data"
+
+
+def test_the_sizes_of_recipes_are_those_of_the_models_that_they_name():
+    """All were counted for the recipe as it is now; a small model is counted again."""
+    for name in training.recipe_names():
+        recipe = find_recipe(name)
+        unknown = recipe_size(name, recipe) is None
+        assert unknown == ("path" in recipe.data_options), f"{name}: run `python tools/zoo.py recipe-sizes`"
+    recipe = find_recipe("digits:gated")
+    assert recipe_size("digits:gated", recipe) == build_model(recipe).count_params()
+    assert recipe_size("digits:gated", replace(recipe, model_options={"num_blocks": 1})) is None
 
 
 def test_every_trained_model_is_of_a_recipe_of_the_list():
     index = {name: entry for name, entry in read_index().items() if "members" not in entry}
-    costs = "\n".join(recipe_facts(name, index)[3] for name in training.recipe_names())
-    assert len(costs.split("\n")) >= len(index)
+    costs = "\n".join(recipe_facts(name, index)[4] for name in training.recipe_names())
+    assert costs.count(" parameters: ") >= len(index)
     for entry in index.values():
         assert f"{entry['parameters']:,} parameters" in costs
 

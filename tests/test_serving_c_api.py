@@ -322,7 +322,24 @@ def test_a_fixed_number_of_particles_is_served(process, tmp_path, monkeypatch):
     with pytest.raises(c_session.Failure, match="temperature: must be above 0 with particles") as failed:
         call((arguments, name, asked | {"temperature": np.zeros(COUNT, "float32")}))
     assert failed.value.code == c_session.INVALID_ARGUMENT
-    assert name in [name for name, _ in warm_up_requests(path)]
+
+    # The variants that the other signatures have too.
+    of_png = {key: value for key, value in asked.items() if key not in ("image", "known")}
+    of_png["image_bytes"] = png_files(asked["image"], asked["known"])
+    in_png = call((arguments, f"{name}_png", of_png))
+    assert (levels_of(in_png.pop("image_bytes")) == answer["image"]).all()
+    for key, value in in_png.items():
+        assert (value == answer[key]).all()
+    sampler, of_model = Sampler(0.8, min_p=0.1), model.generate(COUNT, seed=7, **given(model))
+    restricted = asked | {"image": of_model} | sampler.options(COUNT)
+    expected = model.complete(of_model, *given_to_python[1:], sampler=sampler, **options, **given(model))
+    with_options = call((arguments, f"{name}_with_options", restricted))
+    assert (with_options["image"] == expected[0]).all()
+    np.testing.assert_allclose(with_options["log_evidence"], expected[2].log_evidence, rtol=1e-4, atol=1e-4)
+    with pytest.raises(c_session.Failure, match="known: the known pixels of an image have probability 0") as failed:
+        call((arguments, f"{name}_with_options", restricted | Sampler(top_k=1).options(COUNT)))
+    assert failed.value.code == c_session.INVALID_ARGUMENT
+    assert {name, f"{name}_png", f"{name}_with_options"} <= {name for name, _ in warm_up_requests(path)}
 
 
 def test_a_wrong_number_of_particles_is_refused(tmp_path):

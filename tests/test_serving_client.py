@@ -117,6 +117,8 @@ def test_answers_are_those_of_the_model(tiny, model):
     completed, nats = tiny.complete(image, known, seed=5, temperature=0.8, particles=3, return_log_likelihood=True)
     assert (completed == model.complete(image, known, seed=5, temperature=0.8, particles=3)).all()
     np.testing.assert_allclose(nats, model.log_likelihood(completed), rtol=1e-4)
+    options = {"particles": 3, "sampler": Sampler(2.0, top_k=2)}
+    assert (tiny.complete(drawn, known, **options) == model.complete(drawn, known, **options)).all()
 
 
 def test_a_large_request_is_split(tiny, server, model):
@@ -554,8 +556,7 @@ def test_nothing_wrong_is_sent(tiny, server, api, model):
         (ValueError, r"known must have shape", lambda: tiny.complete(image, image > 0)),
         (ValueError, "particles: the served model takes 1, 3, got 2", lambda: tiny.complete(image, known, particles=2)),
         (ValueError, "particles must be an integer", lambda: tiny.complete(image, known, particles=0)),
-        (ValueError, "with particles, a temperature", lambda: tiny.complete(image, known, particles=3, top_k=1)),
-        (ValueError, "with particles, a temperature", lambda: tiny.complete(image, known, 0, 0, particles=3)),
+        (ValueError, "temperature must be above 0 with part", lambda: tiny.complete(image, known, 0, 0, particles=3)),
         (TypeError, "known must be a mask of bool", lambda: tiny.complete(image, known * 1)),
         (ValueError, other_shape + r"\(3, 4, 2\)", lambda: tiny.complete(image[0], known[0])),
         (ValueError, "'sample' takes seed, temperature, got label, seed, temp", lambda: tiny.sample(labels=3)),

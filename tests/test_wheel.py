@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 
 import pytest
 
@@ -58,12 +59,16 @@ def test_the_sdist_holds_what_the_wheel_and_the_tests_need(wheel):
         "recipes/*.py",
         "tools/*.py",
         "benchmarks/*.py",
-        "docs/*.md",
+        "docs/**/*.md",
         "deploy/**/*",
+        ".github/**/*.yml",
+        "Makefile",
+        "constraints*.txt",
     )
     files_needed = {file.relative_to(ROOT) for pattern in needed for file in ROOT.glob(pattern) if file.is_file()}
-    copied_by_make_docs = {pathlib.Path("docs") / name for name in ("changelog.md", "contributing.md")}
-    assert files_needed - copied_by_make_docs <= packed
+    copied = {file.relative_to(ROOT) for file in (ROOT / "docs" / "models").glob("*")}  # by `make docs`
+    copied |= {pathlib.Path("docs") / name for name in ("changelog.md", "contributing.md")}
+    assert files_needed - copied <= packed
 
 
 def test_a_wheel_finds_its_files_inside_the_package(tmp_path):
@@ -99,3 +104,17 @@ def test_the_slim_distribution_differs_in_its_requirements_alone():
     required = {tool["name"](one) for one in slim["optional-dependencies"]["jax"]}
     assert {"jax", "keras", "matplotlib", "typer"} <= required
     assert not [name for name in required if name.startswith("tensorflow")]
+
+
+def test_the_comparison_of_wheels_names_what_differs(tmp_path):
+    tool = runpy.run_path(str(ROOT / "tools" / "compare_wheels.py"))
+    for name, files in {
+        "one": {"a": "1", "b": "2"},
+        "same": {"b": "2", "a": "1"},
+        "other": {"a": "3", "c": ""},
+    }.items():
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            for path, text in files.items():
+                archive.writestr(path, text)
+    assert tool["differences"](tmp_path / "one", tmp_path / "same") == []
+    assert tool["differences"](tmp_path / "one", tmp_path / "other") == ["a", "b", "c"]

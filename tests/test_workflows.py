@@ -22,7 +22,11 @@ def steps(workflow):
 def test_every_target_that_is_made_is_in_the_makefile():
     phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
     backends = WORKFLOWS["check"]["jobs"]["test"]["strategy"]["matrix"]["backend"]
-    made = {step["run"].split()[1] for step in steps("check") if step.get("run", "").startswith("make ")}
+    made = {
+        step["run"].split()[1]
+        for step in (*steps("check"), *steps("docs"), *steps("release"))
+        if step.get("run", "").startswith("make ")
+    }
     assert made - {'"test-$BACKEND"'} | {f"test-{backend}" for backend in backends} <= set(phony)
     assert backends == ["tensorflow", "jax"]
 
@@ -38,7 +42,7 @@ def test_all_supported_versions_of_python_are_tested():
 def test_a_release_is_checked_before_it_is_published_without_a_password():
     jobs = WORKFLOWS["release"]["jobs"]
     assert jobs["check"] == {"needs": "version", "uses": "./.github/workflows/check.yml"}
-    assert jobs["pypi"]["needs"] == ["check", "docs"] and jobs["pypi"]["permissions"] == {"id-token": "write"}
+    assert jobs["pypi"]["needs"] == ["check", "docs", "sdist"] and jobs["pypi"]["permissions"] == {"id-token": "write"}
     assert WORKFLOWS["release"][True] == {"push": {"tags": ["v*"]}}  # YAML reads the key `on` as a truth value
     texts = [(ROOT / ".github" / "workflows" / f"{name}.yml").read_text() for name in WORKFLOWS]
     assert not [text for text in texts if "secrets." in text]

@@ -50,7 +50,12 @@ def try_models():
     images = pz.load("binarized_mnist_diagonal_bilstm").generate(4)
     print("binarized_mnist_diagonal_bilstm draws", images.shape, flush=True)
     assert images.shape == (4, 28, 28, 1)
-    print(pixel_zoo("evaluate", "digits_gated", "--data", "digits"), flush=True)
+    evaluated = pixel_zoo("evaluate", "digits_gated", "--data", "digits")
+    print(evaluated, flush=True)
+    assert "79.058" in evaluated
+    pixel_zoo("sample", "digits_gated", "--num-images", "2", "--output", "samples")
+    pixel_zoo("score", "digits_gated", "samples", "--output", "scores.csv")
+    assert len(pathlib.Path("scores.csv").read_text().splitlines()) == 3
     pixel_zoo("export", "digits_gated", "served")
     served = tf.saved_model.load("served/1").signatures["sample"]
     images = served(seed=tf.range(2, dtype=tf.int64), temperature=tf.ones(2))["image"].numpy()

@@ -3,6 +3,7 @@
 python tools/zoo.py release RUN NAME               # a folder that `pixel-zoo train` wrote -> exported/NAME.*
 python tools/zoo.py mixture NAME MEMBER MEMBER ... # a mixture of pretrained models -> exported/NAME.*
 python tools/zoo.py cards                          # write all cards again, from the recipes as they are now
+python tools/zoo.py recipe-sizes                   # count the parameters of all recipes again
 python tools/zoo.py saved-model NAME ...           # exported/NAME/1/, and exported/models.config
 python tools/zoo.py hugging-face NAME DIRECTORY    # the contents of "hf://USER/NAME"
 """
@@ -17,6 +18,7 @@ import typer
 
 from pixel_zoo.zoo import card
 from pixel_zoo.zoo.hugging_face import write_hugging_face
+from pixel_zoo.zoo.recipe_sizes import write_recipe_sizes
 from pixel_zoo.zoo.release import release as release_run
 from pixel_zoo.zoo.release import renew_cards
 from pixel_zoo.zoo.release_mixture import release_mixture
@@ -58,6 +60,12 @@ def mixture(
 def cards():
     """Write all cards again."""
     renew_cards(EXPORTED, ROOT / "recipes")
+
+
+@app.command()
+def recipe_sizes():
+    """Count the parameters of all recipes, which `pixel-zoo recipes` shows."""
+    write_recipe_sizes()
 
 
 @app.command()

@@ -40,7 +40,7 @@ _TENSORS = {
     # Which rules there are depends on the version that exported the model: a request is compared with its signature.
     **{f"{name}_with_options": tensors for name, tensors in _DRAWING.items()},
 }
-_WITH_PARTICLES = re.compile(r"complete_with_(\d+)_particles")
+_WITH_PARTICLES = re.compile(r"complete_with_(\d+)_particles(_with_options)?")
 
 
 class Client:
@@ -134,7 +134,7 @@ class Client:
     def particles(self) -> tuple[int, ...]:
         """The numbers of particles that `complete` takes: 1, and those that the model was exported with."""
         found = (_WITH_PARTICLES.fullmatch(name) for name in self._signatures)
-        return tuple(sorted({1, *(int(name[1]) for name in found if name)}))
+        return tuple(sorted({1, *(int(name[1]) for name in found if name and not name[2])}))
 
     def score(
         self, images: ArrayLike, labels: ArrayLike | None = None, vectors: ArrayLike | None = None
@@ -252,7 +252,7 @@ class Client:
             known: bool (n, height, width) or (height, width), True where a pixel is known.
             particles: int; 1: a known pixel that comes after an unknown one is kept, but does not influence it. The
                 number that the model was exported with: all known pixels influence all unknown ones. Such a request
-                takes a temperature above 0, and no other options of sampling.
+                takes a temperature above 0.
             seed, temperature, labels, vectors, return_log_likelihood, sampler, top_k, top_p: as of `sample`.
 
         Returns:
@@ -262,7 +262,7 @@ class Client:
         """
         positive_integer("particles", particles)
         sampler = sampler_of(sampler, temperature, top_k, top_p)
-        name = "complete" if particles == 1 else self._with_particles(particles, sampler)
+        name = "complete" if particles == 1 else self._with_particles(particles, sampler.temperature)
         tensor = self._signature(name).inputs["image"]
         array, mask = check_partly_known(images, known, tensor.shape[1:], _levels(tensor), of_colours=False)
         partly_known = {"image": array.astype(tensor.dtype), "known": mask}
@@ -339,13 +339,13 @@ class Client:
         inputs = self._signature(name).inputs
         return name, {key: options[key] for key in ("temperature", *sampler.rules()) if key in inputs or key in used}
 
-    def _with_particles(self, particles: int, sampler: Sampler) -> str:
+    def _with_particles(self, particles: int, temperature: float | None) -> str:
         """The name of the signature that completes with so many particles, or an error that says which there are."""
         if particles not in self.particles:
             there = ", ".join(map(str, self.particles))
             raise ValueError(f"particles: the served model takes {there}, got {particles}; see `pixel_zoo.export`")
-        if sampler != Sampler(sampler.temperature) or sampler.temperature == 0:
-            raise ValueError(f"sampler: with particles, a temperature above 0 is the only option, got {sampler}")
+        if temperature == 0:
+            raise ValueError("temperature must be above 0 with particles, got 0")
         return f"complete_with_{particles}_particles"
 
     def _call(self, name: str, inputs: _Arrays, labels: ArrayLike | None, vectors: ArrayLike | None) -> _Arrays:

@@ -52,6 +52,8 @@ def export(
     |---|---|---|
     | `complete_with_16_particles`, for `particles=16` | as `complete`, `temperature` above 0 | as `complete`, and \
       `effective_sample_size` and `log_evidence` float32 [n], see `pixel_zoo.sampling.Diagnostics` |
+    | `complete_with_16_particles_with_options` | also `top_k`, `top_p`, `min_p` | the same |
+    | `complete_with_16_particles_png` | as `complete_png` | as `complete_png`, and the two above |
 
     Each also takes the other inputs of the model: `label` int64 [n], `vector` float32 [n,d], or the inputs of a model
     composed by hand under their own names (int64 or float32). `top_k` 0, `top_p` 1 and `min_p` 0 keep all values: with
@@ -249,8 +251,13 @@ def _signatures(model, jit_compile, particles=None, encoder=None, decoder=None):
         images, nats = tf.gather(images, chosen), tf.gather(nats, chosen)
         if getattr(model, "likelihood_kind", "exact") != "exact":
             nats = sum(on_scales(log_likelihood, images, conditions_of(inputs)))
+        evidence = population["log_evidence"]
+        possible = tf.reduce_all(tf.math.is_finite(evidence))
+        message = ["known: the known pixels of an image have probability 0 under these options, log_evidence", evidence]
+        with tf.control_dependencies([tf.debugging.Assert(possible, message)]):
+            evidence = tf.identity(evidence)
         size = {"effective_sample_size": population["smallest_share"] * particles}
-        return answer(images, nats) | size | {"log_evidence": population["log_evidence"]}
+        return answer(images, nats) | size | {"log_evidence": evidence}
 
     def answer(images, nats):
         drawn = {"image": tf.cast(images, image_dtype), "log_likelihood": tf.cast(nats, tf.float32)}
@@ -281,9 +288,18 @@ def _signatures(model, jit_compile, particles=None, encoder=None, decoder=None):
         draw = functools.partial(walk, specs)
         signatures[name] = concrete(draw, *specs, seed, temperature)
         signatures[f"{name}_with_options"] = concrete(draw, *specs, seed, temperature, *rules)
+    completing, partly_known = f"complete_with_{particles}_particles", (image, known, seed, temperature)
+
+    def without_rules(inputs):
+        """Call the signature with options, whose graph exists already: its rules cost little beside many particles."""
+        count = tf.shape(inputs["seed"])[0]
+        off = [tf.fill([count], tf.constant(rule.off, rule.dtype)) for rule in Sampler.rules().values()]
+        plain, beside = ([inputs[spec.name] for spec in part] for part in (partly_known, others))
+        return signatures[f"{completing}_with_options"](*plain, *off, *beside)
+
     if particles is not None:
-        specs = image, known, seed, temperature
-        signatures[f"complete_with_{particles}_particles"] = concrete(complete_with_particles, *specs)
+        signatures[f"{completing}_with_options"] = concrete(complete_with_particles, *partly_known, *rules)
+        signatures[completing] = concrete(without_rules, *partly_known)
     if encoder is not None:
         picture = tf.TensorSpec(encoder.inputs[0].shape, encoder.inputs[0].dtype, name="picture")
         signatures["encode"] = concrete(encode, picture, given=())
@@ -300,11 +316,13 @@ def _signatures(model, jit_compile, particles=None, encoder=None, decoder=None):
         outputs = signatures[name](*(inputs[spec.name] for spec in (*specs, *others)))
         if "image" not in outputs:
             return outputs
-        return {"image_bytes": png.encode(outputs["image"], levels), "log_likelihood": outputs["log_likelihood"]}
+        others_drawn = {key: value for key, value in outputs.items() if key not in ("image", "picture")}
+        return {"image_bytes": png.encode(outputs["image"], levels)} | others_drawn
 
     image_bytes = tf.TensorSpec((None,), tf.string, name="image_bytes")
-    noise = [seed, temperature]
-    for name, specs in {"score": [image], "sample": noise, "complete": [image, known, *noise]}.items():
+    noise, completed = [seed, temperature], ["complete"] if particles is None else ["complete", completing]
+    with_png = {"score": [image], "sample": noise} | {name: [image, known, *noise] for name in completed}
+    for name, specs in with_png.items():
         of_png = [image_bytes if spec is image else spec for spec in specs if spec is not known]
         signatures[f"{name}_png"] = concrete(functools.partial(on_png, name, specs), *of_png)
     return signatures

@@ -6,26 +6,34 @@ import re
 from pixel_zoo.files import replacing, writable_directory
 from pixel_zoo.training.recipe_names import find_recipe, recipe_file
 from pixel_zoo.zoo.card import architecture, duration
+from pixel_zoo.zoo.recipe_sizes import recipe_size
 
 
-def recipe_facts(name: str, index: dict) -> tuple[str, str, str, str]:
-    """What a recipe trains, on what, to which figure, and how large and slow that was.
+def recipe_facts(name: str, index: dict) -> tuple[str, str, str, str, str]:
+    """What a recipe trains, on what, how large it is, to which figure, and how long that took.
 
     Args:
         name: such as "mnist:diagonal_bilstm".
         index: as of `pixel_zoo.zoo.index.read_index`.
 
     Returns:
-        (data set, model, target, the pretrained models that were trained by it), four texts.
+        (data set, model, number of parameters, target, the pretrained models that were trained by it), five texts.
 
     Example:
 
     >>> recipe_facts("digits:gated", {})
-    ('digits', 'Gated PixelCNN 3x32', 'below 2.19 bits/dim, test split: 10 % fewer than one histogram per pixel, ...
+    ('digits', 'Gated PixelCNN 3x32', '88,401', 'below 2.19 bits/dim, test split: 10 % fewer than one histogram ...
     """
-    recipe = find_recipe(name).to_dict()
-    trained = [entry for entry in index.values() if _recipe_of(entry) == name]
-    return recipe["data"], architecture({"recipe": recipe}), recipe["target"], "\n".join(map(_cost, trained))
+    recipe = find_recipe(name)
+    fields, size = recipe.to_dict(), recipe_size(name, recipe)
+    trained = [_cost(entry) for entry in index.values() if _recipe_of(entry) == name]
+    return (
+        fields["data"],
+        architecture({"recipe": fields}),
+        "by your data" if size is None else f"{size:,}",
+        fields["target"],
+        "\n".join(trained) or "none",
+    )
 
 
 def copy_recipe(name: str, directory: pathlib.Path) -> pathlib.Path:
