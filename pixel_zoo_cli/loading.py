@@ -52,6 +52,15 @@ def load(name):
     return _checked(name, model)
 
 
+def shown(name, *arrays, levels):
+    """Images as a picture shows them: the codes of a pretrained prior are decoded. The arrays, then their levels."""
+    from pixel_zoo.zoo.decoding import decoded, decoder_of
+
+    decoder = None if is_file(name) else decoder_of(name)
+    pictures = [decoded(decoder, images, levels) for images in arrays]
+    return *(images for images, _ in pictures), pictures[0][1]
+
+
 def sha256(name):
     """The SHA-256 of the file of a model that `load` has loaded: what tells it from others."""
     import pixel_zoo
