@@ -24,7 +24,7 @@ import pixel_zoo as pz
 from pixel_zoo import data
 
 HALF_CODES, SIDE = 128, 7
-BATCH, EPOCHS, TRAINING_MAPS, TEST_MAPS = 32, 3, 4_000, 1_000
+BATCH, EPOCHS, TRAINING_MAPS, TEST_MAPS = 32, 3, 1_600, 800
 VARIANTS = ("256 codes", "16,384 codes", "16,384 codes, tied")
 
 

@@ -26,12 +26,18 @@ mnist = Recipe(
     clip_norm=1.0,
     ema_momentum=0.999,
     batch_size=64,
-    epochs=4,
+    epochs=3,
     target="fewer than 7 bits/dim, validation split",
     source="128 equally likely codes",
 )
 
-mnist_vq = replace(mnist, data="mnist_vq", data_options={})
+mnist_vq = replace(
+    mnist,
+    data="mnist_vq",
+    data_options={},
+    target="below 4.36 bits/dim, test split: one histogram for each label and position",
+    source="histograms of the training codes, one added to each count",
+)
 
 cifar10 = replace(
     mnist,
