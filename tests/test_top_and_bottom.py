@@ -64,11 +64,11 @@ def test_the_prior_of_the_bottom_codes_is_trained_and_scored_given_the_top_codes
 def test_a_pipeline_gives_each_image_its_small_image(path):
     pytest.importorskip("tensorflow")
     info = data.info("codes", path=path, array="bottom", small="top")
-    for (batch,) in data.pipeline(info, "train", 16, seed=1, small=True):
+    for (batch,) in data.pipeline(info, "train", 16, seed=1, small_images=True):
         assert set(batch) == {"image", "small"}
         np.testing.assert_array_equal(batch["image"][:, 1:, 1:], batch["small"])
     with pytest.raises(ValueError, match="small_images: digits has none; `codes` has them with small=NAME"):
-        data.pipeline("digits", "train", 16, small=True)
+        data.pipeline("digits", "train", 16, small_images=True)
 
 
 @pytest.mark.parametrize(

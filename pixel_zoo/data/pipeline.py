@@ -183,11 +183,11 @@ def pipeline(
     batch_size: int,
     seed: int | None = None,
     labels: bool = False,
-    small: bool = False,
     drop_remainder: bool = False,
     position: Callable[[], tuple[int, int]] | None = None,
     multiple_of: int = 1,
     share: tuple[int, int] = (0, 1),
+    small_images: bool = False,
     **options: Any,
 ) -> "tf.data.Dataset":
     """A split as a tf.data pipeline: one pass over all its images, in batches, prefetched.
@@ -201,21 +201,21 @@ def pipeline(
         batch_size: images in a batch; the last one of a pass holds what remains.
         seed: integer 0 .. 2**32 - 1, or None.
         labels: whether each image comes with its label.
-        small: whether each image comes with its small image.
         drop_remainder: whether to drop a last batch of fewer images; with a seed, each pass drops other images.
         position: for a run that is resumed: a zero-argument callable, called at the start of each pass, that returns
             the number of the pass and how many of its batches to skip; None counts passes from 0.
         multiple_of: images of a pass beyond a multiple of this number are dropped, so that devices get equal batches.
         share: (k, n), the share of the k-th of n workers in each batch: every n-th image from the k-th on.
+        small_images: whether each image comes with its small image.
         **options: of the data set, as of `pixel_zoo.data.info`.
 
     Returns:
         tf.data.Dataset, of known length, of tensors (batch, H, W, C), uint8 or int32 as of `arrays`. With `labels` or
-        `small` it is of 1-tuples of a dictionary, which Keras's `fit` takes as a model's inputs by name: `image`, as
+        `small_images` it is of 1-tuples of a dictionary, which Keras's `fit` takes as a model's inputs by name: `image`, as
         above, `label`, int64 (batch,), and `small`, as of `small_images`.
 
     Raises:
-        ValueError: bad `batch_size` or `seed`, or `labels` or `small` of a set that has none; and as of `arrays`.
+        ValueError: bad `batch_size` or `seed`, `labels` or `small_images` of a set that has none; and as of `arrays`.
         FileNotFoundError: as of `arrays`.
         ModuleNotFoundError: TensorFlow is not installed (use `arrays` with other backends).
 
@@ -229,7 +229,7 @@ def pipeline(
     if seed is not None and not (isinstance(seed, numbers.Integral) and 0 <= seed < 2**32):
         raise ValueError(f"seed must be None or an integer from 0 to 2**32 - 1, got {seed!r}")
     data_set = info(data, **options)
-    columns = inputs(data_set, split, labels, small)
+    columns = inputs(data_set, split, labels, small_images)
     columns = (columns,) if isinstance(columns, dict) else columns  # `fit` takes all of a 1-tuple as inputs
     count = data_set.splits[split]
 

@@ -42,7 +42,7 @@ def feed(
 
 def _pipeline(recipe: Recipe, split: str, share: tuple[int, int], **options: Any) -> Any:
     data_set = data.info(recipe.data, **recipe.data_options)  # its options may have the names of the pipeline's
-    options |= {"labels": needs_labels(recipe), "small": needs_small(recipe)}
+    options |= {"labels": needs_labels(recipe), "small_images": needs_small(recipe)}
     return data.pipeline(data_set, split, recipe.batch_size, share=share, **options)
 
 
