@@ -211,8 +211,8 @@ def pipeline(
 
     Returns:
         tf.data.Dataset, of known length, of tensors (batch, H, W, C), uint8 or int32 as of `arrays`. With `labels` or
-        `small_images` it is of 1-tuples of a dictionary, which Keras's `fit` takes as a model's inputs by name: `image`, as
-        above, `label`, int64 (batch,), and `small`, as of `small_images`.
+        `small_images` it is of 1-tuples of a dictionary, which Keras's `fit` takes as a model's inputs by name:
+        `image`, as above, `label`, int64 (batch,), and `small`, as of the function `small_images`.
 
     Raises:
         ValueError: bad `batch_size` or `seed`, `labels` or `small_images` of a set that has none; and as of `arrays`.
