@@ -26,7 +26,7 @@ mnist = Recipe(
     clip_norm=1.0,
     ema_momentum=0.998,
     batch_size=64,
-    epochs=4,
+    epochs=2,
     target="fewer than 7 bits/dim, validation split",
     source="128 equally likely codes",
 )

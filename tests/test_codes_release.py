@@ -10,7 +10,7 @@ from command_line import call
 
 import pixel_zoo as pz
 from pixel_zoo import data, models
-from pixel_zoo.zoo import card, index, release, verify
+from pixel_zoo.zoo import card, index, release, saved_model, verify
 
 EXPORTED = pathlib.Path(__file__).parents[1] / "exported"
 NAME = "mnist_vq"
@@ -79,6 +79,19 @@ def test_a_run_is_released_with_the_parts_that_are_there(tmp_path, monkeypatch):
     released = release.release(run, NAME, tmp_path, EXPORTED.parent / "recipes")
     assert released["parts"] == entry["parts"]
     assert seen[0].name == "decoder"
+
+
+def test_its_saved_model_has_the_parts(tmp_path, monkeypatch):
+    exported_with = {}
+
+    def export(model, path, version, **parts):
+        exported_with.update(parts)
+        (path / str(version)).mkdir(parents=True)
+
+    monkeypatch.setattr(saved_model, "export", export)
+    (tmp_path / "models.config").write_text("model_config_list {}\n")
+    saved_model.write_saved_model(NAME, tmp_path)
+    assert {name: part.name for name, part in exported_with.items()} == {"encoder": "encoder", "decoder": "decoder"}
 
 
 def test_a_damaged_part_is_found(tmp_path):

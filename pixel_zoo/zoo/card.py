@@ -16,8 +16,8 @@ LIMITATIONS = {
     "binarized_mnist": f"Most samples are digits; some are strokes that form none. {REASON}",
     "cifar10": "Samples have the colours and textures of photographs, but show no objects, and parts of them can turn "
     f"into noise: most of the likelihood lies in local detail. {REASON}",
-    "mnist_vq": "Some samples are digits with a gap or a stroke too many, and all are a little smooth: a code stands "
-    f"for 4 x 4 pixels, and what it leaves out cannot be drawn. {REASON}",
+    "mnist_vq": "About half of the samples are clear digits; the others have gaps or strokes too many. The prior "
+    f"trained for minutes only, and a code stands for 4 x 4 pixels, whose details cannot be drawn. {REASON}",
     "digits": "Strokes are right in detail, but some samples are no digit: there are only 1,297 training images. "
     f"{REASON}",
 }
