@@ -47,8 +47,6 @@ def load(name):
         raise
     except Exception as error:  # a damaged archive fails in many ways, deep in zip, HDF5 or JSON
         raise ValueError(f"model: {name!r} cannot be loaded: {error}") from error
-    if not all(hasattr(model, method) for method in ("log_likelihood", "generate", "image_shape")):
-        raise ValueError(f"model: {name!r} holds a {type(model).__name__}, which is not a model of pixel_zoo")
     return _checked(name, model)
 
 
@@ -77,10 +75,12 @@ def check_can_make(directory):
 
 
 def _checked(name, model):
-    """Return a model, or raise an error if a weight is NaN or infinite: its images and figures would mean nothing."""
+    """Return a model, or raise an error: it is of another kind, or a weight is NaN or infinite, so figures mean nothing."""
     import numpy as np
     from keras import ops
 
+    if not all(hasattr(model, method) for method in ("log_likelihood", "generate", "image_shape")):
+        raise ValueError(f"model: {name!r} holds a {type(model).__name__}, which is not a model of pixel_zoo")
     for weight in model.weights:
         if not np.isfinite(ops.convert_to_numpy(weight)).all():
             raise ValueError(

@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from command_line import call
+from command_line import call, refused
 
 import pixel_zoo as pz
 from pixel_zoo import data, models
@@ -38,7 +38,10 @@ def test_the_parts_lead_from_pictures_to_codes_and_back(pictures):
     assert model.log_likelihood(codes, 1).min() > model.log_likelihood(noise, 1).max()
 
 
-def test_a_part_that_there_is_not_is_named():
+def test_what_is_no_prior_is_named(capsys):
+    assert "'mnist_vq.encoder' holds a Functional, which is not a model" in refused(
+        capsys, "sample", f"{NAME}.encoder", "--output", "codes.png"
+    )
     with pytest.raises(ValueError, match=r"name: mnist_vq has the parts encoder, decoder, got 'mnist_vq\.prior'"):
         pz.load("mnist_vq.prior")
 
