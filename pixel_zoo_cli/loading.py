@@ -75,7 +75,7 @@ def check_can_make(directory):
 
 
 def _checked(name, model):
-    """Return a model, or raise an error: it is of another kind, or a weight is NaN or infinite, so figures mean nothing."""
+    """Return a model, or raise an error: it is of another kind, or has weights with which figures mean nothing."""
     import numpy as np
     from keras import ops
 
