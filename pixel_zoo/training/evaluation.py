@@ -99,14 +99,16 @@ def as_arguments(given: dict[str, np.ndarray]) -> dict[str, Any]:
     return {"labels": given.get("label"), "conditioning": [given["small"]] if "small" in given else []}
 
 
-def _log_likelihood(model, images, given, batch_size):
+def _log_likelihood(
+    model: keras.Model, images: np.ndarray, given: dict[str, np.ndarray], batch_size: int
+) -> np.ndarray:
     return model.log_likelihood(images, **as_arguments(given), batch_size=batch_size)
 
 
-def _small_shape(model):
+def _small_shape(model: keras.Model) -> tuple[int, int] | None:
     """(height, width) of the small image that a model is given, or None."""
     inputs = {tensor.name: tensor.shape for tensor in other_inputs(stages_of(model)[0])}
-    return tuple(inputs["small"][1:3]) if "small" in inputs else None
+    return (inputs["small"][1], inputs["small"][2]) if "small" in inputs else None
 
 
 def check_fits(model: keras.Model, data_set: data.DataSet, given_labels: bool = False) -> None:

@@ -63,6 +63,7 @@ def conditions_of_samples(recipe: Recipe) -> dict[str, np.ndarray] | None:
     if not needs_small(recipe):
         return None
     columns = feed.columns(recipe, "validation")
+    assert isinstance(columns, dict)  # the images and, beside them, the small images
     return {name: column[: COLUMNS**2] for name, column in columns.items() if name != "image"}
 
 
