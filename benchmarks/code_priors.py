@@ -7,10 +7,14 @@ The example is "Vector-Quantized Variational Autoencoders" of keras.io (Sayak Pa
 two residual blocks and two further masked layers, which reads the codes one-hot and draws an image with one forward
 pass for each code. All priors train on the same codes for the same number of epochs, in batches of 128, and are scored
 on the test split.
+
+With `--seeds` and `--priors` it measures what an embedding of the codes is worth, on any codes:
+
+    python benchmarks/code_priors.py CODES.npz --levels 64 --seeds 3 \\
+        --priors "PixelCNN, codes as numbers" "PixelCNN, embedding_dim=16"
 """
 
 import argparse
-import statistics
 import time
 
 import keras
@@ -69,47 +73,82 @@ def draw_example(model, count):
     return codes
 
 
-def priors(shape, levels):
-    """By name: the prior, its nats of images, and how it draws."""
+def nats_of_example(model, codes):
+    return model.evaluate(codes, codes, batch_size=BATCH, verbose=0) * np.prod(codes.shape[1:])
 
-    def nats_of_example(model, codes):
-        return model.evaluate(codes, codes, batch_size=BATCH, verbose=0) * np.prod(shape)
 
-    yield "keras.io example", example(shape, levels), nats_of_example, draw_example
-    sizes = {"filters": 32, "num_blocks": 6, "head_filters": 64}
-    for label, model in {
-        "PixelCNN, codes as numbers": pz.models.PixelCNN(shape, levels, **sizes),
-        "PixelCNN, embedding_dim=16": pz.models.PixelCNN(shape, levels, embedding_dim=16, **sizes),
-        "GatedPixelCNN, embedding_dim=16": pz.models.GatedPixelCNN(shape, levels, embedding_dim=16, **sizes),
-    }.items():
-        model.compile(keras.optimizers.Adam(2e-3))
-        yield label, model, lambda model, codes: -model.log_likelihood(codes).mean(), draw_ours
+def nats_of_ours(model, codes):
+    return -model.log_likelihood(codes).mean()
 
 
 def draw_ours(model, count):
     return model.generate(count, progress=False)
 
 
-def main(path, levels, epochs, limit):
+def ours(architecture, embedding_dim):
+    """A function (shape, levels) -> compiled prior of this package."""
+
+    def build(shape, levels):
+        model = architecture(shape, levels, 32, 6, 64, embedding_dim=embedding_dim)  # filters, blocks, head's filters
+        model.compile(keras.optimizers.Adam(2e-3))
+        return model
+
+    return build
+
+
+#: By name: how a prior is built, its nats of images, and how it draws.
+PRIORS = {
+    "keras.io example": (example, nats_of_example, draw_example),
+    "PixelCNN, codes as numbers": (ours(pz.models.PixelCNN, None), nats_of_ours, draw_ours),
+    "PixelCNN, embedding_dim=16": (ours(pz.models.PixelCNN, 16), nats_of_ours, draw_ours),
+    "GatedPixelCNN, embedding_dim=16": (ours(pz.models.GatedPixelCNN, 16), nats_of_ours, draw_ours),
+}
+
+
+def trained(build, train, levels, epochs, seed):
+    """A trained prior, and the seconds of an epoch."""
+    keras.utils.set_random_seed(seed)
+    model = build(train.shape[1:], levels)
+    targets = () if isinstance(model, pz.models.PixelModel) else (train,)
+    begin = time.perf_counter()
+    model.fit(train, *targets, batch_size=BATCH, epochs=epochs, verbose=0)
+    return model, (time.perf_counter() - begin) / epochs
+
+
+def times_to_draw(draw, model):
+    """Wall seconds of the first call, and the medians of wall and processor seconds of five more."""
+    taken = []
+    for _ in range(6):
+        begin = time.perf_counter(), time.process_time()
+        draw(model, 10)
+        taken.append((time.perf_counter() - begin[0], time.process_time() - begin[1]))
+    return taken[0][0], *np.median(taken[1:], axis=0)
+
+
+def main(path, levels, epochs, limit, seeds, names):
     options = {"path": path, "levels": levels}
     train, test = (data.arrays("codes", split, **options)[:limit] for split in ("train", "test"))
     print(f"{len(train)} training maps of {train.shape[1:]}, {len(test)} of the test split, {epochs} epochs")
-    keras.utils.set_random_seed(0)
-    table = Table("prior", "parameters", "nats", "bits/dim", "s an epoch", "s to draw 10", "first call, s")
-    for label, model, nats_of, draw in priors(train.shape[1:], levels):
-        begin = time.perf_counter()
-        targets = (train, train) if label.startswith("keras.io") else (train,)
-        model.fit(*targets, batch_size=BATCH, epochs=epochs, verbose=0)
-        epoch = (time.perf_counter() - begin) / epochs
-        taken = []
-        for _ in range(6):
-            begin = time.perf_counter()
-            draw(model, 10)
-            taken.append(time.perf_counter() - begin)
-        nats = nats_of(model, test)
-        bits = nats / np.log(2) / train[0].size
-        drawn = f"{statistics.median(taken[1:]):.3f}"
-        table.row(label, model.count_params(), f"{nats:.2f}", f"{bits:.3f}", f"{epoch:.1f}", drawn, f"{taken[0]:.1f}")
+    units = ("s an epoch", "s to draw 10", "processor s to draw 10", "first call, s")
+    table = Table("prior", "parameters", "nats", "of each seed", "bits/dim", *units)
+    for name in names:
+        build, nats_of, draw = PRIORS[name]
+        nats = []
+        for seed in range(seeds):
+            model, epoch = trained(build, train, levels, epochs, seed)
+            nats.append(nats_of(model, test))
+        first, wall, processor = times_to_draw(draw, model)
+        table.row(
+            name,
+            model.count_params(),
+            f"{np.mean(nats):.2f}",
+            ", ".join(f"{one:.2f}" for one in nats),
+            f"{np.mean(nats) / np.log(2) / train[0].size:.3f}",
+            f"{epoch:.1f}",
+            f"{wall:.3f}",
+            f"{processor:.3f}",
+            f"{first:.1f}",
+        )
 
 
 if __name__ == "__main__":
@@ -118,5 +157,7 @@ if __name__ == "__main__":
     parser.add_argument("--levels", type=int, required=True, help="size of the codebook")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--limit", type=int, help="use the first so many maps of each split")
+    parser.add_argument("--seeds", type=int, default=1, help="train each prior with so many seeds")
+    parser.add_argument("--priors", nargs="+", default=list(PRIORS), choices=PRIORS, help="measure these priors alone")
     arguments = parser.parse_args()
-    main(arguments.codes, arguments.levels, arguments.epochs, arguments.limit)
+    main(arguments.codes, arguments.levels, arguments.epochs, arguments.limit, arguments.seeds, arguments.priors)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pixel_zoo_cli.loading import check_can_make, load
+from pixel_zoo_cli.loading import check_can_make, load, shown
 from pixel_zoo_cli.options import (
     DataOption,
     Images,
@@ -27,7 +27,7 @@ from pixel_zoo_cli.options import (
     known_pixels,
     labels_of,
 )
-from pixel_zoo_cli.outputs import check_can_hold, check_new_output, write_output
+from pixel_zoo_cli.outputs import check_can_hold, check_new_output, is_archive, write_output
 from pixel_zoo_cli.picture_files import read_image, read_mask
 from pixel_zoo_cli.quiet import busy, import_keras
 
@@ -49,7 +49,7 @@ def sample(
     """Draw images from a model: one picture, arrays, or a folder of pictures.
 
     A .npz file holds `images`, integers (n, height, width, colours), their `seeds` and `labels`, and the number of
-    `levels`.
+    `levels`. Pictures show the codes of a pretrained prior decoded.
     """
     check_new_output(output)
     from pixel_zoo.sampler import Sampler
@@ -71,8 +71,10 @@ def sample(
     seeds = seed + np.arange(num_images)
     of_each = None if labels is None else np.broadcast_to(labels, num_images)
     titles = pictures.titles_of_samples(seeds, of_each)
-    picture = pictures.grid(images, columns, levels, titles)
     arrays = {"images": images, "seeds": seeds} | ({} if labels is None else {"labels": of_each})
+    if server is None and not is_archive(output):
+        images, levels = shown(model, images, levels=levels)
+    picture = pictures.grid(images, columns, levels, titles)
     write_output(output, images, [f"{index:04}" for index in range(num_images)], levels, picture, arrays)
     print(output)
 
@@ -110,7 +112,8 @@ def complete(
 
     In a .png file, each row shows an original, its known part and its completions. A .npz file holds `images` (n,
     completions of each, height, width, colours), `originals`, `known`, `seeds` and the number of `levels`. A folder
-    holds a PNG of each completion: `0000-01.png` is the second one of the first image.
+    holds a PNG of each completion: `0000-01.png` is the second one of the first image. Pictures show the codes of a
+    pretrained prior decoded.
 
     A class-conditional model gets the labels of the data set. All known pixels are kept. With one particle, a known
     pixel that comes after an unknown one in raster order has no influence on it; with --particles 64 it has.
@@ -129,6 +132,7 @@ def complete(
     import numpy as np
 
     from pixel_zoo import pictures
+    from pixel_zoo.zoo.decoding import enlarged
 
     images, labels = _chosen_images(loaded, data, split, data_option, image, label)
     if mask is None:
@@ -147,9 +151,12 @@ def complete(
     by_image = completed.reshape(len(images), num_completions, *images.shape[1:])
     seeds = seed + np.arange(len(completed)).reshape(by_image.shape[:2])
     names = [f"{index:04}-{number:02}" for index in range(len(images)) for number in range(num_completions)]
-    picture = pictures.completions(images, pixels, by_image, loaded.levels)
-    arrays = {"images": by_image, "originals": images, "known": pixels, "seeds": seeds}
-    write_output(output, completed, names, loaded.levels, picture, arrays)
+    arrays, levels = {"images": by_image, "originals": images, "known": pixels, "seeds": seeds}, loaded.levels
+    if not is_archive(output):
+        images, by_image, levels = shown(model, images, by_image, levels=levels)
+        pixels = enlarged(pixels, images.shape[1:3])
+    picture = pictures.completions(images, pixels, by_image, levels)
+    write_output(output, by_image.reshape(-1, *by_image.shape[2:]), names, levels, picture, arrays)
     print(output)
 
 

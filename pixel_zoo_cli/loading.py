@@ -47,9 +47,16 @@ def load(name):
         raise
     except Exception as error:  # a damaged archive fails in many ways, deep in zip, HDF5 or JSON
         raise ValueError(f"model: {name!r} cannot be loaded: {error}") from error
-    if not all(hasattr(model, method) for method in ("log_likelihood", "generate", "image_shape")):
-        raise ValueError(f"model: {name!r} holds a {type(model).__name__}, which is not a model of pixel_zoo")
     return _checked(name, model)
+
+
+def shown(name, *arrays, levels):
+    """Images as a picture shows them: the codes of a pretrained prior are decoded. The arrays, then their levels."""
+    from pixel_zoo.zoo.decoding import decoded, decoder_of
+
+    decoder = None if is_file(name) else decoder_of(name)
+    pictures = [decoded(decoder, images, levels) for images in arrays]
+    return *(images for images, _ in pictures), pictures[0][1]
 
 
 def sha256(name):
@@ -68,10 +75,12 @@ def check_can_make(directory):
 
 
 def _checked(name, model):
-    """Return a model, or raise an error if a weight is NaN or infinite: its images and figures would mean nothing."""
+    """Return a model, or raise an error: it is of another kind, or has weights with which figures mean nothing."""
     import numpy as np
     from keras import ops
 
+    if not all(hasattr(model, method) for method in ("log_likelihood", "generate", "image_shape")):
+        raise ValueError(f"model: {name!r} holds a {type(model).__name__}, which is not a model of pixel_zoo")
     for weight in model.weights:
         if not np.isfinite(ops.convert_to_numpy(weight)).all():
             raise ValueError(

@@ -15,6 +15,11 @@ def check_new_output(path):
     check_new(path)
 
 
+def is_archive(path):
+    """Whether `path` is to be a .npz file, which holds what was drawn, not a picture of it."""
+    return path.suffix.lower() == ".npz"
+
+
 def check_new(path):
     """Raise unless `path` can become a new file or folder."""
     if path.exists():

@@ -26,6 +26,7 @@ ON_TENSORFLOW_ALONE = (
     "cli",
     "cli_compression",
     "codes_guide",
+    "codes_release",
     "conditioning",
     "data",
     "dependencies",

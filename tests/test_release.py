@@ -23,9 +23,13 @@ NAME = "digits_pixel_cnn"
 
 def test_every_model_has_its_file_its_card_and_its_pictures():
     entries = index.read_index()
-    assert pz.list() == sorted(entries) == sorted(path.stem for path in EXPORTED.glob("*.keras"))
+    files = {
+        f"{name}.{part}": facts for name, entry in entries.items() for part, facts in entry.get("parts", {}).items()
+    }
+    files |= entries
+    assert pz.list() == sorted(entries) and set(files) == {path.stem for path in EXPORTED.glob("*.keras")}
+    assert all(is_whole(EXPORTED / f"{name}.keras", facts["sha256"]) for name, facts in files.items())
     for name, entry in entries.items():
-        assert is_whole(EXPORTED / f"{name}.keras", entry["sha256"]), name
         assert (EXPORTED / f"{name}.md").read_text() == card.card(name, entry)
         figure = "members" if "members" in entry else "curve"
         assert (EXPORTED / f"{name}.png").exists() and (EXPORTED / f"{name}.{figure}.png").exists()

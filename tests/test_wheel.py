@@ -31,7 +31,8 @@ def wheel():
 def test_the_wheel_holds_the_zoo(wheel):
     for name, entry in read_index().items():
         figure = "members" if "members" in entry else "curve"
-        for end in ("keras", "md", "png", f"{figure}.png"):  # what the card shows, too
+        parts = [f"{part}.keras" for part in entry.get("parts", ())]
+        for end in ("keras", *parts, "md", "png", f"{figure}.png"):  # what the card shows, too
             assert wheel[f"pixel_zoo/_exported/{name}.{end}"] == ROOT / "exported" / f"{name}.{end}"
     recipes = {path for path in wheel if path.startswith("pixel_zoo/_recipes/")}
     assert recipes == {f"pixel_zoo/_recipes/{file.name}" for file in (ROOT / "recipes").glob("*.py")}

@@ -43,9 +43,11 @@ def try_models():
     import tensorflow as tf
 
     import pixel_zoo as pz
+    from pixel_zoo.zoo.index import read_index
 
     assert pathlib.Path(pz.__file__).is_relative_to(sys.prefix), f"{pz.__file__} is not of the wheel"
-    for name in pz.pretrained_names():
+    parts = [f"{name}.{part}" for name, entry in read_index().items() for part in entry.get("parts", ())]
+    for name in [*pz.pretrained_names(), *parts]:
         print(pz.path(name).relative_to(sys.prefix), flush=True)  # compares its SHA-256 with the index
     images = pz.load("binarized_mnist_diagonal_bilstm").generate(4)
     print("binarized_mnist_diagonal_bilstm draws", images.shape, flush=True)

@@ -21,6 +21,7 @@ def codes(
     colours: int | None = None,
     array: str | None = None,
     classes: int | None = None,
+    small: str | None = None,
 ) -> DataSet:
     """Integer maps such as the codes of a VQ-VAE (van den Oord et al. 2017), for which a model is to be the prior.
 
@@ -45,15 +46,17 @@ def codes(
             plain from the shape.
         array: which of several maps of an image to read, or None if there is one.
         classes: the labels are 0 .. classes - 1; None takes the highest label for the last.
+        small: which of several maps of an image `array` is given with, such as "top" for the bottom codes of a
+            VQ-VAE-2 (Razavi et al. 2019), or None. Both have the same `levels`.
 
     Returns:
         The `DataSet`, its arrays uint8, or int32 for more than 256 levels.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: bad `levels`, `colours`, `array` or `classes`; the file is damaged, holds pickled objects or other
-            arrays than these; codes are not integers, are below 0 or not below `levels`, or look like another layout;
-            labels are not integers from 0, one for each map.
+        ValueError: bad `levels`, `colours`, `array`, `classes` or `small`; the file is damaged, holds pickled objects
+            or other arrays than these; codes are not integers, are below 0 or not below `levels`, or look like another
+            layout; labels are not integers from 0, one for each map.
 
     Example:
 
@@ -71,12 +74,18 @@ def codes(
     stored = _load(path)
     names, label_names = _names(path, stored, array)
     maps = _maps_of(path, {name: stored[name] for name in names.values()}, colours)
+    small_maps, small_names = _small_maps(path, stored, array, small, names, maps)
     labels = {names[part]: _labels_of(path, stored, name, len(maps[names[part]])) for part, name in label_names.items()}
-    levels = _levels_of(path, maps, levels)
+    levels = _levels_of(path, maps | small_maps, levels)
     classes = _classes_of(path, labels, classes)
     rows, how = _rows(maps, names, stored if array else maps)
     parts = {split: maps[name][which].astype(dtype_of(levels)) for split, (name, which) in rows.items()}
     labels = {split: labels[name][which] for split, (name, which) in rows.items()} if labels else {}
+    smalls = (
+        {split: small_maps[small_names[name]][which].astype(dtype_of(levels)) for split, (name, which) in rows.items()}
+        if small
+        else {}
+    )
     return DataSet(
         name="codes",
         image_shape=next(iter(parts.values())).shape[1:],
@@ -87,6 +96,8 @@ def codes(
         read=parts.__getitem__,
         classes=classes,
         read_labels=labels.__getitem__ if labels else None,
+        small_shape=next(iter(smalls.values())).shape[1:3] if smalls else None,
+        read_small=smalls.__getitem__ if smalls else None,
     )
 
 
@@ -101,8 +112,8 @@ def _load(path):
     return {"array": stored} if isinstance(stored, np.ndarray) else stored
 
 
-def _names(path, stored, array):
-    """The names of the maps, and of their labels if there are any, each by split, or by None if there are no splits."""
+def _names(path, stored, array, option="array"):
+    """The names of the maps that an option chooses, and of their labels: each by split, or by None without splits."""
     labels = {None: "labels" if "labels" in stored else "y"} | {split: f"y_{split}" for split in SPLITS}
     labels = {part: name for part, name in labels.items() if name in stored}
     others = [name for name in stored if name not in labels.values()]
@@ -113,7 +124,7 @@ def _names(path, stored, array):
     else:
         if array is not None and array not in others:
             hint, held = did_you_mean(array, others), ", ".join(others) or "no maps"
-            raise ValueError(f"array: {hint}{str(path)!r} holds {held}, got {array!r}")
+            raise ValueError(f"{option}: {hint}{str(path)!r} holds {held}, got {array!r}")
         if array is None and len(others) != 1:
             choose = f", of which array={others[0]!r} would choose one" if _same_length(stored, others) else ""
             raise ValueError(
@@ -129,6 +140,31 @@ def _names(path, stored, array):
             "all maps, or of none"
         )
     return names, labels
+
+
+def _small_maps(path, stored, array, small, names, maps):
+    """The maps that those of `array` are given with, and the name of these for that of each; both by name."""
+    if small is None:
+        return {}, {}
+    if array is None or small == array:
+        raise ValueError(f"small: must be another map than array, got array={array!r} and small={small!r}")
+    small_names, _ = _names(path, stored, small, option="small")
+    if set(small_names) != set(names):
+        raise ValueError(
+            f"small: {str(path)!r} holds {', '.join(names.values())}, but {', '.join(small_names.values())}: store the "
+            "same splits of both"
+        )
+    partners = {name: small_names[part] for part, name in names.items()}
+    small_maps = _maps_of(path, {name: stored[name] for name in partners.values()}, None)
+    for name, partner in partners.items():
+        large, few = maps[name], small_maps[partner]
+        fits = len(large) == len(few) and large.shape[3] == few.shape[3]
+        if not fits or large.shape[1] % few.shape[1] or large.shape[2] % few.shape[2]:
+            raise ValueError(
+                f"small: the maps of {partner} must be as many as those of {name} in {str(path)!r}, with as many "
+                f"channels, and their height and width must divide those, got {few.shape} and {large.shape}"
+            )
+    return small_maps, partners
 
 
 def _same_length(stored, names):

@@ -27,6 +27,10 @@ class DataSet:
         classes: the labels of the images are the integers 0 .. classes - 1; None if they have none.
         read_labels: split -> integers (splits[split],), in the order of `read`; None if there are none.
         is_here: function without arguments: whether `read` needs no download.
+        small_shape: (height, width) of a small image that each image is given with, such as the top codes of a
+            VQ-VAE-2; None if there is none.
+        read_small: split -> integers (splits[split], *small_shape, channels) of the data set's dtype, in the order of
+            `read`; None if there are none.
 
     Raises:
         ValueError, TypeError: an argument is not as described; the message names it.
@@ -49,6 +53,8 @@ class DataSet:
     classes: int | None = None
     read_labels: Callable[[str], np.ndarray] | None = dataclasses.field(default=None, repr=False)
     is_here: Callable[[], bool] = dataclasses.field(default=lambda: True, repr=False)
+    small_shape: tuple[int, int] | None = None
+    read_small: Callable[[str], np.ndarray] | None = dataclasses.field(default=None, repr=False)
 
     def __post_init__(self):
         if len(tuple(self.image_shape)) != 3:
@@ -63,6 +69,8 @@ class DataSet:
             raise TypeError(f"read must be a function of the split, got {self.read!r}")
         if (self.classes is None) != (self.read_labels is None):
             raise ValueError("classes and read_labels belong together: give both or neither")
+        if (self.small_shape is None) != (self.read_small is None):
+            raise ValueError("small_shape and read_small belong together: give both or neither")
 
     @property
     def dtype(self) -> str:

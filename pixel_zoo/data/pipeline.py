@@ -84,10 +84,44 @@ def _check_split(data_set, split):
         raise ValueError(f"split: {split} of {data_set.name} is empty, as {data_set.source} holds too few images")
 
 
+def small_images(data: DataLike, split: str, **options: Any) -> np.ndarray:
+    """The small image that each image of a split is given with, such as the top codes of bottom codes.
+
+    Args:
+        data: as of `arrays`; its `info(data).small_shape` is not None.
+        split, **options: as of `arrays`.
+
+    Returns:
+        Array (N, h, w, C) of the dtype of `arrays` and in its order. It is read-only.
+
+    Raises:
+        ValueError: the set has no small images; and as of `arrays`.
+        FileNotFoundError: as of `arrays`.
+
+    Example:
+
+    >>> import tempfile
+    >>> path = tempfile.mkdtemp() + "/codes.npz"
+    >>> np.savez(path, top=np.arange(128).reshape(32, 2, 2), bottom=np.arange(512).reshape(32, 4, 4) % 128)
+    >>> small_images("codes", "train", path=path, array="bottom", small="top").shape
+    (25, 2, 2, 1)
+    """
+    data_set = info(data, **options)
+    _check_split(data_set, split)
+    if data_set.read_small is None or data_set.small_shape is None:
+        raise ValueError(f"small_images: {data_set.name} has none; `codes` has them with small=NAME, another array")
+    return _read_checked(data_set, split, data_set.read_small, (*data_set.small_shape, data_set.image_shape[-1]))
+
+
 @functools.cache
 def _read(data_set, split):
-    images = np.require(data_set.read(split), requirements="C")
-    shape, dtype = (data_set.splits[split], *data_set.image_shape), data_set.dtype
+    return _read_checked(data_set, split, data_set.read, data_set.image_shape)
+
+
+def _read_checked(data_set, split, read, image_shape):
+    """The images (N, *image_shape) that `read` reads of a split, checked and read-only."""
+    images = np.require(read(split), requirements="C")
+    shape, dtype = (data_set.splits[split], *image_shape), data_set.dtype
     fits = images.shape == shape and images.dtype == dtype
     # If the dtype allows no other values, an array on disk is not read just to check them.
     if not fits or (np.iinfo(dtype).max >= data_set.levels and not _within(images, data_set.levels)):
@@ -153,6 +187,7 @@ def pipeline(
     position: Callable[[], tuple[int, int]] | None = None,
     multiple_of: int = 1,
     share: tuple[int, int] = (0, 1),
+    small_images: bool = False,
     **options: Any,
 ) -> "tf.data.Dataset":
     """A split as a tf.data pipeline: one pass over all its images, in batches, prefetched.
@@ -171,15 +206,16 @@ def pipeline(
             the number of the pass and how many of its batches to skip; None counts passes from 0.
         multiple_of: images of a pass beyond a multiple of this number are dropped, so that devices get equal batches.
         share: (k, n), the share of the k-th of n workers in each batch: every n-th image from the k-th on.
+        small_images: whether each image comes with its small image.
         **options: of the data set, as of `pixel_zoo.data.info`.
 
     Returns:
-        tf.data.Dataset, of known length, of tensors (batch, H, W, C), uint8 or int32 as of `arrays`. With `labels` it
-        is of 1-tuples of a dictionary, which Keras's `fit` takes as a model's inputs by name: `image`, as above, and
-        `label`, int64 (batch,).
+        tf.data.Dataset, of known length, of tensors (batch, H, W, C), uint8 or int32 as of `arrays`. With `labels` or
+        `small_images` it is of 1-tuples of a dictionary, which Keras's `fit` takes as a model's inputs by name:
+        `image`, as above, `label`, int64 (batch,), and `small`, as of the function `small_images`.
 
     Raises:
-        ValueError: bad `batch_size` or `seed`, or `labels` of a set that has none; and as of `arrays`.
+        ValueError: bad `batch_size` or `seed`, `labels` or `small_images` of a set that has none; and as of `arrays`.
         FileNotFoundError: as of `arrays`.
         ModuleNotFoundError: TensorFlow is not installed (use `arrays` with other backends).
 
@@ -193,7 +229,8 @@ def pipeline(
     if seed is not None and not (isinstance(seed, numbers.Integral) and 0 <= seed < 2**32):
         raise ValueError(f"seed must be None or an integer from 0 to 2**32 - 1, got {seed!r}")
     data_set = info(data, **options)
-    columns = _labelled(data_set, split) if labels else arrays(data_set, split)
+    columns = inputs(data_set, split, labels, small_images)
+    columns = (columns,) if isinstance(columns, dict) else columns  # `fit` takes all of a 1-tuple as inputs
     count = data_set.splits[split]
 
     try:
@@ -262,9 +299,14 @@ def _advise(array, advice):
         array._mmap.madvise(getattr(mmap, advice))
 
 
-def _labelled(data_set, split):
-    """Images and labels of a split in the structure of a batch: a tuple, so that `fit` takes all of it as inputs."""
-    return ({"image": arrays(data_set, split), "label": labels(data_set, split)},)
+def inputs(data_set, split, with_labels, with_small):
+    """The images of a split; with labels or small images, a dictionary of a model's inputs by name."""
+    columns = {"image": arrays(data_set, split)}
+    if with_labels:
+        columns["label"] = labels(data_set, split)
+    if with_small:
+        columns["small"] = small_images(data_set, split)
+    return columns if len(columns) > 1 else columns["image"]
 
 
 def _rows(column, advice):

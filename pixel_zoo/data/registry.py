@@ -11,6 +11,7 @@ from pixel_zoo.data.codes import codes
 from pixel_zoo.data.data_set import DataLike, DataSet
 from pixel_zoo.data.imagenet import imagenet
 from pixel_zoo.data.images import images
+from pixel_zoo.data.picture_codes import codes_of
 from pixel_zoo.data.readers import DIGITS_SPLITS, read_digit_labels, read_digits, tfds_is_here, tfds_reader
 from pixel_zoo.data.stored import stored_before
 from pixel_zoo.data.user_data_set import UserDataSet
@@ -19,7 +20,7 @@ from pixel_zoo.references import imported, is_reference, reference_to
 _MNIST_SLICES = {"train": "train[:55000]", "validation": "train[55000:]"}
 _CIFAR10_SLICES = {"train": "train[:45000]", "validation": "train[45000:]"}
 
-_DATA_SETS = {
+_PICTURES = {
     data_set.name: dataclasses.replace(data_set, read=stored_before(data_set.read, data_set.name))
     for data_set in (
         DataSet(
@@ -75,6 +76,22 @@ _DATA_SETS = {
     )
 }
 
+_CODES = {
+    data_set.name: dataclasses.replace(data_set, read=stored_before(data_set.read, data_set.name))
+    for data_set in (
+        codes_of(
+            "mnist_vq",
+            pictures=_PICTURES["mnist"],
+            code_shape=(7, 7, 1),
+            levels=128,
+            description="The pictures of `mnist` as codes of a VQ-VAE that comes with the package: each code is one of "
+            "128 vectors and stands for 4 x 4 pixels. Splits and labels are those of `mnist`.",
+        ),
+    )
+}
+
+_DATA_SETS = _PICTURES | _CODES
+
 _USER_DATA_SETS = {
     data_set.name: data_set
     for data_set in (
@@ -115,7 +132,7 @@ def names() -> list[str]:
     Example:
 
     >>> names()
-    ['binarized_mnist', 'cifar10', 'codes', 'digits', 'imagenet32', 'imagenet64', 'images', 'mnist']
+    ['binarized_mnist', 'cifar10', 'codes', 'digits', 'imagenet32', 'imagenet64', 'images', 'mnist', 'mnist_vq']
     """
     return sorted(_DATA_SETS | _USER_DATA_SETS)
 

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from pixel_zoo import data
+from pixel_zoo.inputs import other_inputs, stages_of
 
 
 def evaluate(
@@ -18,7 +19,7 @@ def evaluate(
     batch_size: int = 64,
     data_options: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Score every image of a split; a class-conditional model scores each given its label.
+    """Score every image of a split, each given its label or its small image if the model takes them.
 
     Args:
         model: a model of `pixel_zoo.models`.
@@ -49,11 +50,11 @@ def evaluate(
     info = data.info(name, **data_options)
     check_fits(model, info)
     images = data.arrays(name, split, **data_options)
-    labels = None if model.num_classes is None else data.labels(name, split, **data_options)
-    some_labels = None if labels is None else labels[:batch_size]
-    model.log_likelihood(images[:batch_size], some_labels, batch_size=batch_size)  # compiles; the clock below does not
+    given = conditions(model, info, split)
+    some = {name: values[:batch_size] for name, values in given.items()}
+    _log_likelihood(model, images[:batch_size], some, batch_size)  # compiles; the clock below does not
     start = time.perf_counter()
-    nats = -model.log_likelihood(images, labels, batch_size=batch_size).astype("float64")
+    nats = -_log_likelihood(model, images, given, batch_size).astype("float64")
     seconds = time.perf_counter() - start
     if not np.isfinite(nats).all():
         wrong = np.count_nonzero(~np.isfinite(nats))
@@ -74,12 +75,53 @@ def evaluate(
     }
 
 
+def conditions(model: keras.Model, data_set: data.DataSet, split: str) -> dict[str, np.ndarray]:
+    """The labels and small images of a split that a model takes, by the names of its inputs.
+
+    Example:
+
+    >>> model = pz.models.PixelCNN((8, 8, 1), levels=17, filters=2, num_blocks=1, num_classes=10)
+    >>> list(conditions(model, data.info("digits"), "test"))
+    ['label']
+    """
+    given = {} if model.num_classes is None else {"label": data.labels(data_set, split)}
+    return given if _small_shape(model) is None else given | {"small": data.small_images(data_set, split)}
+
+
+def as_arguments(given: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Conditions by the names of a model's inputs as arguments of `log_likelihood` and `generate`.
+
+    Example:
+
+    >>> as_arguments({"label": np.arange(2)})
+    {'labels': array([0, 1]), 'conditioning': []}
+    """
+    return {"labels": given.get("label"), "conditioning": [given["small"]] if "small" in given else []}
+
+
+def _log_likelihood(
+    model: keras.Model, images: np.ndarray, given: dict[str, np.ndarray], batch_size: int
+) -> np.ndarray:
+    return model.log_likelihood(images, **as_arguments(given), batch_size=batch_size)
+
+
+def _small_shape(model: keras.Model) -> tuple[int, int] | None:
+    """(height, width) of the small image that a model is given, or None."""
+    inputs = {tensor.name: tensor.shape for tensor in other_inputs(stages_of(model)[0])}
+    return (inputs["small"][1], inputs["small"][2]) if "small" in inputs else None
+
+
 def check_fits(model: keras.Model, data_set: data.DataSet, given_labels: bool = False) -> None:
-    """Raise unless a model takes the images of a data set, and its labels too, unless others are given."""
+    """Raise unless a model takes the images of a data set, its small images, and its labels unless others are given."""
     if tuple(data_set.image_shape) != tuple(model.image_shape) or data_set.levels != model.levels:
         raise ValueError(
             f"data: the images of {data_set.name!r} have shape {tuple(data_set.image_shape)} and {data_set.levels} "
             f"levels, the model takes {tuple(model.image_shape)} and {model.levels}"
+        )
+    if _small_shape(model) not in (None, data_set.small_shape):
+        raise ValueError(
+            f"data: the model is given small images {_small_shape(model)}, {data_set.name!r} has "
+            f"{data_set.small_shape or 'none; choose them with its option small'}"
         )
     if not given_labels and model.num_classes not in (None, data_set.classes):
         raise ValueError(

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from pixel_zoo import data
-from pixel_zoo.data.pipeline import batches_of, order_of_pass, passes
+from pixel_zoo.data.pipeline import batches_of, inputs, order_of_pass, passes
 from pixel_zoo.training.distribution import OneDevice
 from pixel_zoo.training.recipe import Recipe
 
@@ -42,7 +42,8 @@ def feed(
 
 def _pipeline(recipe: Recipe, split: str, share: tuple[int, int], **options: Any) -> Any:
     data_set = data.info(recipe.data, **recipe.data_options)  # its options may have the names of the pipeline's
-    return data.pipeline(data_set, split, recipe.batch_size, labels=needs_labels(recipe), share=share, **options)
+    options |= {"labels": needs_labels(recipe), "small_images": needs_small(recipe)}
+    return data.pipeline(data_set, split, recipe.batch_size, share=share, **options)
 
 
 def _batches(recipe: Recipe, split: str, share: tuple[int, int], **options: Any) -> "Batches":
@@ -51,15 +52,18 @@ def _batches(recipe: Recipe, split: str, share: tuple[int, int], **options: Any)
 
 def columns(recipe: Recipe, split: str) -> np.ndarray | dict[str, np.ndarray]:
     """Return the images of a split as NumPy arrays: what the model takes as its input, one row an image."""
-    images = data.arrays(recipe.data, split, **recipe.data_options)
-    if not needs_labels(recipe):
-        return images
-    return {"image": images, "label": data.labels(recipe.data, split, **recipe.data_options)}
+    data_set = data.info(recipe.data, **recipe.data_options)
+    return inputs(data_set, split, needs_labels(recipe), needs_small(recipe))
 
 
 def needs_labels(recipe: Recipe) -> bool:
     """Return whether the model of a recipe is class-conditional."""
     return recipe.model_options.get("num_classes") is not None
+
+
+def needs_small(recipe: Recipe) -> bool:
+    """Return whether the model of a recipe is given a small image of the data set."""
+    return recipe.model_options.get("small_shape") is not None
 
 
 class Batches(keras.utils.PyDataset):

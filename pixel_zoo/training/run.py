@@ -26,7 +26,7 @@ from pixel_zoo.training.feed import columns, feed
 from pixel_zoo.training.recipe import Recipe
 from pixel_zoo.training.record import record_configuration, rewrite_log, run_directory
 from pixel_zoo.training.report import write_report
-from pixel_zoo.training.sample_grid import SampleGrid, save_samples
+from pixel_zoo.training.sample_grid import SampleGrid, conditions_of_samples, save_samples
 from pixel_zoo.training.set_up import build_model, compile_model, steps_per_epoch
 
 
@@ -189,8 +189,13 @@ def _callbacks(
         *([Profile(output / "profile")] if profile else []),
         Checkpoint(output / "model.keras", pace=Pace()),
         best,
-        *([SampleGrid(output / "samples", recipe.seed, output / "tensorboard" / "samples")] if samples else []),
+        *([_sample_grid(output, recipe)] if samples else []),
     ]
+
+
+def _sample_grid(output: pathlib.Path, recipe: Recipe) -> SampleGrid:
+    events = output / "tensorboard" / "samples"
+    return SampleGrid(output / "samples", recipe.seed, events, conditions_of_samples(recipe))
 
 
 def _with_best_weights(model: keras.Model, recipe: Recipe, path: pathlib.Path, devices: OneDevice) -> keras.Model:
@@ -208,7 +213,7 @@ def _with_best_weights(model: keras.Model, recipe: Recipe, path: pathlib.Path, d
 def _conclude(output: pathlib.Path, recipe: Recipe, model: keras.Model, samples: bool) -> None:
     """Write the pictures and the report of the best model of a run."""
     if samples:
-        save_samples(model, recipe.seed, output / "samples.png")
+        save_samples(model, recipe.seed, output / "samples.png", conditions_of_samples(recipe))
     if pictures.can_draw():
         pictures.save_loss_curve(output / "log.csv", output / "loss.png")
     else:

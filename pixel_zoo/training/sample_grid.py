@@ -11,6 +11,10 @@ import keras
 import numpy as np
 
 from pixel_zoo import pictures
+from pixel_zoo.training import feed
+from pixel_zoo.training.evaluation import as_arguments
+from pixel_zoo.training.feed import needs_small
+from pixel_zoo.training.recipe import Recipe
 
 COLUMNS = 4
 
@@ -25,6 +29,7 @@ class SampleGrid(keras.callbacks.Callback):
         seed: int, seed of the first image.
         tensorboard: directory of the events that show the pictures in TensorBoard, or None. Nothing is written there if
             the package tensorboard is not installed.
+        given: as of `save_samples`.
 
     Example:
 
@@ -32,9 +37,14 @@ class SampleGrid(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, directory: str | os.PathLike[str], seed: int, tensorboard: str | os.PathLike[str] | None = None
+        self,
+        directory: str | os.PathLike[str],
+        seed: int,
+        tensorboard: str | os.PathLike[str] | None = None,
+        given: dict[str, np.ndarray] | None = None,
     ) -> None:
         super().__init__()
+        self.given = given
         self.directory, self.seed = pathlib.Path(directory), seed
         self._events = None if tensorboard is None else pathlib.Path(tensorboard)
 
@@ -43,17 +53,33 @@ class SampleGrid(keras.callbacks.Callback):
             return  # it has diverged, and draws nothing
         self.directory.mkdir(exist_ok=True)
         path = self.directory / f"epoch-{epoch + 1:04}.png"
-        picture = save_samples(self.model, self.seed, path)
+        picture = save_samples(self.model, self.seed, path, self.given)
         if self._events is not None and importlib.util.find_spec("tensorboard") is not None:
             _write_event(self._events, epoch, path.read_bytes(), picture.shape)
 
 
-def save_samples(model: keras.Model, seed: int, path: pathlib.Path) -> np.ndarray:
-    """Draw sixteen images as one picture, and return it. A class-conditional model draws one of each class in turn."""
-    count = COLUMNS**2
-    labels = None if model.num_classes is None else [image % model.num_classes for image in range(count)]
-    images = model.generate(num_images=count, seed=seed, labels=labels)
-    titles = pictures.titles_of_samples(range(seed, seed + count), labels)
+def conditions_of_samples(recipe: Recipe) -> dict[str, np.ndarray] | None:
+    """Small images to draw samples with, and their labels if there are any; None for a model that takes none."""
+    if not needs_small(recipe):
+        return None
+    columns = feed.columns(recipe, "validation")
+    assert isinstance(columns, dict)  # the images and, beside them, the small images
+    return {name: column[: COLUMNS**2] for name, column in columns.items() if name != "image"}
+
+
+def save_samples(
+    model: keras.Model, seed: int, path: pathlib.Path, given: dict[str, np.ndarray] | None = None
+) -> np.ndarray:
+    """Draw sixteen images as one picture, and return it. A class-conditional model draws one of each class in turn.
+
+    With `given`, conditions by the names of the model's inputs, it draws one image for each of these.
+    """
+    if given is None:
+        labels = None if model.num_classes is None else np.arange(COLUMNS**2) % model.num_classes
+        given = {} if labels is None else {"label": labels}
+    count = len(given["small"]) if "small" in given else COLUMNS**2
+    images = model.generate(num_images=count, seed=seed, **as_arguments(given))
+    titles = pictures.titles_of_samples(range(seed, seed + count), given.get("label"))
     picture = pictures.grid(images, COLUMNS, model.levels, titles)
     pictures.save(picture, path)
     return picture

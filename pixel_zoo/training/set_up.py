@@ -4,6 +4,7 @@ import keras
 
 from pixel_zoo import data, models
 from pixel_zoo.inputs import other_inputs
+from pixel_zoo.training.feed import needs_labels, needs_small
 from pixel_zoo.training.recipe import Recipe, check_classes, find_model
 
 
@@ -43,10 +44,17 @@ def _check_fits(model: keras.Model, recipe: Recipe, info: data.DataSet) -> None:
             f"model: {name} must be of images {expected[0]} with {expected[1]} levels, as {info.name} has, "
             f"got {got[0]} with {got[1]}"
         )
-    labelled = recipe.model_options.get("num_classes") is not None
+    labelled, with_small = needs_labels(recipe), needs_small(recipe)
+    if with_small and tuple(recipe.model_options["small_shape"]) != info.small_shape:
+        raise ValueError(
+            f"model_options: small_shape must be that of the small images of {info.name}, {info.small_shape}, which "
+            f"data_options.small chooses, got {recipe.model_options['small_shape']!r}"
+        )
+    reasons = {} if labelled else {"label": "labels need model_options.num_classes"}
+    reasons |= {} if with_small else {"small": "small images need model_options.small_shape"}
     for tensor in other_inputs(first):
-        if tensor.name != "label" or not labelled:
-            reason = "labels need model_options.num_classes" if tensor.name == "label" else "no data set has it"
+        if tensor.name not in ("label", "small") or tensor.name in reasons:
+            reason = reasons.get(tensor.name, "no data set has it")
             raise ValueError(f"model: {name} takes {tensor.name!r} with each image, but {reason}")
 
 
@@ -104,9 +112,9 @@ def steps_per_epoch(recipe: Recipe) -> int:
 
 def _build_loss_and_metrics(model: keras.Model) -> None:
     """Build them before the first step: `resume` restores the metrics' variables, and Keras need not see a batch."""
+    others = other_inputs(getattr(model, "stages", [model])[0])
     inputs = {"image": keras.KerasTensor((1, *model.image_shape), "int32")}
-    if model.num_classes is not None:
-        inputs["label"] = keras.KerasTensor((1,), "int32")
+    inputs |= {tensor.name: keras.KerasTensor((1, *tensor.shape[1:]), tensor.dtype) for tensor in others}
     inputs = inputs if len(inputs) > 1 else inputs["image"]
     outputs = model.compute_output_spec(inputs)
     x, y_pred = keras.tree.map_structure(lambda tensor: keras.ops.zeros(tensor.shape, tensor.dtype), (inputs, outputs))

@@ -16,6 +16,8 @@ LIMITATIONS = {
     "binarized_mnist": f"Most samples are digits; some are strokes that form none. {REASON}",
     "cifar10": "Samples have the colours and textures of photographs, but show no objects, and parts of them can turn "
     f"into noise: most of the likelihood lies in local detail. {REASON}",
+    "mnist_vq": "About half of the samples are clear digits; the others have gaps or strokes too many. The prior "
+    f"trained for minutes only, and a code stands for 4 x 4 pixels, whose details cannot be drawn. {REASON}",
     "digits": "Strokes are right in detail, but some samples are no digit: there are only 1,297 training images. "
     f"{REASON}",
 }
@@ -36,8 +38,9 @@ def card(name, entry, on_hub=False):
     facts = _facts_of_mixture(name, entry) if "members" in entry else _facts(name, entry, on_hub)
     figure = ("The mixture and its members", "members") if "members" in entry else ("Training curve", "curve")
     lines = [GENERATED, f"# {name}", "", f"![Samples and completions]({name}.png)", ""]
-    lines += ["Sixteen samples; then images of the test split, their known upper half, and six completions of it.", ""]
-    lines += [f"**Limitations**: {limitations(entry)}", "", "```python", *_loading(name, on_hub), "```"]
+    shown = "Sixteen samples; then images of the test split, their known upper half, and six completions of it."
+    lines += [shown + (" All are codes, shown as the decoder decodes them." if "parts" in entry else ""), ""]
+    lines += [f"**Limitations**: {limitations(entry)}", "", "```python", *_loading(name, entry, on_hub), "```"]
     lines += ["", "| | |", "|---|---|", *(f"| {fact} | {words} |" for fact, words in facts.items())]
     lines += ["", f"![{figure[0]}]({name}.{figure[1]}.png)", ""]
     return "\n".join(lines)
@@ -78,6 +81,11 @@ def _facts(name, entry, on_hub):
         "File": f"{'unpacked from ' if on_hub else ''}`{name}.keras`, {megabytes(entry)} MB, weights in float32, no "
         "optimiser",
         "File, SHA-256": f"`{entry['sha256']}`",
+        **{
+            part.capitalize(): f"`{name}.{part}.keras`, {megabytes(facts)} MB, of Keras's own layers; SHA-256 "
+            f"`{facts['sha256']}`"
+            for part, facts in entry.get("parts", {}).items()
+        },
     }
 
 
@@ -257,11 +265,19 @@ def _history(entry):
     return "in the curve below" if nats is None else ", ".join(f"{value:.2f}" for value in nats)
 
 
-def _loading(name, on_hub):
-    """The lines that load a model."""
+def _loading(name, entry, on_hub):
+    """The lines that load a model; of a prior over codes, those that draw pictures too."""
     if on_hub:
-        return "import keras", "import pixel_zoo", "", f'model = keras.saving.load_model("hf://USER/{name}")'
-    return "import pixel_zoo as pz", "", f'model = pz.load("{name}")'
+        lines = ["import keras", "import pixel_zoo", "", f'model = keras.saving.load_model("hf://USER/{name}")']
+        load_decoder = f'keras.models.load_model(hf_hub_download("USER/{name}", "{name}.decoder.keras"))'
+        lines[:1] = ["import keras", "from huggingface_hub import hf_hub_download"] if "parts" in entry else lines[:1]
+    else:
+        lines = ["import pixel_zoo as pz", "", f'model = pz.load("{name}")']
+        load_decoder = f'pz.load("{name}.decoder")'
+    if "parts" in entry:
+        labels = ", labels=range(10)" if "num_classes" in entry["recipe"]["model_options"] else ""
+        lines += [f"codes = model.generate(10{labels})", f"pictures = {load_decoder}.predict(codes)"]
+    return lines
 
 
 def _condition(entry):

@@ -1,6 +1,7 @@
 """A pretrained model as a repository on the Hugging Face Hub."""
 
 import pathlib
+import shutil
 import zipfile
 
 from pixel_zoo.files import new_directory, replacing
@@ -41,6 +42,8 @@ def write_hugging_face(name, directory):
     with replacing(directory) as temporary, zipfile.ZipFile(path(name)) as file:
         temporary.mkdir()
         file.extractall(temporary)
+        for part in entry.get("parts", {}):
+            shutil.copy(path(f"{name}.{part}"), temporary)
         for picture in shipped("exported").glob(f"{name}.*png"):
             (temporary / picture.name).write_bytes(picture.read_bytes())
         (temporary / "README.md").write_text(f"---\n{metadata}\n---\n{card(name, entry, on_hub=True)}")

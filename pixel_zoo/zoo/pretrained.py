@@ -10,7 +10,7 @@ from pixel_zoo.addresses import without_password
 from pixel_zoo.files import writable_directory
 from pixel_zoo.models.provenance import Provenance
 from pixel_zoo.shipped import shipped
-from pixel_zoo.zoo.index import entry_of
+from pixel_zoo.zoo.index import entry_of, file_of
 from pixel_zoo.zoo.whole import is_whole
 
 
@@ -18,11 +18,12 @@ def load(name: str) -> keras.Model:
     """Load a pretrained model by its name.
 
     Args:
-        name: one of `pixel_zoo.pretrained_names()`.
+        name: one of `pixel_zoo.pretrained_names()`, or "NAME.encoder" or "NAME.decoder" of a prior over codes.
 
     Returns:
         The Keras model, not compiled: it scores, samples, completes and is exported; `model.compile()` before `fit`.
-        Its `provenance` has its name, data and figure, which a notebook displays with samples.
+        Its `provenance` has its name, data and figure, which a notebook displays with samples. An encoder maps pictures
+        to codes, a decoder codes to pictures: call `predict`.
 
     Raises:
         As `path`.
@@ -34,8 +35,11 @@ def load(name: str) -> keras.Model:
     """
     from pixel_zoo.zoo import card  # imported here: it imports the recipes
 
-    file, entry = path(name), entry_of(name)
+    file = path(name)
     model = keras.models.load_model(file)
+    if "." in name:  # a part is a model of Keras alone
+        return model
+    entry = entry_of(name)
     model.provenance = Provenance(
         name, card.architecture(entry), entry["recipe"]["data"], card.likelihood(entry), file.with_suffix(".png")
     )
@@ -56,7 +60,7 @@ def path(name: str) -> pathlib.Path:
     The SHA-256 of the file must be that of the index.
 
     Args:
-        name: one of `pixel_zoo.pretrained_names()`.
+        name: as of `load`.
 
     Raises:
         ValueError: there is no such model, the server sent another file, or `PIXEL_ZOO_URL` is not such an address.
@@ -71,7 +75,7 @@ def path(name: str) -> pathlib.Path:
     >>> pz.path("digits_pixel_cnn").name
     'digits_pixel_cnn.keras'
     """
-    entry = entry_of(name)
+    entry = file_of(name)
     file, cache = f"{name}.keras", _cache()
     places = [directory / file for directory in (shipped("exported"), cache)]
     for place in places:

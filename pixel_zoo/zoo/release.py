@@ -14,6 +14,7 @@ from pixel_zoo.training import Recipe, evaluate
 from pixel_zoo.zoo import index
 from pixel_zoo.zoo.card import card, readme
 from pixel_zoo.zoo.command import training_command
+from pixel_zoo.zoo.decoding import decoded, enlarged
 
 LARGEST = 40_000_000  # bytes of a file in git
 SHOWN = 8  # images in a row
@@ -28,6 +29,9 @@ def release(run, name, exported, recipes):
     | `exported/NAME.png`, `exported/NAME.curve.png` | samples and completions; both splits' nats over the epochs |
     | `exported/NAME.md`, `exported/README.md` | the card; the table of all models |
     | `pixel_zoo/zoo/index.json` | what `pixel_zoo.load` and `pixel-zoo verify` compare with |
+
+    If there are `exported/NAME.encoder.keras` and `exported/NAME.decoder.keras`, the model is a prior over codes, and
+    these belong to it: the card names them and shows decoded codes.
 
     Args:
         run: directory that `train` wrote; `config.json`, `log.csv` and `best.keras` are read.
@@ -54,9 +58,10 @@ def release(run, name, exported, recipes):
     save_model(model, path)
     best = min(history, key=lambda row: row["val_nats"])
     info = data.info(recipe.data, **recipe.data_options)
+    parts = {part: file for part in index.PARTS if (file := exported / f"{name}.{part}.keras").is_file()}
     entry = {
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "bytes": path.stat().st_size,
+        **_facts_of_file(path),
+        **({"parts": {part: _facts_of_file(file) for part, file in parts.items()}} if parts else {}),
         **{key: figures[key] for key in ("images", "likelihood", "nats", "standard_error", "bits_per_dim")},
         "parameters": model.count_params(),
         "recipe": configuration["recipe"] | {"data_options": recipe.data_options},
@@ -72,7 +77,8 @@ def release(run, name, exported, recipes):
         "machine": configuration.get("machine"),
         **{key: configuration[key] for key in ("training_images_sha256", "backend", "versions")},
     }
-    pictures.save(samples_and_completions(model, recipe), exported / f"{name}.png")
+    decoder = keras.models.load_model(parts["decoder"]) if "decoder" in parts else None
+    pictures.save(samples_and_completions(model, recipe, decoder), exported / f"{name}.png")
     pictures.save_loss_curve(run / "log.csv", exported / f"{name}.curve.png")
     write_pages(index.read_index() | {name: entry}, exported)
     return entry
@@ -113,8 +119,11 @@ def read_log(path):
         return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
 
 
-def samples_and_completions(model, recipe):
-    """A picture, uint8 (h, w, 3): two rows of samples; four of test images, their upper half and completions."""
+def samples_and_completions(model, recipe, decoder=None):
+    """A picture, uint8 (h, w, 3): two rows of samples; four of test images, their upper half and completions.
+
+    With a decoder of codes, it shows the uint8 pictures that they stand for.
+    """
     conditional = model.num_classes is not None
     count = 2 * SHOWN
     drawn_labels = np.arange(count) % model.num_classes if conditional else None
@@ -128,7 +137,11 @@ def samples_and_completions(model, recipe):
     completed = model.complete(images[repeated], known, seed=recipe.seed, labels=labels)
     completed = completed.reshape(len(chosen), SHOWN - 2, *model.image_shape)
 
-    return sheet(drawn, images[chosen], known, completed, model.levels, recipe.seed, drawn_labels)
+    (drawn, levels), (originals, _), (completed, _) = (
+        decoded(decoder, codes, model.levels) for codes in (drawn, images[chosen], completed)
+    )
+    known = enlarged(known, drawn.shape[1:3])
+    return sheet(drawn, originals, known, completed, levels, recipe.seed, drawn_labels)
 
 
 def sheet(drawn, originals, known, completed, levels, seed, labels=None):
@@ -148,6 +161,10 @@ def save_model(model, path):
         model.save(temporary)
         if temporary.stat().st_size > LARGEST:
             raise ValueError(f"run: the file would have {temporary.stat().st_size:,} bytes; at most {LARGEST:,}")
+
+
+def _facts_of_file(path):
+    return {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}
 
 
 def _write(path, text):

@@ -6,6 +6,7 @@ import shutil
 
 from pixel_zoo.files import replacing
 from pixel_zoo.serving import export
+from pixel_zoo.zoo.index import entry_of
 from pixel_zoo.zoo.pretrained import load
 
 VERSION = 1
@@ -13,6 +14,8 @@ VERSION = 1
 
 def write_saved_model(name, exported):
     """Write `exported/NAME/1/` again, and list it in `exported/models.config`.
+
+    The SavedModel of a prior over codes has its encoder and decoder, so it returns pictures.
 
     Args:
         name: one of `pixel_zoo.pretrained_names()`.
@@ -23,7 +26,8 @@ def write_saved_model(name, exported):
     """
     exported = pathlib.Path(exported)
     with replacing(exported / name) as temporary:  # the old version stays until this one is whole
-        export(load(name), temporary, version=VERSION)
+        parts = {part: load(f"{name}.{part}") for part in entry_of(name).get("parts", {})}
+        export(load(name), temporary, version=VERSION, **parts)
         shutil.rmtree(exported / name, ignore_errors=True)
     write_models_config(exported)
     return exported / name / str(VERSION)

@@ -96,6 +96,10 @@ def _not_whole(path, entry):
 def _verdict(path, entry, elsewhere):
     if isinstance(elsewhere, str):
         return "failed", elsewhere
+    for part, facts in entry.get("parts", {}).items():
+        file = path.with_suffix(f".{part}.keras")
+        if not is_whole(file, facts["sha256"]):
+            return "failed", f"{file.name} is missing, or its SHA-256 is not {facts['sha256']}"
     model, recipe = keras.models.load_model(path), entry["recipe"]
     here = probe(model)
     if elsewhere and not np.allclose(here, elsewhere, rtol=SHARE):
