@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import unittest.mock
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ from catalogue import given_with
 from test_models import random_images, scrambled
 
 import pixel_zoo as pz
+from pixel_zoo.sampling import Walker
 
 SHAPE = (3, 4, 2)
 
@@ -70,7 +72,9 @@ def served(tmp_path_factory):
         "small": small.astype("int64"),
     }
     np.savez(folder / "requests.npz", **requests)
-    path = pz.export(model, folder / "model", version=3)
+    with unittest.mock.patch.object(Walker, "__call__", autospec=True, side_effect=Walker.__call__) as traced:
+        path = pz.export(model, folder / "model", version=3)
+    assert traced.call_count == 2, "a graph without rules and one with them serve all signatures"
     command = [sys.executable, "-c", SERVER, str(path), str(folder / "requests.npz"), str(folder / "answers.npz")]
     subprocess.run(command, check=True)
     return model, others, requests, np.load(folder / "answers.npz"), path
