@@ -136,10 +136,11 @@ class MaskedConv2D(RasterLayer):
         input_order, input_widths = by_colour(feature_colours(inputs, self.colours))
         kernel = backend.take(backend.take(kernel, input_order, axis=2), order, axis=3)
         kernel = ops.cast(kernel, self.compute_dtype)
-        rows_of_taps = [taps * inputs for taps in (self.rows_above * columns, self.columns_seen)]
-        hidden = kernel.shape[0] * columns * inputs - sum(rows_of_taps)
-        above, row, _ = backend.split(ops.reshape(kernel, (-1, features)), [*rows_of_taps, hidden], axis=0)
-        weights = {"above": above, "row": row, "steps": self._steps_by_colour(row, input_widths, widths)}
+        taps, own_row = ops.reshape(kernel, (-1, features)), self.rows_above * columns * inputs
+        row = taps if self.kernel_size == (1, 1) else taps[own_row : own_row + self.columns_seen * inputs]
+        weights = {"row": row, "steps": self._steps_by_colour(row, input_widths, widths)}
+        if self.rows_above:
+            weights["above"] = taps[:own_row]
         if self.use_bias:
             bias = ops.cast(backend.take(bias, order, axis=0), self.compute_dtype)
             weights |= {"bias": bias, "bias_by_colour": backend.split(bias, widths)}
