@@ -88,6 +88,60 @@ def _eager_scan(function, carry, xs, reverse):
     return carry, keras.tree.map_structure(lambda *parts: tf.stack(parts[::-1] if reverse else parts), *ys)
 
 
+def split(x, sizes, axis=-1):
+    """Split a tensor along an axis into parts of static sizes, by one operation: `keras.ops.split` computes them.
+
+    Returns:
+        List of tensors; `[x]` if there is but one part.
+
+    Example:
+    >>> [part.shape[0] for part in split(np.zeros(5), [2, 3])]
+    [2, 3]
+    """
+    if len(sizes) == 1:
+        return [x]
+    if keras.backend.backend() != "tensorflow":
+        return ops.split(x, np.cumsum(sizes[:-1]).tolist(), axis=axis)
+    import tensorflow as tf
+
+    return tf.split(x, sizes, axis=axis)
+
+
+def take(x, indices, axis):
+    """Entries of a tensor along an axis, as `keras.ops.take`, in fewer operations; none if all stay where they are.
+
+    Args:
+        x: tensor of static length along the axis.
+        indices: int NumPy array (count,).
+        axis: int.
+
+    Example:
+    >>> [int(value) for value in take(np.array([5, 6, 7]), np.array([2, 0]), axis=0)]
+    [7, 5]
+    """
+    if np.array_equal(indices, np.arange(x.shape[axis])):
+        return ops.convert_to_tensor(x)
+    if keras.backend.backend() != "tensorflow":
+        return ops.take(x, indices, axis=axis)
+    import tensorflow as tf
+
+    return tf.gather(x, indices, axis=axis)
+
+
+def add_vector(x, vector):
+    """The sum of a tensor (batch, features) and a vector, by an operation that TensorFlow merges with a product before.
+
+    Example:
+    >>> [int(number) for number in add_vector(np.ones((1, 2), "float32"), np.arange(2, dtype="float32"))[0]]
+    [1, 2]
+    """
+    if keras.backend.backend() != "tensorflow":
+        return x + vector
+    import tensorflow as tf
+
+    return tf.nn.bias_add(x, vector)
+
+
 def slice_update(x, start, update):
     """`keras.ops.slice_update` for a static start, by an operation that every server supports.
 

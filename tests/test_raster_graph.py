@@ -7,6 +7,8 @@ from catalogue import image_input, scrambled
 from keras import activations, layers, ops
 
 import pixel_zoo as pz
+from pixel_zoo.sampling.joined_projections import JoinedProjections
+from pixel_zoo.sampling.raster_graph import RasterGraph
 
 COLOURS = {"colours": 3}
 
@@ -178,3 +180,23 @@ def test_a_bias_of_the_own_row_is_refused():
     x = pz.layers.MaskedConv2D(4, 1, "B", name="second")(x, bias=x)
     with pytest.raises(ValueError, match="bias= of layer 'second' depends on the image's own row"):
         pz.models.PixelModel(image, pz.layers.Logits(2)(x))
+
+
+@pytest.mark.parametrize("colours", [1, 3])
+def test_sums_of_1x1_convolutions_are_sampled_as_they_are_scored(colours):
+    """With and without biases and further terms, of different widths, of maps that are read elsewhere too."""
+
+    def operation(x):
+        def conv(x, **kwargs):
+            return pz.layers.MaskedConv2D(6, 1, "B", colours=colours, **kwargs)(x)
+
+        narrow = pz.layers.MaskedConv2D(3, 3, "B", colours=colours)(x)
+        read_twice = conv(x)
+        alone = layers.Add()([conv(x), conv(narrow, use_bias=False), conv(layers.ReLU()(read_twice))])
+        with_others = layers.Add()([conv(narrow), x, conv(alone), read_twice])
+        return layers.Add()([with_others, conv(with_others)])
+
+    model = model_with(operation, colours)
+    check_samples_are_scored_alike(model)
+    joined = [node.operation for node in RasterGraph(model).nodes if type(node.operation) is JoinedProjections]
+    assert [len(layer.parts) for layer in joined] == [3, 2]

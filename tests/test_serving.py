@@ -1,5 +1,7 @@
 """The SavedModel: the same answers as Python, in plain TensorFlow."""
 
+import unittest.mock
+
 import c_session
 import keras
 import numpy as np
@@ -9,6 +11,7 @@ from catalogue import given_with
 from test_models import random_images, scrambled
 
 import pixel_zoo as pz
+from pixel_zoo.sampling import Walker
 
 SHAPE = (3, 4, 2)
 
@@ -35,7 +38,9 @@ def served(tmp_path_factory):
         "vector": others["vectors"],
         "small": small.astype("int64"),
     }
-    path = pz.export(model, tmp_path_factory.mktemp("served") / "model", version=3)
+    with unittest.mock.patch.object(Walker, "__call__", autospec=True, side_effect=Walker.__call__) as traced:
+        path = pz.export(model, tmp_path_factory.mktemp("served") / "model", version=3)
+    assert traced.call_count == 2, "a graph without rules and one with them serve all signatures"
     session = c_session.CSession(*saved_models.session_arguments(path, optimize=False))
 
     def call(name, **changed):

@@ -6,7 +6,7 @@ from keras import ops
 from pixel_zoo import backend
 from pixel_zoo.compression.digits import Digits
 from pixel_zoo.compression.rans import Decoder
-from pixel_zoo.sampling.packing import pack, pack_maps
+from pixel_zoo.sampling.packing import pack, pack_features
 from pixel_zoo.sampling.walker import Walker
 
 
@@ -42,7 +42,7 @@ class CodedWalk:
             weights, states, maps = walker.start(known.shape[0], conditioning)
             # Once traced, always the same: shapes of weights and features of maps don't change.
             weights, self._unpack = pack(weights)
-            maps, self._unpack_maps = pack_maps(maps)
+            maps, self._unpack_maps = pack_features(maps, axes=3)
             return weights, maps, states
 
         def row(weights, maps, states, words, known, coder_states, values):

@@ -3,6 +3,8 @@
 import numpy as np
 from keras import ops
 
+from pixel_zoo import backend
+
 
 def feature_colours(features, colours):
     """Feature k of a map belongs to colour k % colours.
@@ -66,14 +68,14 @@ def by_colour(colours_of_features):
 
 def sort_features(x, colours_of_features):
     """Sort the features of a tensor (..., features) by colour, as `by_colour` does."""
-    order, widths = by_colour(colours_of_features)
-    return x if len(widths) == 1 else ops.take(x, order, axis=-1)
+    order, _ = by_colour(colours_of_features)
+    return backend.take(x, order, axis=-1)
 
 
 def unsort_features(x, colours_of_features):
     """The inverse of `sort_features`."""
-    order, widths = by_colour(colours_of_features)
-    return x if len(widths) == 1 else ops.take(x, np.argsort(order), axis=-1)
+    order, _ = by_colour(colours_of_features)
+    return backend.take(x, np.argsort(order), axis=-1)
 
 
 def colour_slice(x, widths, colour):

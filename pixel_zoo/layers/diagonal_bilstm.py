@@ -124,13 +124,17 @@ class DiagonalBiLSTM(RasterLayer):
 
         def sort(weight, *orders):
             for axis, order in enumerate(orders, start=weight.ndim - len(orders)):
-                weight = ops.take(weight, order, axis=axis)
+                weight = backend.take(weight, order, axis=axis)
             return ops.cast(weight, self.compute_dtype)
 
         kernel = sort(self.recurrent_kernel, unit_order, gate_order)
+        inputs = [self.input_to_state.prepare(direction) for direction in (RIGHT, LEFT)]
+        # A step takes the state to the left and the input in one product.
+        beside = backend.split(kernel[RIGHT, 1], [matrix.shape[1] for matrix in inputs[RIGHT]["steps"]])
+        inputs[RIGHT]["steps"] = [ops.concatenate(pair) for pair in zip(beside, inputs[RIGHT]["steps"], strict=True)]
         return [
             {
-                "input_to_state": self.input_to_state.prepare(direction),
+                "input_to_state": inputs[direction],
                 "above": kernel[direction, 0],
                 "beside": kernel[direction, 1],
                 "h": sort(self.initial_h[direction], unit_order),
@@ -164,11 +168,11 @@ class DiagonalBiLSTM(RasterLayer):
     def enter_pixel(self, weights: Structure, context: Structure, memory: Structure) -> Structure:
         gates, _, moved_down = context
         h, c = memory
-        return gates + ops.matmul(h, weights[RIGHT]["beside"]), c, moved_down
+        return self.input_to_state.enter_pixel(weights[RIGHT]["input_to_state"], [gates], [h]), c, moved_down
 
     def step(self, weights: Structure, base: Structure, inputs: Sequence[Tensor], colour: int) -> tuple[Tensor, ...]:
         gates, c, moved_down = base
-        (gates,) = self.input_to_state.step(weights[RIGHT]["input_to_state"], [gates], inputs, colour)
+        (gates,) = self.input_to_state.step(weights[RIGHT]["input_to_state"], gates, inputs, colour)
         _, widths = self.input_to_state.unit_groups()
         h, c = lstm_cell(gates, colour_slice(c, widths, colour))
         return h + colour_slice(moved_down, widths, colour), h, c

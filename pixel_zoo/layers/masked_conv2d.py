@@ -9,8 +9,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from pixel_zoo import backend
 from pixel_zoo.checks import check_groups, odd_integer, positive_integer
-from pixel_zoo.layers.colours import by_colour, centre_mask, colour_slice, feature_colours, join, sort_features
+from pixel_zoo.layers.colours import by_colour, centre_mask, feature_colours, join, sort_features
 from pixel_zoo.layers.raster_layer import RasterLayer
 from pixel_zoo.types import Shape, Structure, Tensor
 
@@ -107,7 +108,8 @@ class MaskedConv2D(RasterLayer):
         return mask
 
     def masked_kernel(self) -> Tensor:
-        return self.kernel * ops.cast(self.mask(), self.kernel.dtype)
+        mask = self.mask()
+        return ops.convert_to_tensor(self.kernel) if mask.all() else self.kernel * ops.cast(mask, self.kernel.dtype)
 
     def call(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
         y = self._convolve(x, ops.cast(self.masked_kernel(), x.dtype))
@@ -123,35 +125,37 @@ class MaskedConv2D(RasterLayer):
         padded = ops.pad(x, [[0, 0], [self.rows_above, 0], [left, left], [0, 0]])
         return ops.conv(padded, kernel, padding="valid")
 
-    # Row by row: the kernel is split into the rows above, the taps to the left, and the pixel itself.
+    # Row by row: the kernel is split into the rows above, and the taps of the own row up to the pixel itself.
 
     def prepare(self) -> Structure:
         return self._prepare(self.masked_kernel(), self.bias, self.output_colours())
 
     def _prepare(self, kernel, bias, output_colours):
         order, widths = by_colour(output_colours)
-        input_order, input_widths = by_colour(feature_colours(kernel.shape[2], self.colours))
+        _, columns, inputs, features = kernel.shape
+        input_order, input_widths = by_colour(feature_colours(inputs, self.colours))
+        kernel = backend.take(backend.take(kernel, input_order, axis=2), order, axis=3)
         kernel = ops.cast(kernel, self.compute_dtype)
-        if self.colours > 1:
-            kernel = ops.take(ops.take(kernel, input_order, axis=2), order, axis=3)
-        features, own_row = kernel.shape[3], kernel[-1]
-        weights = {
-            "centre": self._centre_by_colour(own_row[self.columns_left], input_widths, widths),
-            "row": ops.reshape(own_row[: self.columns_seen], (-1, features)),
-        }
+        taps, own_row = ops.reshape(kernel, (-1, features)), self.rows_above * columns * inputs
+        row = taps if self.kernel_size == (1, 1) else taps[own_row : own_row + self.columns_seen * inputs]
+        weights = {"row": row, "steps": self._steps_by_colour(row, input_widths, widths)}
         if self.rows_above:
-            weights["above"] = ops.reshape(kernel[:-1], (-1, features))
-        if self.columns_left:
-            weights["left"] = ops.reshape(own_row[: self.columns_left], (-1, features))
+            weights["above"] = taps[:own_row]
         if self.use_bias:
-            weights["bias"] = ops.cast(ops.take(bias, order), self.compute_dtype)
+            bias = ops.cast(backend.take(bias, order, axis=0), self.compute_dtype)
+            weights |= {"bias": bias, "bias_by_colour": backend.split(bias, widths)}
         return weights
 
-    def _centre_by_colour(self, centre, input_widths, widths):
-        """The centre tap as one matrix per output colour, with the rows of the inputs which that colour sees."""
+    def _steps_by_colour(self, row, input_widths, widths):
+        """The taps of the own row as one matrix per output colour, with the rows of the inputs which that colour sees.
+
+        Those of the pixel itself come last, sorted by colour, so each matrix is a block of the whole.
+        """
         ends, input_ends = np.cumsum([0, *widths]), np.cumsum([0, *input_widths])
-        seen = [input_ends[min(colour + self.sees_itself, len(input_widths))] for colour in range(len(widths))]
-        return [centre[: seen[colour], ends[colour] : ends[colour + 1]] for colour in range(len(widths))]
+        left = self.columns_left * input_ends[-1]
+        seen = [left + input_ends[min(colour + self.sees_itself, len(input_widths))] for colour in range(len(widths))]
+        whole = len(widths) == 1 and seen[0] == row.shape[0]
+        return [row] if whole else [row[:end, ends[c] : ends[c + 1]] for c, end in enumerate(seen)]
 
     def prepare_bias(self, bias: Tensor) -> Structure:
         return sort_features(bias, self.output_colours())
@@ -189,19 +193,18 @@ class MaskedConv2D(RasterLayer):
         return [ops.zeros((batch, self.kernel.shape[2]), self.compute_dtype) for _ in range(self.columns_left)]
 
     def enter_pixel(self, weights: Structure, context: Structure, memory: Structure) -> Structure:
-        """The sum of all but the pixel itself, a list of one tensor; [] if there is nothing."""
-        terms = list(context or self._bias_vector(weights))
-        if memory:
-            terms.append(ops.matmul(join(memory), weights["left"]))
-        return _sum(terms)
+        """What the rows above add to each colour, [] if there is nothing; and the inputs of the pixels to the left."""
+        if context:
+            return backend.split(context[0], [matrix.shape[1] for matrix in weights["steps"]]), memory
+        return weights.get("bias_by_colour", []), memory
 
     def step(self, weights: Structure, base: Structure, inputs: Sequence[Tensor], colour: int) -> tuple[Tensor, ...]:
-        widths = [matrix.shape[1] for matrix in weights["centre"]]
-        terms = [colour_slice(term, widths, colour) for term in base]
-        seen = inputs[: colour + self.sees_itself]
-        if seen:
-            terms.insert(0, ops.matmul(join(seen), weights["centre"][colour]))
-        return tuple(_sum(terms))
+        above, memory = base
+        seen = [*memory, *inputs[: colour + self.sees_itself]]
+        terms = [ops.matmul(join(seen), weights["steps"][colour])] if seen else []
+        if terms and above and len(above[colour].shape) == 1:
+            return (backend.add_vector(*terms, above[colour]),)
+        return tuple(_sum([*terms, *above[colour : colour + 1]]))
 
     def leave_pixel(
         self, weights: Structure, memory: Structure, inputs: Sequence[Tensor], outputs: Sequence[tuple[Tensor, ...]]

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from pixel_zoo import backend
 from pixel_zoo.checks import check_groups, odd_integer, positive_integer
 from pixel_zoo.layers.colours import by_colour, colour_slice, join
 from pixel_zoo.layers.lstm import InputToState, lstm_cell, lstm_cell_by_colour
@@ -93,11 +94,11 @@ class RowLSTM(RasterLayer):
 
     def _recurrent_weights(self, unit_order, gate_order):
         """State-to-state kernel and initial state in the compute dtype, units and gates in the orders given."""
-        kernel = ops.take(ops.take(self.recurrent_kernel, unit_order, axis=1), gate_order, axis=2)
+        kernel = backend.take(backend.take(self.recurrent_kernel, unit_order, axis=1), gate_order, axis=2)
         weights = {
             "state_to_state": ops.reshape(kernel, (-1, 4 * self.units)),
-            "h": ops.take(self.initial_h, unit_order),
-            "c": ops.take(self.initial_c, unit_order),
+            "h": backend.take(self.initial_h, unit_order, axis=0),
+            "c": backend.take(self.initial_c, unit_order, axis=0),
         }
         return {name: ops.cast(value, self.compute_dtype) for name, value in weights.items()}
 

@@ -16,7 +16,7 @@ from pixel_zoo.checks import positive_integer
 from pixel_zoo.inputs import check_conditions, condition_values
 from pixel_zoo.progress import progress_bar
 from pixel_zoo.sampler import Sampler, sampler_of
-from pixel_zoo.sampling.packing import pack, pack_maps
+from pixel_zoo.sampling.packing import pack, pack_features
 from pixel_zoo.sampling.walker import Walker, to_rows
 
 
@@ -211,7 +211,7 @@ class WalkOfRows:
             weights, states, maps = walker.start(ops.shape(high)[0], conditioning)
             # Once traced, always the same: shapes of weights and features of maps don't change.
             weights, self.unpack = pack(weights)
-            maps, self.unpack_maps = pack_maps(maps)
+            maps, self.unpack_maps = pack_features(maps, axes=3)
             return to_rows(noise), weights, maps, states
 
         def sample_row(weights, maps, *args):

@@ -5,6 +5,8 @@ import math
 import keras
 from keras import ops
 
+from pixel_zoo import backend
+
 
 def pack(structure):
     """Lay the tensors of a structure end to end.
@@ -23,49 +25,61 @@ def pack(structure):
     >>> tuple(unpack(vectors)[1]["b"].shape)
     (4,)
     """
+    parts, slots = {}, {}  # a tensor that appears twice is packed once
     leaves = [ops.convert_to_tensor(leaf) for leaf in keras.tree.flatten(structure)]
-    layout = [(keras.backend.standardize_dtype(leaf.dtype), tuple(leaf.shape)) for leaf in leaves]
-    parts = {dtype: [] for dtype, _ in layout}
-    for (dtype, _), leaf in zip(layout, leaves, strict=True):
-        parts[dtype].append(ops.reshape(leaf, (-1,)))
+    for leaf in leaves:
+        of_dtype = parts.setdefault(keras.backend.standardize_dtype(leaf.dtype), [])
+        if id(leaf) not in slots:
+            slots[id(leaf)] = keras.backend.standardize_dtype(leaf.dtype), len(of_dtype)
+            of_dtype.append(leaf)
+    order = [slots[id(leaf)] for leaf in leaves]
+    shapes = {dtype: [tuple(leaf.shape) for leaf in of_dtype] for dtype, of_dtype in parts.items()}
 
     def unpack(vectors):
-        ends = dict.fromkeys(vectors, 0)
-        tensors = []
-        for dtype, shape in layout:
-            begin, ends[dtype] = ends[dtype], ends[dtype] + math.prod(shape)
-            tensors.append(ops.reshape(vectors[dtype][begin : ends[dtype]], shape))
-        return keras.tree.pack_sequence_as(structure, tensors)
+        tensors = {}
+        for dtype, of_dtype in shapes.items():
+            split = backend.split(vectors[dtype], [math.prod(shape) for shape in of_dtype])
+            tensors[dtype] = [ops.reshape(x, shape) for x, shape in zip(split, of_dtype, strict=True)]
+        return keras.tree.pack_sequence_as(structure, [tensors[dtype][place] for dtype, place in order])
 
-    return {dtype: ops.concatenate(tensors) for dtype, tensors in parts.items()}, unpack
+    vectors = {
+        dtype: ops.concatenate([ops.reshape(leaf, (-1,)) for leaf in of_dtype]) for dtype, of_dtype in parts.items()
+    }
+    return vectors, unpack
 
 
-def pack_maps(structure):
-    """Lay maps of one dtype and width side by side, so that one slice takes a row of all of them.
+def pack_features(structure, axes):
+    """Lay tensors that differ in their features only side by side, so that one operation moves all of them.
 
     Args:
-        structure: any structure of tensors (height, width, batch, features) of static width and features.
+        structure: any structure of tensors. Those with `axes` axes before a last one of static length, the features,
+            are packed; others stay as they are.
+        axes: int.
 
     Returns:
-        (maps, unpack): dictionary from dtype and width to a tensor (height, width, batch, all their features), and a
-        function from one row of each, (width, batch, all their features), back to the structure of rows.
+        (packed, unpack): dictionary of tensors, and a function from such a dictionary back to the structure. What it is
+        given may have more axes in front, or fewer: slices, or many of them stacked.
 
     Example:
     >>> import numpy as np
-    >>> maps, unpack = pack_maps([np.zeros((3, 4, 2, 5), "float32"), {"b": np.ones((3, 4, 2, 6), "float32")}])
-    >>> {key: tuple(value.shape) for key, value in maps.items()}
-    {'float32 of width 4': (3, 4, 2, 11)}
-    >>> tuple(unpack({key: value[0] for key, value in maps.items()})[1]["b"].shape)
+    >>> maps = [np.zeros((3, 4, 2, 5), "float32"), {"b": np.ones((3, 4, 2, 6), "float32")}]
+    >>> packed, unpack = pack_features(maps, axes=3)
+    >>> {key: tuple(value.shape) for key, value in packed.items()}
+    {'float32 (3, 4, 2)': (3, 4, 2, 11)}
+    >>> tuple(unpack({key: value[0] for key, value in packed.items()})[1]["b"].shape)
     (4, 2, 6)
     """
     parts, slots = {}, []
-    for leaf in map(ops.convert_to_tensor, keras.tree.flatten(structure)):
-        key = f"{keras.backend.standardize_dtype(leaf.dtype)} of width {leaf.shape[1]}"
-        begin = sum(part.shape[-1] for part in parts.setdefault(key, []))
-        slots.append((key, begin, begin + leaf.shape[-1]))
+    for number, leaf in enumerate(map(ops.convert_to_tensor, keras.tree.flatten(structure))):
+        key = f"{keras.backend.standardize_dtype(leaf.dtype)} {tuple(leaf.shape[:-1])}"
+        key = key if len(leaf.shape) == axes + 1 else f"{number}"
+        slots.append((key, len(parts.setdefault(key, []))))
         parts[key].append(leaf)
+    sizes = {key: [leaf.shape[-1] for leaf in leaves] if len(leaves) > 1 else [None] for key, leaves in parts.items()}
 
-    def unpack(rows):
-        return keras.tree.pack_sequence_as(structure, [rows[key][..., begin:end] for key, begin, end in slots])
+    def unpack(packed):
+        split = {key: backend.split(packed[key], sizes[key]) for key in sizes}
+        return keras.tree.pack_sequence_as(structure, [split[key][place] for key, place in slots])
 
-    return {key: ops.concatenate(tensors, axis=-1) for key, tensors in parts.items()}, unpack
+    packed = {key: leaves[0] if len(leaves) == 1 else ops.concatenate(leaves, -1) for key, leaves in parts.items()}
+    return packed, unpack

@@ -7,6 +7,7 @@ import keras
 from pixel_zoo.inputs import image_input
 from pixel_zoo.layers import GatedActivation, PositionEmbedding, RasterLayer
 from pixel_zoo.sampling.encoding import join_encodings
+from pixel_zoo.sampling.joined_projections import join_projections
 from pixel_zoo.sampling.nested_graph import nodes_in_order
 from pixel_zoo.sampling.pointwise import is_known_pointwise, is_pointwise, way_out
 
@@ -40,7 +41,8 @@ class RasterGraph:
     """The operations of a functional model of raster and pointwise layers, in order.
 
     A functional model that is a layer of another one is replaced by its own operations. What embeds the values of the
-    image or makes one-hot codes of them becomes one raster layer, `ImageEncoding`.
+    image or makes one-hot codes of them becomes one raster layer, `ImageEncoding`. A sum of 1x1 convolutions, such as
+    that of all skip connections, becomes one convolution, `JoinedProjections`.
 
     Args:
         model: functional Keras model with an integer input (height, width, colours), named "image" if there are
@@ -80,7 +82,7 @@ class RasterGraph:
         self._waits = {self.image: True}  # tensors that depend on the image: must a value be known before its features?
         self._above = set()  # tensors that depend on the rows above only
         nodes, output = nodes_in_order(model)
-        for node in join_encodings(nodes, image, output):
+        for node in join_projections(join_encodings(nodes, image, output), output):
             self._add(node)
         self.conditioning, self.conditioning_of_rows = _split_conditioning(self.conditioning)
         self.maps = self._maps_of_rows(model)

@@ -18,6 +18,7 @@ from pixel_zoo.layers.colours import (
 )
 from pixel_zoo.likelihoods import likelihood_of_logits
 from pixel_zoo.sampler import Sampler
+from pixel_zoo.sampling.packing import pack_features
 from pixel_zoo.sampling.pointwise import run_pointwise
 from pixel_zoo.sampling.raster_graph import RasterGraph, autocast, is_projection
 from pixel_zoo.sampling.rows_above import RowsAbove, all_columns, enter_row
@@ -197,13 +198,24 @@ class Walker:
         batch = ops.shape(keras.tree.flatten(given)[0])[1]
         memories = [layer.initial_memory(w, batch) for layer, w in self._with_layers(weights_of_steps)]
 
+        # Small tensors cost a loop more to pass on than to compute: all of a kind are one.
+        pixels, unpack_pixel = pack_features(pixels, axes=2)
+        memories, unpack_memories = pack_features(memories, axes=1)
+        unpack_outputs = None
+
         def pixel(carry, pixel):
+            nonlocal unpack_outputs
             memories, carried, total = carry
-            memories, carried, outputs, log_prob = self._pixel(weights_of_steps, memories, pixel, choose, carried)
+            memories, carried, outputs, log_prob = self._pixel(
+                weights_of_steps, unpack_memories(memories), unpack_pixel(pixel), choose, carried
+            )
+            memories, _ = pack_features(memories, axes=1)
+            outputs, unpack_outputs = pack_features(outputs, axes=1)
             return (memories, carried, total + log_prob), outputs
 
         init = memories, carried, ops.zeros((batch,), "float32")
-        (_, carried, log_prob), (values, left, notes) = backend.scan(pixel, init, pixels)
+        (_, carried, log_prob), outputs = backend.scan(pixel, init, pixels)
+        values, left, notes = unpack_outputs(outputs)
         return self._leave_row(weights, states, maps, contexts, *left), values, log_prob, carried, notes
 
     def known_row(
@@ -257,6 +269,7 @@ class Walker:
         def redraw(guess, values, passed):
             return (values, *draw(values))
 
+        draw = backend.compiled(draw, [], xla=False)  # so that a graph holds it once
         guess = ops.zeros_like(noise, dtype="int32")
         _, values, passed = ops.while_loop(
             lambda guess, values, passed: ops.any(ops.not_equal(guess, values)),

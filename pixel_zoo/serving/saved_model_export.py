@@ -207,7 +207,10 @@ def _signatures(model, jit_compile, particles=None, encoder=None, decoder=None):
 
     def walk(specs, inputs):
         """Draw the stages' images, each given the one before; the first is `small` if that is given."""
-        options, parts, first = _checked_options(inputs), (), None
+        options, first = _checked_options(inputs), None
+        # All signatures give images and masks, even if nothing is known: then one graph of a walk serves all.
+        count = tf.shape(inputs["seed"])[0]
+        parts = tf.zeros((count, *image_shape), tf.int32), tf.zeros((count, *image_shape[:2]), tf.bool)
         if known in specs:
             shown = tf.where(inputs["known"][..., None], inputs["image"], tf.zeros_like(inputs["image"]))
             parts = _checked_images("image", shown, levels), inputs["known"]
@@ -215,7 +218,7 @@ def _signatures(model, jit_compile, particles=None, encoder=None, decoder=None):
             first = _checked_images("small", inputs["small"], levels)
 
         def draw(index, stage, conditions):
-            images, known = (subsample(x, image_shape_of(stage)) for x in parts) if parts else (None, None)
+            images, known = (subsample(x, image_shape_of(stage)) for x in parts)
             return walks[index](
                 noises[index](inputs["seed"]), options, images, known, condition_values(stage, conditions)
             )
