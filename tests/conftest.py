@@ -85,14 +85,10 @@ EAGER = (
     "models",
     "multi_scale",
     "particles",
-    "playground",
-    "raster_graph",
     "sampling",
     "serving",
     "serving_c_api",
     "serving_client",
-    "unknown_objects",
-    "value_embedding",
     "verify",
 )
 asked = {"eager": False, "xla": False}  # what the present test asks for

@@ -32,7 +32,6 @@ from pixel_zoo.playground.paint_canvas import painted, partly_known
 NAME = "digits_pixel_cnn"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 CLOSED = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-in_a_browser = pytest.mark.compiled  # draws many images of a larger model
 on_tensorflow = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only TensorFlow writes SavedModels")
 
 
@@ -322,7 +321,6 @@ def pixel(tab, selector, row, column):
     return box["x"] + (column + 0.5) * box["width"] / 8, box["y"] + (row + 0.5) * box["height"] / 8
 
 
-@in_a_browser
 def test_the_same_seed_draws_the_same_images(tab):
     first = completions(tab)
     set_slider(tab, "seed", 5)
@@ -331,7 +329,6 @@ def test_the_same_seed_draws_the_same_images(tab):
     assert completions(tab, second) == first
 
 
-@in_a_browser
 def test_what_is_painted_is_completed_and_what_is_hidden_is_drawn(tab):
     before = completions(tab)
     tab.get_by_role("button", name="Hide all").click()
@@ -351,7 +348,6 @@ def test_what_is_painted_is_completed_and_what_is_hidden_is_drawn(tab):
     assert completions(tab, painted_over) == filling_in(expected, known, 17)[-1]
 
 
-@in_a_browser
 def test_the_pixel_under_the_pointer_is_explained(tab):
     completions(tab)
     for row, column in ((6, 2), (5, 3), (4, 4), (0, 7)):  # quicker than the answers come
@@ -360,7 +356,6 @@ def test_the_pixel_under_the_pointer_is_explained(tab):
     assert tab.locator("#chart rect").count() == 17
 
 
-@in_a_browser
 def test_a_completion_is_shown_step_by_step(tab):
     completions(tab)
     tab.get_by_role("button", name="Next pixel").click()
@@ -374,7 +369,6 @@ def test_a_completion_is_shown_step_by_step(tab):
     tab.wait_for_selector("#stepped img.step")
 
 
-@in_a_browser
 def test_bad_input_is_said_on_the_page(tab):
     tab.evaluate("document.querySelector('#canvas input.value').max = 40")
     tab.evaluate("document.querySelector('#canvas input.value').value = 40")
