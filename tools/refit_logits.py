@@ -103,15 +103,15 @@ def main():
     features = features_of(model, images)
     before, gain = nats_of(weights, features, images).mean(), cross_validated(weights, features, images)
     error = gain.std() / len(gain) ** 0.5
-    print(f"validation: {before:.3f} nats; the last layer fitted to one half: {gain.mean():.4f} ± {error:.4f} nats fewer")
+    print(f"validation: {before:.3f} nats; fitted to one half, {gain.mean():.4f} ± {error:.4f} fewer on the other")
     if options.release:
         weights = fitted(weights, features, images)
         model.layers[-1].set_weights([weights[:-1].reshape(kernel.shape), weights[-1:]])
         release(
             options.name,
             model,
-            f"the last layer, {len(weights)} weights, is fitted to the validation split (`tools/refit_logits.py`). Fitted "
-            f"to half of that split, it has {gain.mean():.3f} ± {error:.3f} nats fewer on the other half.",
+            f"the last layer, {len(weights)} weights, is fitted to the validation split (`tools/refit_logits.py`). "
+            f"Fitted to half of that split, it has {gain.mean():.3f} ± {error:.3f} nats fewer on the other half.",
         )
 
 

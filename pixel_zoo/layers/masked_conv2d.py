@@ -203,7 +203,7 @@ class MaskedConv2D(RasterLayer):
         seen = [*memory, *inputs[: colour + self.sees_itself]]
         terms = [ops.matmul(join(seen), weights["steps"][colour])] if seen else []
         if terms and above and len(above[colour].shape) == 1:
-            return (backend.add_vector(*terms, above[colour]),)
+            return (backend.add_vector(terms[0], above[colour]),)
         return tuple(_sum([*terms, *above[colour : colour + 1]]))
 
     def leave_pixel(

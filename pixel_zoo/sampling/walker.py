@@ -201,7 +201,7 @@ class Walker:
         # Small tensors cost a loop more to pass on than to compute: all of a kind are one.
         pixels, unpack_pixel = pack_features(pixels, axes=2)
         memories, unpack_memories = pack_features(memories, axes=1)
-        unpack_outputs = None
+        unpack_outputs: Callable[[Tensor], Structure]
 
         def pixel(carry, pixel):
             nonlocal unpack_outputs
