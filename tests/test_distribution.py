@@ -36,7 +36,7 @@ if distribute == "data_parallel":
     import functools, jax
     jax.distributed.initialize = functools.partial(jax.distributed.initialize, shutdown_timeout_seconds=5)
 
-def generate(self, num_images, seed, labels):
+def generate(self, num_images, seed):
     time.sleep(int(os.environ.get("SECONDS_TO_DRAW", 0)))
     return np.zeros((num_images, 8, 8, 1), "uint8")
 

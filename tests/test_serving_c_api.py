@@ -330,7 +330,7 @@ def test_a_fixed_number_of_particles_is_served(process, tmp_path, monkeypatch):
     assert (levels_of(in_png.pop("image_bytes")) == answer["image"]).all()
     for key, value in in_png.items():
         assert (value == answer[key]).all()
-    sampler, of_model = Sampler(0.8, min_p=0.1), model.generate(COUNT, seed=7, **given(model))
+    sampler, of_model = Sampler(1.5, min_p=1e-4), model.generate(COUNT, seed=7, **given(model))
     restricted = asked | {"image": of_model} | sampler.options(COUNT)
     expected = model.complete(of_model, *given_to_python[1:], sampler=sampler, **options, **given(model))
     with_options = call((arguments, f"{name}_with_options", restricted))

@@ -157,7 +157,9 @@ def stand_in(recipe):
     if not data.options(recipe.data):
         return data.info(recipe.data)
     size, colours = recipe.data_options.get("size", 8), recipe.data_options.get("colours", 1)
-    return dataclasses.replace(data.info("mnist"), name="stand_in", image_shape=(size, size, colours))
+    small = recipe.model_options.get("small_shape")
+    given = {} if small is None else {"small_shape": small, "read_small": data.info("mnist").read}  # not read
+    return dataclasses.replace(data.info("mnist"), name="stand_in", image_shape=(size, size, colours), **given)
 
 
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="slow to build there, and no different")

@@ -6,7 +6,7 @@ from keras import ops
 from pixel_zoo import backend
 from pixel_zoo.compression.digits import Digits
 from pixel_zoo.compression.rans import Decoder
-from pixel_zoo.sampling.packing import pack, pack_features
+from pixel_zoo.sampling.packing import FeaturePacking, pack
 from pixel_zoo.sampling.walker import Walker
 
 
@@ -35,20 +35,19 @@ class CodedWalk:
     def __init__(self, model):
         self.walker = walker = Walker(model)
         self.image_shape, self.levels = walker.graph.image_shape, walker.likelihood.levels
-        digits = Digits(self.levels)
+        digits, packed_maps = Digits(self.levels), FeaturePacking(axes=3)
         self.words_of_lane = self.image_shape[1] * self.image_shape[2] * len(digits.places)  # at most, in a row
 
         def start(known, conditioning):
             weights, states, maps = walker.start(known.shape[0], conditioning)
-            # Once traced, always the same: shapes of weights and features of maps don't change.
-            weights, self._unpack = pack(weights)
-            maps, self._unpack_maps = pack_features(maps, axes=3)
+            weights, self._unpack = pack(weights)  # always the same: shapes of weights don't change
+            maps = packed_maps.pack(maps)
             return weights, maps, states
 
         def row(weights, maps, states, words, known, coder_states, values):
             decoder = Decoder(digits, words, known)
             carried = coder_states, ops.zeros((), "int32")
-            weights, maps = self._unpack(weights), self._unpack_maps(maps)
+            weights, maps = self._unpack(weights), packed_maps.unpack(maps)
             return walker.row_of_choices(weights, maps, states, decoder, carried, values)
 
         self._start = backend.compiled(start, model.variables, xla=False)

@@ -104,7 +104,7 @@ def small_images(data: DataLike, split: str, **options: Any) -> np.ndarray:
     >>> path = tempfile.mkdtemp() + "/codes.npz"
     >>> np.savez(path, top=np.arange(128).reshape(32, 2, 2), bottom=np.arange(512).reshape(32, 4, 4) % 128)
     >>> small_images("codes", "train", path=path, array="bottom", small="top").shape
-    (25, 2, 2, 1)
+    (32, 2, 2, 1)
     """
     data_set = info(data, **options)
     _check_split(data_set, split)

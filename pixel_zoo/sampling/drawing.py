@@ -16,7 +16,7 @@ from pixel_zoo.checks import positive_integer
 from pixel_zoo.inputs import check_conditions, condition_values
 from pixel_zoo.progress import progress_bar
 from pixel_zoo.sampler import Sampler, sampler_of
-from pixel_zoo.sampling.packing import pack, pack_features
+from pixel_zoo.sampling.packing import FeaturePacking, pack
 from pixel_zoo.sampling.walker import Walker, to_rows
 
 
@@ -205,20 +205,20 @@ class WalkOfRows:
 
     def __init__(self, walker, variables, xla):
         self.image_shape, self.levels = walker.graph.image_shape, walker.likelihood.levels
+        self.packed_maps = FeaturePacking(axes=3)
 
         def start(high, low, stream, conditioning):
             noise = backend.uniform_noise((high, low), self.image_shape, stream)
             weights, states, maps = walker.start(ops.shape(high)[0], conditioning)
-            # Once traced, always the same: shapes of weights and features of maps don't change.
-            weights, self.unpack = pack(weights)
-            maps, self.unpack_maps = pack_features(maps, axes=3)
+            weights, self.unpack = pack(weights)  # always the same: shapes of weights don't change
+            maps = self.packed_maps.pack(maps)
             return to_rows(noise), weights, maps, states
 
         def sample_row(weights, maps, *args):
-            return walker.sample_row(self.unpack(weights), self.unpack_maps(maps), *args)
+            return walker.sample_row(self.unpack(weights), self.packed_maps.unpack(maps), *args)
 
         def known_row(weights, maps, *args):
-            return walker.known_row(self.unpack(weights), self.unpack_maps(maps), *args)
+            return walker.known_row(self.unpack(weights), self.packed_maps.unpack(maps), *args)
 
         self.start = backend.compiled(start, variables, xla=False)
         self._sample_row = backend.compiled(sample_row, [], xla=xla)

@@ -83,3 +83,32 @@ def pack_features(structure, axes):
 
     packed = {key: leaves[0] if len(leaves) == 1 else ops.concatenate(leaves, -1) for key, leaves in parts.items()}
     return packed, unpack
+
+
+class FeaturePacking:
+    """`pack_features` where structures of several sizes are packed, and unpacked later in any order.
+
+    One function packs them and others unpack them, each compiled once for each size. So what the last call of `pack`
+    has seen need not be what is unpacked.
+
+    Args:
+        axes: as of `pack_features`.
+
+    Example:
+    >>> import numpy as np
+    >>> packing = FeaturePacking(axes=1)
+    >>> small, large = (packing.pack([np.zeros((batch, 2)), np.ones((batch, 3))]) for batch in (1, 8))
+    >>> [tuple(part.shape) for part in packing.unpack(small)]
+    [(1, 2), (1, 3)]
+    """
+
+    def __init__(self, axes):
+        self._axes, self._unpack = axes, {}
+
+    def pack(self, structure):
+        packed, unpack = pack_features(structure, self._axes)
+        self._unpack[frozenset(packed)] = unpack
+        return packed
+
+    def unpack(self, packed):
+        return self._unpack[frozenset(packed)](packed)

@@ -217,7 +217,7 @@ class ParticleWalk(WalkOfRows):
 
         def compiled(row):
             def run(weights, maps, *args):
-                return row(self.unpack(weights), self.unpack_maps(maps), *args)
+                return row(self.unpack(weights), self.packed_maps.unpack(maps), *args)
 
             return backend.compiled(run, [], xla=xla)
 

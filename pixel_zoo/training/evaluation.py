@@ -94,9 +94,10 @@ def as_arguments(given: dict[str, np.ndarray]) -> dict[str, Any]:
     Example:
 
     >>> as_arguments({"label": np.arange(2)})
-    {'labels': array([0, 1]), 'conditioning': []}
+    {'labels': array([0, 1])}
     """
-    return {"labels": given.get("label"), "conditioning": [given["small"]] if "small" in given else []}
+    labels = {"labels": given["label"]} if "label" in given else {}
+    return labels | ({"conditioning": [given["small"]]} if "small" in given else {})
 
 
 def _log_likelihood(
