@@ -93,6 +93,7 @@ def test_the_pixel_with_peaks_is_uncertain_and_has_them():
         assert pixel_with_peaks(np.log(binary)) == (0, (0, 1, 0))
 
 
+@pytest.mark.compiled
 def test_a_colour_model_shows_the_peaks_of_the_paper():
     cifar = pz.load("cifar10_pixel_cnn_small")
     log_probabilities = cifar.log_probabilities(cifar.generate(4, seed=0))
