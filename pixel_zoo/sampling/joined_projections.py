@@ -4,7 +4,6 @@ import keras
 from keras import ops
 
 from pixel_zoo.layers import MaskedConv2D
-from pixel_zoo.layers.colours import centre_mask, feature_colours
 from pixel_zoo.sampling.nested_graph import GraphNode
 
 
@@ -33,12 +32,8 @@ class JoinedProjections(MaskedConv2D):
         return sum(ops.convert_to_tensor(layer.bias) for layer in self.parts if layer.use_bias)
 
     def masked_kernel(self):
-        """All kernels, one above the other."""
-        kernel = ops.concatenate([ops.convert_to_tensor(layer.kernel) for layer in self.parts], axis=2)
-        if self.colours == 1:
-            return kernel
-        mask = centre_mask("B", feature_colours(kernel.shape[2], self.colours), self.output_colours())
-        return kernel * ops.cast(mask, kernel.dtype)
+        """All kernels, masked, one above the other."""
+        return ops.concatenate([layer.masked_kernel() for layer in self.parts], axis=2)
 
     def initial_state(self, weights, batch, width):
         return []
