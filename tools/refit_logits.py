@@ -10,7 +10,6 @@ scored on the other half.
 """
 
 import argparse
-import hashlib
 import pathlib
 
 import keras
@@ -20,7 +19,7 @@ import pixel_zoo as pz
 from pixel_zoo import data, pictures
 from pixel_zoo.training import Recipe, evaluate
 from pixel_zoo.zoo import index
-from pixel_zoo.zoo.release import samples_and_completions, save_model, write_pages
+from pixel_zoo.zoo.release import facts_of_release, samples_and_completions, save_model, write_pages
 
 EXPORTED = pathlib.Path(__file__).parents[1] / "exported"
 CHUNK = 500  # images at a time
@@ -79,12 +78,8 @@ def release(name, model, changed):
     before = entries[name]["nats"]
     print(f"test: {before:.3f} nats before, {figures['nats']:.3f} after")
     save_model(model, path)
-    entries[name] |= {
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "bytes": path.stat().st_size,
-        **{key: figures[key] for key in ("images", "likelihood", "nats", "standard_error", "bits_per_dim")},
-        "changed": f"{changed} Without it the test split has {before:.3f} nats.",
-    }
+    changed = f"{changed} Without it the test split has {before:.3f} nats."
+    entries[name] |= facts_of_release(path, figures) | {"changed": changed}
     pictures.save(samples_and_completions(model, recipe), EXPORTED / f"{name}.png")
     write_pages(entries, EXPORTED)
 
@@ -95,8 +90,10 @@ def main():
     parser.add_argument("--release", action="store_true", help="write the changed model, and score the test split")
     options = parser.parse_args()
     model, entry = pz.load(options.name), index.read_index()[options.name]
-    if model.levels != 2 or "changed" in entry:
-        parser.error(f"name: {options.name!r} must be of binary images, and not yet changed after training")
+    if model.levels != 2 or not isinstance(model.layers[-1], pz.layers.Logits) or "changed" in entry:
+        parser.error(
+            f"name: must be a single network of binary images, not yet changed after training, got {options.name!r}"
+        )
     images = data.arrays(entry["recipe"]["data"], "validation", **entry["recipe"]["data_options"])
     kernel, bias = model.layers[-1].get_weights()
     weights = np.append(kernel, bias).astype("float64")

@@ -60,9 +60,8 @@ def release(run, name, exported, recipes):
     info = data.info(recipe.data, **recipe.data_options)
     parts = {part: file for part in index.PARTS if (file := exported / f"{name}.{part}.keras").is_file()}
     entry = {
-        **_facts_of_file(path),
-        **({"parts": {part: _facts_of_file(file) for part, file in parts.items()}} if parts else {}),
-        **{key: figures[key] for key in ("images", "likelihood", "nats", "standard_error", "bits_per_dim")},
+        **facts_of_release(path, figures),
+        **({"parts": {part: facts_of_file(file) for part, file in parts.items()}} if parts else {}),
         "parameters": model.count_params(),
         "recipe": configuration["recipe"] | {"data_options": recipe.data_options},
         "command": command,
@@ -163,8 +162,15 @@ def save_model(model, path):
             raise ValueError(f"run: the file would have {temporary.stat().st_size:,} bytes; at most {LARGEST:,}")
 
 
-def _facts_of_file(path):
+def facts_of_file(path):
+    """The SHA-256 and the bytes of a file, as the index has them."""
     return {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}
+
+
+def facts_of_release(path, figures):
+    """What the index has of a model's file, and of its figures, as `pixel_zoo.training.evaluate` returns them."""
+    kept = ("images", "likelihood", "nats", "standard_error", "bits_per_dim")
+    return facts_of_file(path) | {key: figures[key] for key in kept}
 
 
 def _write(path, text):

@@ -1,6 +1,5 @@
 """From pretrained models to a pretrained mixture: its file, its card, its entry in the index."""
 
-import hashlib
 import importlib.metadata
 import pathlib
 import platform
@@ -17,7 +16,7 @@ from pixel_zoo.version import VERSION
 from pixel_zoo.zoo import index
 from pixel_zoo.zoo.card import architecture
 from pixel_zoo.zoo.pretrained import load
-from pixel_zoo.zoo.release import samples_and_completions, save_model, write_pages
+from pixel_zoo.zoo.release import facts_of_release, samples_and_completions, save_model, write_pages
 
 
 def release_mixture(
@@ -63,9 +62,7 @@ def release_mixture(
     weighted = [] if weights is None else [word for weight in weights for word in ("--weight", f"{weight:g}")]
     shares = weights or [1] * len(members)
     entry = {
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "bytes": path.stat().st_size,
-        **{key: figures[key] for key in ("images", "likelihood", "nats", "standard_error", "bits_per_dim")},
+        **facts_of_release(path, figures),
         "parameters": model.count_params(),
         "members": {
             member: {
