@@ -1,12 +1,16 @@
 """Fixtures of all tests."""
 
 import functools
+import gc
 import os
 
 # Small models run once: without optimisations JAX compiles them in a third of the time. It reads this when imported.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 import pytest
+
+# Tracing makes many objects and hardly any garbage: by default, looking for it takes a quarter of the tests' time.
+gc.set_threshold(100_000, 50, 100)
 
 
 def on_tensorflow():

@@ -22,6 +22,7 @@ from pixel_zoo.files import replacing
 from pixel_zoo.layers import MaskedConv2D
 from pixel_zoo.models import PixelCNN
 from pixel_zoo.training import Checkpoint, Recipe, StopAfter, evaluate, load_recipes, override, train
+from pixel_zoo.training.initial_weights import load_initial_weights
 from pixel_zoo.training.set_up import build_model, build_optimizer
 
 TINY = Recipe(
@@ -53,6 +54,7 @@ TINY = Recipe(
         ({"ema_momentum": 1.0}, "ema_momentum must be a number between 0 and 1, got 1.0"),
         ({"batch_size": 0}, "batch_size must be an integer of at least 1, got 0"),
         ({"accumulation_steps": 0}, "accumulation_steps must be an integer of at least 1, got 0"),
+        ({"initial_weights": "best.h5"}, "initial_weights must be the path of a .keras file or None, got 'best.h5'"),
         ({"patience": 0}, "patience must be an integer of at least 1, got 0"),
         ({"weight_decay": -1}, "weight_decay must be a number above 0, got -1"),
         ({"epochs": 1.5}, "epochs must be an integer of at least 1, got 1.5"),
@@ -299,6 +301,33 @@ def test_the_same_seed_trains_the_same_model(run, tmp_path):
     again = train(TINY, tmp_path, samples=False, verbose=0)
     for weight, expected in zip(again.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_allclose(weight, expected, rtol=1e-4, atol=1e-6)
+
+
+@tensorflow_alone
+def test_a_run_starts_from_saved_weights_and_new_layers_as_usual(run, tmp_path, caplog):
+    trained, output = run
+    options = TINY.model_options | {"position_embedding": True, "dropout": 0.1}
+    recipe = dataclasses.replace(TINY, initial_weights=str(output / "best.keras"), model_options=options)
+    model = build_model(recipe)
+    load_initial_weights(model, recipe.initial_weights)
+    assert "left as initialised: positions/embeddings" in caplog.text
+    images = data.arrays("digits", "test")[:8]
+    np.testing.assert_array_equal(model.log_likelihood(images), trained.log_likelihood(images))  # new biases are 0
+    train(dataclasses.replace(recipe, epochs=1, learning_rate=1e-9), tmp_path / "run", samples=False, verbose=0)
+    best = min(float(row["val_nats"]) for row in rows(output))
+    assert float(rows(tmp_path / "run")[0]["val_nats"]) == pytest.approx(best, abs=1e-3)
+    assert len(json.loads((tmp_path / "run" / "config.json").read_text())["initial_weights_sha256"]) == 64
+
+
+@tensorflow_alone
+def test_weights_that_do_not_fit_are_refused_by_name(run):
+    path = str(run[1] / "best.keras")
+    wider = {"model_options": TINY.model_options | {"filters": 5}}
+    for change, message in ((wider, "has the shape"), ({"model": "GatedPixelCNN"}, "lacks")):
+        with pytest.raises(ValueError, match=f"initial_weights: .*{message}"):
+            load_initial_weights(build_model(dataclasses.replace(TINY, **change)), path)
+    with pytest.raises(FileNotFoundError, match=r"initial_weights: there is no file 'none\.keras'"):
+        load_initial_weights(PixelCNN(**TINY.model_options, image_shape=(8, 8, 1), levels=2), "none.keras")
 
 
 @tensorflow_alone

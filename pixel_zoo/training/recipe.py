@@ -46,6 +46,8 @@ class Recipe:
             that takes `image_shape`, `levels` and `model_options`, and returns a model of `pixel_zoo.models`; or text
             "package.module:name" that names one.
         model_options: its other arguments, such as `{"filters": 32, "num_blocks": 15}`: values that JSON can hold.
+        initial_weights: path of a `.keras` file of the same architecture to start from, or None. Layers that it lacks,
+            such as a position embedding, start as usual.
         optimizer: Keras's name: "adam", "adamw" or "rmsprop" (the paper's).
         learning_rate: its highest value, above 0.
         schedule: "constant", or "cosine", which falls to 0 along half a cosine over all steps of all epochs.
@@ -81,6 +83,7 @@ class Recipe:
     data_options: dict = dataclasses.field(default_factory=dict)
     model: str | Callable[..., keras.Model]
     model_options: dict = dataclasses.field(default_factory=dict)
+    initial_weights: str | None = None
     optimizer: str = "adam"
     learning_rate: float = 1e-3
     schedule: str = "constant"
@@ -124,6 +127,9 @@ class Recipe:
             raise ValueError(f"mixed_precision sets the model's dtype, got {self.model_options['dtype']!r} for it too")
         if self.mixed_precision:
             _check_model(self.model, self.model_options | {"dtype": "mixed_bfloat16"})
+        path = self.initial_weights
+        if path is not None and not (isinstance(path, str) and path.endswith(".keras")):
+            raise ValueError(f"initial_weights must be the path of a .keras file or None, got {self.initial_weights!r}")
         for name in ("target", "source"):
             if not isinstance(getattr(self, name), str):
                 raise TypeError(f"{name} must be a string, got {getattr(self, name)!r}")

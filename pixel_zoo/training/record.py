@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import dataclasses
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -73,6 +74,7 @@ def record_configuration(path: pathlib.Path, recipe: Recipe, model: keras.Model,
         "recipe": recipe.to_dict(),
         "parameters": model.count_params(),
         "training_images_sha256": data.content_hash(recipe.data, "train", **recipe.data_options),
+        **_initial_weights(recipe),
         "backend": keras.backend.backend(),
         "steps_per_call": steps_per_call,
         "machine": ", ".join([f"{_cores()} of {_processor()}", *backend.accelerators()]),
@@ -81,6 +83,13 @@ def record_configuration(path: pathlib.Path, recipe: Recipe, model: keras.Model,
     }
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(configuration, indent=2) + "\n")
+
+
+def _initial_weights(recipe: Recipe) -> dict[str, str]:
+    """The hash of the file that the run started from, if there is one: its name may be that of another file later."""
+    if recipe.initial_weights is None:
+        return {}
+    return {"initial_weights_sha256": hashlib.sha256(pathlib.Path(recipe.initial_weights).read_bytes()).hexdigest()}
 
 
 def _check_same_run(before: dict[str, Any], recipe: Recipe, steps_per_call: int) -> None:

@@ -23,6 +23,7 @@ from pixel_zoo.training.callbacks.stop_after import StopAfter
 from pixel_zoo.training.device_loop import DeviceLoop, check_steps_per_call, default_steps_per_call
 from pixel_zoo.training.distribution import OneDevice, distribution
 from pixel_zoo.training.feed import columns, feed
+from pixel_zoo.training.initial_weights import load_initial_weights
 from pixel_zoo.training.recipe import Recipe
 from pixel_zoo.training.record import record_configuration, rewrite_log, run_directory
 from pixel_zoo.training.report import write_report
@@ -123,6 +124,8 @@ def train(
     keras.utils.set_random_seed(recipe.seed)
     with devices.build_scope():
         model = build_model(recipe)
+        if recipe.initial_weights is not None:
+            load_initial_weights(model, recipe.initial_weights)
         compile_model(model, recipe, steps, distributed=distribute is not None)
     devices.prepare(model)
     with run_directory(output, resume, devices) as own:

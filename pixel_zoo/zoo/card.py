@@ -69,6 +69,7 @@ def _facts(name, entry, on_hub):
         "Data": f"`{recipe['data']}`, {info.splits['train']:,} training images. {info.description} From: {info.source}",
         "Training images, SHA-256": f"`{entry['training_images_sha256']}`",
         "Trained by": f"`{_backend(entry)}{entry['command']}`",
+        **({"Started from": recipe["initial_weights"]} if recipe.get("initial_weights") else {}),
         "Optimiser": f"{recipe['optimizer']}, learning rate {recipe['learning_rate']:g}, {recipe['schedule']}; batches "
         f"of {recipe['batch_size']}; moving average of the weights: {recipe['ema_momentum'] or 'none'}",
         "Length": f"{epochs(entry)}, {_steps(entry)}; the weights are those of epoch {entry['best_epoch']}, "
