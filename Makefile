@@ -1,4 +1,4 @@
-# make install | demo | test | docs | wheel | test-sdist | constraints, each from a machine that has nothing but Python 3.11, 3.12 or 3.13.
+# make install | demo | test | test-slow | docs | wheel | test-sdist | constraints, each from a machine that has nothing but Python 3.11, 3.12 or 3.13.
 # Another interpreter than python3: make install PYTHON=python3.12
 
 PYTHON ?= python3
@@ -11,7 +11,7 @@ DOCS_STAMP := .venv/.docs-installed
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := install
-.PHONY: install demo lint test test-tensorflow test-jax docs test-oldest wheel test-sdist constraints
+.PHONY: install demo lint test test-slow test-tensorflow test-jax docs test-oldest wheel test-sdist constraints
 
 install: $(STAMP)
 
@@ -31,10 +31,16 @@ lint: install
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
+# All tests on one backend. What a target sets for itself holds for the targets that it needs.
 test-tensorflow test-jax: install
-	KERAS_BACKEND=$(@:test-%=%) $(BIN)/python -m pytest $(PYTEST_FLAGS)
+	KERAS_BACKEND=$(@:test-%=%) $(BIN)/python -m pytest $(PYTEST_FLAGS) $(TESTS)
 
+# Tests marked slow take seconds each. `.ci/run` runs both parts.
+test: TESTS = -m "not slow"
 test: lint test-tensorflow test-jax
+
+test-slow: TESTS = -m slow
+test-slow: test-tensorflow test-jax
 
 # The site, into build/docs. Warnings are errors, such as a link that leads nowhere; notebooks run if they have changed.
 docs: $(DOCS_STAMP)

@@ -69,9 +69,13 @@ if not on_tensorflow():
     collect_ignore = [f"test_{name}.py" for name in ON_TENSORFLOW_ALONE]
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses tests by their marks
 def pytest_collection_modifyitems(config, items):
-    """Leave out single tests marked `tensorflow_alone` on the other backend."""
+    """On JAX, leave out single tests marked `tensorflow_alone`, and mark as slow those that are slow there."""
     if not on_tensorflow():
+        for item in items:
+            if "slow_on_jax" in item.keywords:
+                item.add_marker("slow")
         alone = [item for item in items if "tensorflow_alone" in item.keywords]
         items[:] = [item for item in items if "tensorflow_alone" not in item.keywords]
         config.hook.pytest_deselected(items=alone)

@@ -31,6 +31,7 @@ def test_is_a_mixture_of_logistics_cut_half_way_between_levels():
     np.testing.assert_allclose(probabilities([[*weights, *means, *log_scales]], 5)[0], expected, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("colours", [1, 2])
 def test_is_causal_and_draws_what_it_scores(colours):
     options = {"units": 4, "num_blocks": 1, "head_filters": 6}

@@ -522,6 +522,7 @@ for arguments in (bad, good):
 """
 
 
+@pytest.mark.slow
 def test_tensorflow_adds_no_notes_of_its_own(folder, tmp_path):
     """Bad input is one line of a fresh process too, and a command that works writes nothing but its result."""
     command = ["sample", str(folder / "run" / "best.keras"), "--num-images", "1", "--output", str(tmp_path / "a.png")]

@@ -35,6 +35,7 @@ def test_a_split_is_compressed_and_the_file_names_the_model(tmp_path, capsys):
         assert (arrays["labels"] == pz.data.labels("digits", "test")[2:7]).all()
 
 
+@pytest.mark.slow
 def test_picture_files_come_back_as_they_were(folder, tmp_path, capsys):
     file = tmp_path / "own.pz"
     assert call("compress", folder / "own.keras", folder / "a.png", folder / "b.png", "--output", file) == 0

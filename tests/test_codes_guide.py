@@ -37,6 +37,7 @@ def guide(tmp_path_factory):
     return variables
 
 
+@pytest.mark.slow
 def test_codes_become_pictures(guide):
     for name in ("drawn", "completed"):
         assert guide[name].shape == (10, 8, 8, 1) and guide[name].dtype == np.uint8 and guide[name].max() <= 16

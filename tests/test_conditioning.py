@@ -33,6 +33,7 @@ def test_one_stands_for_all(model):
     np.testing.assert_allclose(nats, model.log_likelihood(images, 2, [0.5, 1], batch_size=2), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_images_follow_their_labels_after_training():
     """Images of one value each, that of their label: only a model that reads the label can know them."""
     keras.utils.set_random_seed(0)

@@ -89,6 +89,7 @@ def assert_same(output, one_process):
             assert float(row[name]) == pytest.approx(float(expected[name]), rel=1e-5)
 
 
+@pytest.mark.slow
 @on_tensorflow
 def test_two_workers_of_tensorflow_train_as_one(one_process, tmp_path):
     workers = [f"localhost:{free_port()}" for _ in range(2)]
@@ -100,6 +101,7 @@ def test_two_workers_of_tensorflow_train_as_one(one_process, tmp_path):
     assert_same(tmp_path / "run", one_process)
 
 
+@pytest.mark.slow
 @on_tensorflow
 def test_two_devices_of_tensorflow_train_as_one(one_process, tmp_path):
     run(tmp_path / "run", "mirrored", devices=2)

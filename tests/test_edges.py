@@ -26,6 +26,7 @@ SMALLEST = [(recurrence, size) for recurrence in ("row", "diagonal") for size in
 OF_ONE_LANE = [("row", (3, 1, 1)), ("diagonal", (1, 3, 2))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("smallest", fewer_on_jax(SMALLEST, OF_ONE_LANE), ids=str)
 def test_the_smallest_images_train_score_and_sample(smallest, tmp_path):
     recurrence, image_shape = smallest
@@ -56,6 +57,7 @@ def check_everything(model, folder=None):
     assert np.isfinite(model.train_on_batch(images)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not ON_TENSORFLOW, reason="JAX always compiles with XLA")
 @pytest.mark.xla
 def test_images_of_one_lane_score_and_train_under_xla():
@@ -117,6 +119,7 @@ def test_half_precision_samples_what_it_scores():
     np.testing.assert_allclose(nats, model.log_likelihood(drawn), rtol=0.02)
 
 
+@pytest.mark.slow
 @tensorflow_alone
 def test_an_unsupported_backend_is_named_at_import():
     done = subprocess.run(

@@ -13,9 +13,10 @@ import pixel_zoo
 # What only TensorFlow can do.
 NEEDS_TENSORFLOW = ("pixel_zoo.data.pipeline",)
 MODULES = sorted(module.name for module in pkgutil.walk_packages(pixel_zoo.__path__, "pixel_zoo."))
+SLOW = ("pixel_zoo.compression.codec",)  # a pretrained model, walked seven times
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in MODULES])
 def test_examples_run(name):
     if name in NEEDS_TENSORFLOW and keras.backend.backend() != "tensorflow":
         pytest.skip("needs the TensorFlow backend")

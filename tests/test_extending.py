@@ -36,6 +36,7 @@ def folder(tmp_path, monkeypatch):
             del sys.modules[name]
 
 
+@pytest.mark.slow
 def test_the_page_runs(folder):
     sys.path.insert(0, str(folder))  # as for `python FILE`
     blocks = re.findall(r"^```(\w+)\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)

@@ -60,10 +60,12 @@ else:
 """)
 
 
+@pytest.mark.slow
 def test_keras_knows_the_classes_and_tensorflow_is_silent():
     assert run(f"import pixel_zoo\n{CHECK}\n{TRAIN}") == ""  # Keras comes later
 
 
+@pytest.mark.slow
 def test_a_module_may_be_imported_first_and_tensorflow_and_what_clients_need_be_absent():
     absent = dict.fromkeys(["grpc", "httpx", "tensorflow", "tensorflow_serving"])
     first = f"import sys; sys.modules.update({absent})\nfrom pixel_zoo.likelihoods import bits_per_dim"

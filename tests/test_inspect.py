@@ -93,6 +93,7 @@ def test_the_pixel_with_peaks_is_uncertain_and_has_them():
         assert pixel_with_peaks(np.log(binary)) == (0, (0, 1, 0))
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 def test_a_colour_model_shows_the_peaks_of_the_paper():
     cifar = pz.load("cifar10_pixel_cnn_small")
@@ -145,6 +146,7 @@ def test_a_class_conditional_model_is_inspected_with_labels(tmp_path, monkeypatc
     assert surprise(model, images, [2, 1]).sum() == pytest.approx(-model.log_likelihood(images, [2, 1]).sum(), rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "labels"), [("digits_multi_scale", None), ("digits_class_conditional", 3)])
 def test_released_models_of_several_stages_or_classes_are_inspected(name, labels, tmp_path, monkeypatch):
     model = pz.load(name)

@@ -131,6 +131,7 @@ ONE_LANE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX always compiles")
 @pytest.mark.parametrize(("layer_class", "arguments", "size"), ONE_LANE.values(), ids=ONE_LANE)
 def test_a_line_shorter_than_its_taps_compiles_with_xla(layer_class, arguments, size):

@@ -165,6 +165,7 @@ def test_a_position_embedding_tells_places_apart(architecture, tells):
     assert different.all() if tells else not different.any()
 
 
+@pytest.mark.slow
 @tensorflow_alone
 def test_round_trip_in_a_fresh_process(tmp_path):
     """One process loads all models and calls them without compiling, because most of its time is start-up."""
@@ -316,6 +317,7 @@ def test_a_training_step_is_traced_once(monkeypatch):
 # A Diagonal BiLSTM, a mixture of a Gated PixelCNN and a Row LSTM, and a PixelCNN.
 @pytest.mark.compiled
 @pytest.mark.parametrize("entry", MODELS[-3:], ids=str)
+@pytest.mark.slow
 def test_compile_has_defaults_that_train(entry):
     keras.utils.set_random_seed(0)
     model = entry.make(image_shape=(4, 4, 1), levels=4, num_blocks=1)

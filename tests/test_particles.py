@@ -138,6 +138,7 @@ def law_of_one(model, completions, known):
     return np.exp(np.where(known, 0, own).sum(axis=(1, 2, 3)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", fewer_on_jax(ALONE, ["PixelCNN"]))
 def test_more_particles_come_closer_and_the_evidence_is_unbiased_for_few(architecture):
     model, image, known, completions, conditional, log_evidence = tiny(architecture)

@@ -163,6 +163,7 @@ def test_an_example_is_a_test_image_or_a_sample(model, monkeypatch, tmp_path):
     assert not list(tmp_path.iterdir()) and len(sampled["image"]) == 784
 
 
+@pytest.mark.slow
 @on_tensorflow
 def test_a_served_model_answers_as_one_in_process(model, canvas, tmp_path):
     import serving_server

@@ -10,6 +10,7 @@ from pixel_zoo.zoo import card, index, release_mixture
 MEMBERS = ["digits_pixel_cnn", "digits_gated"]
 
 
+@pytest.mark.slow
 def test_a_mixture_of_pretrained_models_is_released(tmp_path, monkeypatch):
     """Pictures show blank images here: drawing them takes longest."""
     index_before = index.read_index()

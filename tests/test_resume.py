@@ -64,6 +64,7 @@ def test_a_run_tells_how_many_cores_it_may_use(tmp_path, monkeypatch):
     assert json.loads((tmp_path / "config.json").read_text())["machine"].startswith("1 core of ")
 
 
+@pytest.mark.slow
 @tensorflow_alone
 def test_a_run_that_ran_out_of_time_goes_on(undisturbed, tmp_path, monkeypatch):
     seconds = itertools.count(step=15)  # a step takes 15 seconds by this clock

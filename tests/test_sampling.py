@@ -241,6 +241,7 @@ np.savez(sys.argv[2], backend=keras.backend.backend(), completed=completed)
 """
 
 
+@pytest.mark.slow
 @tensorflow_alone
 def test_tensorflow_and_jax_draw_the_same(tmp_path):
     other = "tensorflow" if keras.backend.backend() == "jax" else "jax"
@@ -323,6 +324,7 @@ def test_progress_is_shown_on_stderr_when_asked(small_model, capsys):
         assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 @tensorflow_alone
 @pytest.mark.xla
 def test_xla_draws_the_same(small_model):

@@ -119,6 +119,7 @@ def test_a_version_is_a_directory_and_is_never_overwritten(served):
         pz.export(model, path.parent, version=0)
 
 
+@pytest.mark.slow
 @pytest.mark.xla
 def test_compiled_signatures_answer_the_same(tmp_path):
     if keras.backend.backend() != "tensorflow":

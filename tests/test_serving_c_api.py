@@ -46,7 +46,11 @@ def multi_scale():
     return pz.models.MultiScalePixelRNN(SHAPE, LEVELS, small_shapes=((3, 2),), **arguments)
 
 
-@pytest.fixture(scope="module", params=[*SERVED, "MultiScalePixelRNN"], ids=str)
+@pytest.fixture(
+    scope="module",
+    params=[*(pytest.param(entry, marks=pytest.mark.slow) for entry in SERVED), "MultiScalePixelRNN"],
+    ids=str,
+)
 def served(request, tmp_path_factory, process):
     """A model, and a function that calls a signature of its SavedModel in that process."""
     small = {"image_shape": SHAPE, "levels": LEVELS, "num_blocks": 1}
@@ -297,6 +301,7 @@ def test_warm_up_requests_are_of_every_signature_and_answered(served):
         assert all(len(value) == 1 for value in call(name, inputs).values())
 
 
+@pytest.mark.slow
 def test_a_fixed_number_of_particles_is_served(process, tmp_path, monkeypatch):
     """Of two scales, with labels, resampled in every row. Without late evidence, the first particle is the answer."""
     monkeypatch.setattr(particle_walker, "THRESHOLD", 1.0)
@@ -349,6 +354,7 @@ def test_a_wrong_number_of_particles_is_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", EXPORTED, ids=lambda path: path.parent.name)
 def test_a_pretrained_model_is_served_as_it_was_saved(path, process):
     """An image is scored as by its .keras file, and another request answered: of all, each signature of one model."""
@@ -385,6 +391,7 @@ def test_eight_threads_at_once_get_their_own_answers(tiny):
         assert (image == alone[number % 8]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "asked"),
     [

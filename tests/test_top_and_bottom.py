@@ -32,6 +32,7 @@ def recipe(path, **changes):
     return override(find_recipe("vq:bottom"), *model, *(f"{name}={value}" for name, value in settings.items()))
 
 
+@pytest.mark.slow
 def test_the_prior_of_the_bottom_codes_is_trained_and_scored_given_the_top_codes(path, tmp_path, monkeypatch):
     drawn_with = []
 

@@ -341,6 +341,7 @@ def test_a_class_conditional_recipe_trains_and_is_evaluated_with_labels(tmp_path
         evaluate(PixelCNN((8, 8, 1), 17, **options | {"num_classes": 4}), "digits", "test")
 
 
+@pytest.mark.slow
 @tensorflow_alone
 def test_nothing_is_traced_after_the_first_epoch(tmp_path, monkeypatch):
     call, traced = MaskedConv2D.call, []
@@ -374,6 +375,7 @@ for kept in ([], [KeepFreedMemory()]):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such thresholds")
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX on a CPU keeps its memory anyway")
 def test_memory_that_a_step_frees_is_there_for_the_next():

@@ -650,6 +650,7 @@ TINY = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["images", "codes"])
 def test_our_recipes_train_on_what_users_bring(name, tmp_path, request, monkeypatch, capsys):
     if name == "images":

@@ -16,6 +16,7 @@ NAME = "digits_pixel_cnn"
 PROBES_ELSEWHERE = verify._probes_elsewhere
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="looks at both backends, whichever it starts from")
 @pytest.mark.compiled  # all of a test split, by larger models
 def test_digits_are_what_their_cards_say(capsys):
