@@ -22,6 +22,7 @@ from pixel_zoo.files import replacing
 from pixel_zoo.layers import MaskedConv2D
 from pixel_zoo.models import PixelCNN
 from pixel_zoo.training import Checkpoint, Recipe, StopAfter, evaluate, load_recipes, override, train
+from pixel_zoo.training import run as run_module
 from pixel_zoo.training.initial_weights import load_initial_weights
 from pixel_zoo.training.set_up import build_model, build_optimizer
 
@@ -440,6 +441,18 @@ def test_a_backend_without_a_device_loop_refuses_it(tmp_path):
 def test_mixed_precision_and_a_dtype_are_too_much():
     with pytest.raises(ValueError, match="mixed_precision sets the model's dtype, got 'float64' for it too"):
         Recipe(data="digits", model="PixelCNN", model_options={"dtype": "float64"}, mixed_precision=True)
+
+
+@tensorflow_alone
+def test_after_mixed_precision_the_saved_model_is_validated_in_float32(tmp_path, monkeypatch, caplog):
+    recipe = dataclasses.replace(TINY, epochs=1, mixed_precision=True)
+    model = train(recipe, tmp_path / "run", samples=False, verbose=0)
+    nats = evaluate(model, "digits", "validation")["nats"]
+    assert f"**{nats:.3f} nats an image" in (tmp_path / "run" / "report.md").read_text()
+    assert "in float32" not in caplog.text
+    monkeypatch.setattr("pixel_zoo.training.run.MIXED_PRECISION_ROUNDING", -0.5)  # as if it had lost half of its nats
+    assert run_module._float32_nats(tmp_path / "run", recipe, model) == pytest.approx(nats)
+    assert f"best.keras has {nats:.3f} validation nats in float32, but " in caplog.text
 
 
 def test_a_bound_on_time_is_above_zero():

@@ -66,7 +66,7 @@ class Recipe:
         jit_compile: whether XLA compiles the training step; None leaves it to Keras (not on a CPU under TensorFlow).
         mixed_precision: whether layers compute in bfloat16 while training, for accelerators that have units for it.
             Weights, optimizer, logits and likelihood stay in float32, and so does all of the saved model. Figures that
-            are logged while training come from bfloat16 layers; `evaluate` measures the saved model.
+            are logged while training come from bfloat16 layers; at the end the saved model is validated in float32.
         target: the figure to reach, in words, with unit and split, and the binarisation if there is one.
         source: where that figure was published: paper and table.
 

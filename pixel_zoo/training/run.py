@@ -1,6 +1,7 @@
 """Training the model of a recipe, with a record of it."""
 
 import contextlib
+import csv
 import importlib.util
 import logging
 import math
@@ -22,6 +23,7 @@ from pixel_zoo.training.callbacks.resumable import Resumable
 from pixel_zoo.training.callbacks.stop_after import StopAfter
 from pixel_zoo.training.device_loop import DeviceLoop, check_steps_per_call, default_steps_per_call
 from pixel_zoo.training.distribution import OneDevice, distribution
+from pixel_zoo.training.evaluation import evaluate
 from pixel_zoo.training.feed import columns, feed
 from pixel_zoo.training.initial_weights import load_initial_weights
 from pixel_zoo.training.recipe import Recipe
@@ -29,6 +31,9 @@ from pixel_zoo.training.record import record_configuration, rewrite_log, run_dir
 from pixel_zoo.training.report import write_report
 from pixel_zoo.training.sample_grid import SampleGrid, conditions_of_samples, save_samples
 from pixel_zoo.training.set_up import build_model, compile_model, steps_per_epoch
+
+#: Relative difference of validation nats that rounding to bfloat16 explains. More means that the weights depend on it.
+MIXED_PRECISION_ROUNDING = 0.005
 
 
 def train(
@@ -221,7 +226,22 @@ def _conclude(output: pathlib.Path, recipe: Recipe, model: keras.Model, samples:
         pictures.save_loss_curve(output / "log.csv", output / "loss.png")
     else:
         logging.getLogger("pixel_zoo").warning(f"{output}: no pictures, which need Pillow and matplotlib")
-    write_report(output, recipe, model, samples)
+    write_report(output, recipe, model, samples, _float32_nats(output, recipe, model))
+
+
+def _float32_nats(output: pathlib.Path, recipe: Recipe, model: keras.Model) -> float | None:
+    """After training in mixed precision, the validation nats of the saved model; a warning if the log has fewer."""
+    if not recipe.mixed_precision:
+        return None
+    with open(output / "log.csv", newline="") as file:
+        logged = min(float(row["val_nats"]) for row in csv.DictReader(file))
+    nats = float(evaluate(model, recipe.data, "validation", data_options=recipe.data_options)["nats"])
+    if nats > logged * (1 + MIXED_PRECISION_ROUNDING):
+        logging.getLogger("pixel_zoo").warning(
+            f"{output}: best.keras has {nats:.3f} validation nats in float32, but {logged:.3f} in the mixed precision "
+            "that it was trained in. Trust the first figure"
+        )
+    return nats
 
 
 def _tensorboard(directory: pathlib.Path) -> list[keras.callbacks.Callback]:
