@@ -13,7 +13,7 @@ from pixel_zoo.inputs import other_inputs, stages_of
 
 def evaluate(
     model: keras.Model,
-    name: str,
+    name: data.DataLike,
     split: str = "test",
     *,
     batch_size: int = 64,
