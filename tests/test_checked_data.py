@@ -117,6 +117,7 @@ def in_a_pipeline(kind, *batches):
     return {"x": PIPELINES[kind](*batches), **options}
 
 
+@pytest.mark.slow_on_jax
 @pytest.mark.parametrize("kind", fewer_on_jax(PIPELINES, ["dataset"]))
 def test_bad_values_of_a_pipeline_are_refused(model, kind):
     with pytest.raises(ValueError, match=TOO_HIGH):

@@ -64,6 +64,7 @@ def test_a_run_is_not_resumed_by_another_engine(by_fours):
         train(RECIPE, by_fours, resume=True, steps_per_call=5, verbose=0)
 
 
+@pytest.mark.slow
 def test_labels_reach_the_loop(tmp_path):
     recipe = dataclasses.replace(RECIPE, model_options=RECIPE.model_options | {"num_classes": 10}, epochs=1)
     looped, plain = (train_by(steps, tmp_path / str(steps), recipe)[1] for steps in (10, 1))

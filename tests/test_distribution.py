@@ -108,6 +108,7 @@ def test_two_devices_of_tensorflow_train_as_one(one_process, tmp_path):
     assert_same(tmp_path / "run", one_process)
 
 
+@pytest.mark.slow
 @on_jax
 def test_two_processes_of_jax_train_as_one(one_process, tmp_path):
     shared = {"KERAS_DISTRIBUTION_JOB_ADDRESSES": f"localhost:{free_port()}", "KERAS_DISTRIBUTION_NUM_PROCESSES": "2"}

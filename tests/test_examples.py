@@ -13,7 +13,7 @@ import pixel_zoo
 # What only TensorFlow can do.
 NEEDS_TENSORFLOW = ("pixel_zoo.data.pipeline",)
 MODULES = sorted(module.name for module in pkgutil.walk_packages(pixel_zoo.__path__, "pixel_zoo."))
-SLOW = ("pixel_zoo.compression.codec",)  # a pretrained model, walked seven times
+SLOW = ("pixel_zoo.compression.codec", "pixel_zoo.compression.header")  # a pretrained model, walked several times
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in MODULES])

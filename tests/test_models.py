@@ -334,6 +334,7 @@ def test_compile_has_defaults_that_train(entry):
     np.testing.assert_allclose(evaluated["loss"], after, rtol=1e-5)
 
 
+@pytest.mark.slow_on_jax
 @pytest.mark.parametrize("entry", fewer_on_jax(GIVEN_MODELS, MODELS[-3:-1]), ids=str)
 def test_mixed_precision_scores_in_float32(entry):
     arguments = {"image_shape": (4, 4, 1), "levels": 5, "num_blocks": 1}

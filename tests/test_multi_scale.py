@@ -127,6 +127,7 @@ def test_the_small_image_reaches_the_pixels_around_it():
     assert changed.all(), "pixels before it, which cannot see it in the image itself, too"
 
 
+@pytest.mark.slow_on_jax
 def test_drawn_images_hold_their_small_ones(model):
     given = {"labels": [2, 0, 1]}
     images, nats = model.generate(3, seed=[5, -7, 2**40], return_log_likelihood=True, **given)

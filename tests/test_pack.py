@@ -114,6 +114,7 @@ def test_missing_and_other_images_are_refused(stage, tmp_path):
         packed_images.unpack_images(folder)
 
 
+@pytest.mark.slow
 @on_jax
 def test_a_stage_trains_by_itself_and_gives_its_results_in_pieces(stage, tmp_path):
     checked = run(stage, tmp_path, "--check", "--steps", "2")

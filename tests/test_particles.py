@@ -90,6 +90,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow_on_jax
 @pytest.mark.parametrize("case", fewer_on_jax(CASES, [str(ENTRIES[-1])]))
 def test_particles_tend_to_the_enumerated_conditional(case, monkeypatch):
     """Of every architecture, with all that a model can be given, and masks of colours; resampled in every row."""
@@ -177,6 +178,7 @@ def test_options_of_sampling_change_the_distribution_that_is_conditioned():
     assert distance(conditional, unrestricted) > 0.05
 
 
+@pytest.mark.slow_on_jax
 def test_particles_of_several_scales_keep_their_small_images():
     """Where their pixels are not copied, each completion needs the small image that it was drawn from. Swept, too."""
     options = {"base": "PixelRNN", "options": {"units": 4, "recurrence": "row", **TINY}, "copy_known": False}

@@ -31,6 +31,7 @@ def undisturbed(tmp_path_factory):
     return output
 
 
+@pytest.mark.slow_on_jax
 def test_a_run_that_is_killed_and_resumed_is_the_same_run(undisturbed, tmp_path, monkeypatch):
     for step in (8, 10, 29):  # one between two saves, the first and the last one of an epoch
         with pytest.raises(Killed):

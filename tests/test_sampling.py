@@ -142,6 +142,7 @@ def described(image_shape, levels, first, body, residual):
     return pz.models.PixelModel(image, pz.layers.Logits(levels, **colours)(x + y if residual else y))
 
 
+@pytest.mark.slow_on_jax
 @settings(
     max_examples=2 if keras.backend.backend() == "jax" else 6,  # each has to be compiled
     derandomize=True,
@@ -289,6 +290,7 @@ def test_batches_are_split_without_a_trace(small_model):
     assert (small_model.complete(images, known, batch_size=2) == small_model.complete(images, known)).all()
 
 
+@pytest.mark.slow_on_jax
 @pytest.mark.compiled
 @pytest.mark.parametrize(
     ("model_class", "count"),
