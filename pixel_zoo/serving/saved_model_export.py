@@ -167,6 +167,8 @@ def _signatures(model, jit_compile, particles=None, encoder=None, decoder=None):
         backend.compiled(walker, stage.variables, xla=jit_compile)
         for walker, stage in zip(walkers, stages, strict=True)
     ]
+    # All that score share one graph of a forward pass.
+    forwards = [backend.compiled(functools.partial(logits_of, stage), stage.variables, xla=False) for stage in stages]
     noises = [_noise(index, image_shape_of(stage)) for index, stage in enumerate(stages)]
 
     def particle_walk(index, stage):
@@ -182,8 +184,8 @@ def _signatures(model, jit_compile, particles=None, encoder=None, decoder=None):
         return {spec.name: _checked_condition(model, spec.name, inputs[spec.name]) for spec in others}
 
     def on_scales(function, images, conditions):
-        parts = scales(model, images, conditions)
-        return [function(images, logits_of(stage, images, conditions)) for stage, images, conditions in parts]
+        of_stages = zip(forwards, scales(model, images, conditions), strict=True)
+        return [function(images, forward(images, conditions)) for forward, (_, images, conditions) in of_stages]
 
     def score(inputs):
         nats = sum(on_scales(log_likelihood, _checked_images("image", inputs["image"], levels), conditions_of(inputs)))
