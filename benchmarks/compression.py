@@ -28,7 +28,7 @@ MODELS = {
     "digits": ["digits_pixel_cnn", "digits_diagonal_bilstm"],
     "binarized_mnist": ["binarized_mnist_pixel_cnn", "binarized_mnist_diagonal_bilstm"],
     "mnist": [],
-    "cifar10": ["cifar10_pixel_cnn_small"],
+    "cifar10": ["cifar10_pixel_cnn_small", "cifar10_pixel_cnn"],
 }
 _STRIP_BYTE_COUNTS = 279  # a tag of TIFF
 
