@@ -142,6 +142,18 @@ def add_vector(x, vector):
     return tf.nn.bias_add(x, vector)
 
 
+def matmul(a, b, dtype):
+    """The matrix product of two tensors in a dtype as wide as theirs or wider.
+
+    On JAX sums of half precision are kept in `dtype`. TensorFlow rounds them to half precision first.
+    """
+    if keras.backend.backend() == "jax":
+        import jax.numpy as jnp
+
+        return jnp.matmul(a, b, preferred_element_type=dtype)
+    return ops.cast(ops.matmul(a, b), dtype)
+
+
 def slice_update(x, start, update):
     """`keras.ops.slice_update` for a static start, by an operation that every server supports.
 

@@ -6,6 +6,7 @@ import pytest
 from backends import fewer_on_jax
 from test_layers import as_numpy, build, check_equals_reference, float64_on_jax, output_map, random_bias, random_map
 
+from pixel_zoo import backend
 from pixel_zoo.layers import DiagonalBiLSTM, MaskedConv2D, RowLSTM, diagonal_bilstm
 
 __all__ = ["float64_on_jax"]  # the fixture
@@ -121,6 +122,14 @@ def test_mixed_precision_keeps_the_gradient(layer_class, arguments):
     ):
         right, near = as_numpy(right), as_numpy(near)
         assert np.linalg.norm(near - right) < 0.03 * np.linalg.norm(right)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="TensorFlow rounds products of half precision")
+def test_products_of_half_precision_are_summed_in_float32():
+    """1 + 255 x 2**-9, which rounds to 1.5 in bfloat16."""
+    a = keras.ops.convert_to_tensor([[1.0] + [2.0**-9] * 255], "bfloat16")
+    product = backend.matmul(a, keras.ops.ones((256, 1), "bfloat16"), "float32")
+    assert float(product[0, 0]) == 1 + 255 * 2**-9
 
 
 ONE_LANE = {

@@ -115,7 +115,7 @@ class _LSTMScan:
                 d_a = backend.slice_update(d_a, (0, gate * self.units, 0, 0), ops.cast(part, self.dtype))
             operand = self._fill(operand, _where_started(x, start_h, h), h, x["x"])
             columns = ops.transpose(self._columns(operand), (0, 2, 1))
-            d_kernel = ops.cast(ops.matmul(self._columns(d_a), columns), self.wide)
+            d_kernel = backend.matmul(self._columns(d_a), columns, self.wide)
             d_h, d_initial_h, d_x = self._unfill(self._product(transposed, d_a), x)
             d_c, d_initial_c = _split_started(x, d_c)
             d_bias = ops.sum(ops.cast(d_a, self.wide), axis=(2, 3))
@@ -146,7 +146,7 @@ class _LSTMScan:
 
     def _product(self, kernel, x):
         """kernel (lstms, m, n) times features x (lstms, n, positions, batch), in the wide dtype."""
-        product = ops.cast(ops.matmul(kernel, self._columns(x)), self.wide)
+        product = backend.matmul(kernel, self._columns(x), self.wide)
         return ops.reshape(product, (self.lstms, kernel.shape[1], self.positions, -1))
 
     # A step reads the states of all taps, then the inputs of all taps.
