@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from pixel_zoo_cli.installed import pretrained_names
-from pixel_zoo_cli.loading import load
+from pixel_zoo_cli.loading import load_with_codec
 from pixel_zoo_cli.options import DataOption, Label, Model, Split, labels_of
-from pixel_zoo_cli.outputs import check_can_hold, check_new, check_new_output, write_output
+from pixel_zoo_cli.outputs import check_can_hold, check_new, check_new_output, is_archive, write_output
 from pixel_zoo_cli.picture_files import check_pictures, picture_paths, read_pictures
 from pixel_zoo_cli.quiet import import_keras
 
@@ -33,21 +33,24 @@ def compress(
 ):
     """Compress images without loss, to as many bits as the model's likelihood says.
 
-    The file names the model. Decompress it with the same model, engine and kind of machine.
+    The file names the model. Decompress it with the same model, engine and kind of machine. A prior over codes
+    compresses codes (--data), not the pictures that they stand for.
     """
     check_new(output)
     if (data is None) == (not files):
         raise ValueError("files: name picture files or folders, or else a data set (--data)")
     paths = picture_paths(files) if files else []
-    loaded = load(model)
+    loaded, codec = load_with_codec(model)
     import pixel_zoo as pz
     from pixel_zoo.files import replacing
 
     if data is None:
+        if codec.of_codes:
+            raise ValueError(f"files: {_codes_alone(model)}")
         check_pictures(paths, loaded)
         images, labels = read_pictures(paths, loaded), None
     else:
-        images, labels = _split(loaded, data, split, data_option, num_images)
+        images, labels = _split(model, loaded, codec, data, split, data_option, num_images)
     if label is not None:
         labels = labels_of(label)
     compressed = pz.compress(loaded, images, labels, block_size=block_size)
@@ -79,7 +82,7 @@ def decompress(
     """Decompress images: arrays, or a folder of pictures.
 
     A .npz file holds `images`, integers (n, height, width, colours), the number of `levels`, and `labels` if they are
-    stored.
+    stored. A folder shows the codes of a pretrained prior decoded.
     """
     check_new_output(output)
     if output.suffix.lower() == ".png":
@@ -94,22 +97,35 @@ def decompress(
     if model is None and header.model_name not in pz.pretrained_names():
         named = f"{header.model_name!r}, which is no pretrained model here" if header.model_name else "no model"
         raise ValueError(f"model: {str(file)!r} names {named}; give its .keras file (--model)")
-    loaded = load(header.model_name if model is None else model)
-    check_can_hold(output, loaded.image_shape, loaded.levels)
+    loaded, codec = load_with_codec(header.model_name if model is None else model)
+    check_can_hold(output, codec.image_shape, codec.levels)
     images = pz.decompress(loaded, compressed, labels_of(label), start=start, stop=stop)
     numbers = range(start, start + len(images))
     names = [f"{number:0{max(4, len(str(header.count - 1)))}}" for number in numbers]
     labels = {} if header.labels is None else {"labels": header.labels[start : start + len(images)]}
-    write_output(output, images, names, loaded.levels, None, {"images": images} | labels)
+    if is_archive(output):
+        write_output(output, images, names, loaded.levels, None, {"images": images} | labels)
+    else:
+        write_output(output, codec.decode(images), names, codec.levels, None, {})
     print(output)
 
 
-def _split(model, data, split, data_option, count):
+def _codes_alone(model):
+    return (
+        f"{model!r} compresses codes without loss, but codes lose a part of the pictures; choose a model of pictures, "
+        "or name data of its codes, such as --data mnist_vq"
+    )
+
+
+def _split(name, model, codec, data, split, data_option, count):
     """The first images of a split, and their labels if the model takes any."""
     from pixel_zoo.data import arrays, info, labels
     from pixel_zoo.training.recipe import parse_data_options
 
     options = parse_data_options(data, data_option or [])
+    data_set = info(data, **options)
+    if codec.encodes(data_set.image_shape, data_set.levels):
+        raise ValueError(f"data: {_codes_alone(name)}")
     images = arrays(data, split, **options)[:count]
-    labelled = model.num_classes is not None and info(data, **options).classes is not None
+    labelled = model.num_classes is not None and data_set.classes is not None
     return images, labels(data, split, **options)[:count] if labelled else None

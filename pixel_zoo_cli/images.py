@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pixel_zoo_cli.loading import check_can_make, load, shown
+from pixel_zoo_cli.loading import check_can_make, load_with_codec
 from pixel_zoo_cli.options import (
     DataOption,
     Images,
@@ -49,7 +49,8 @@ def sample(
     """Draw images from a model: one picture, arrays, or a folder of pictures.
 
     A .npz file holds `images`, integers (n, height, width, colours), their `seeds` and `labels`, and the number of
-    `levels`. Pictures show the codes of a pretrained prior decoded.
+    `levels`. Pictures show the codes of a pretrained prior decoded; so do those from a server, if the model was
+    exported with its decoder.
     """
     check_new_output(output)
     from pixel_zoo.sampler import Sampler
@@ -58,11 +59,10 @@ def sample(
     labels = labels_of(label)
     options = {"seed": seed, "sampler": sampler, "labels": labels}
     if server is None:
-        loaded = load(model)
-        check_can_hold(output, loaded.image_shape, loaded.levels)
-        images, levels = loaded.generate(num_images, **options), loaded.levels
+        loaded, codec = load_with_codec(model)
+        images, shown, levels = _drawn(loaded, codec, loaded.generate, output, num_images, **options)
     else:
-        images, levels = _sample_served(server, model, output, num_images, **options)
+        images, shown, levels = _sample_served(server, model, output, num_images, **options)
     import numpy as np
 
     from pixel_zoo import pictures
@@ -72,10 +72,8 @@ def sample(
     of_each = None if labels is None else np.broadcast_to(labels, num_images)
     titles = pictures.titles_of_samples(seeds, of_each)
     arrays = {"images": images, "seeds": seeds} | ({} if labels is None else {"labels": of_each})
-    if server is None and not is_archive(output):
-        images, levels = shown(model, images, levels=levels)
-    picture = pictures.grid(images, columns, levels, titles)
-    write_output(output, images, [f"{index:04}" for index in range(num_images)], levels, picture, arrays)
+    picture = pictures.grid(shown, columns, levels, titles)
+    write_output(output, shown, [f"{index:04}" for index in range(num_images)], levels, picture, arrays)
     print(output)
 
 
@@ -91,7 +89,7 @@ def complete(
         pathlib.Path | None,
         typer.Option(
             help="A picture file, white where the image is to be drawn and black where it is known. It has the size of "
-            "the picture file, or of the model's images."
+            "the picture file, or of the model's images (of a pretrained prior over codes: of its pictures)."
         ),
     ] = None,
     known: Annotated[
@@ -112,8 +110,10 @@ def complete(
 
     In a .png file, each row shows an original, its known part and its completions. A .npz file holds `images` (n,
     completions of each, height, width, colours), `originals`, `known`, `seeds` and the number of `levels`. A folder
-    holds a PNG of each completion: `0000-01.png` is the second one of the first image. Pictures show the codes of a
-    pretrained prior decoded.
+    holds a PNG of each completion: `0000-01.png` is the second one of the first image.
+
+    A pretrained prior over codes completes pictures through their codes: it encodes them, draws the codes of which not
+    all pixels are known, and decodes the result, which also changes known pixels a little. A .npz file holds its codes.
 
     A class-conditional model gets the labels of the data set. All known pixels are kept. With one particle, a known
     pixel that comes after an unknown one in raster order has no influence on it; with --particles 64 it has.
@@ -127,18 +127,18 @@ def complete(
 
     positive_integer("num_completions", num_completions)
     sampler = Sampler(temperature, top_k, top_p, min_p)
-    loaded = load(model)
-    check_can_hold(output, loaded.image_shape, loaded.levels)
+    loaded, codec = load_with_codec(model)
+    check_can_hold(output, codec.image_shape, codec.levels)
     import numpy as np
 
     from pixel_zoo import pictures
-    from pixel_zoo.zoo.decoding import enlarged
 
-    images, labels = _chosen_images(loaded, data, split, data_option, image, label)
+    given, labels, to_encode = _chosen_images(loaded, codec, data, split, data_option, image, label)
     if mask is None:
-        pixels = known_pixels(known or Known.top, *images.shape[1:3])
+        pixels = codec.enlarge(known_pixels(known or Known.top, *loaded.image_shape[:2]))
     else:
-        pixels = read_mask(mask, _picture_file(image), loaded)
+        pixels = read_mask(mask, _picture_file(image), codec)
+    images, pixels = codec.encode_known(given, pixels) if to_encode else (given, codec.wholly_known(pixels))
     completed = loaded.complete(
         images.repeat(num_completions, axis=0),
         pixels,
@@ -151,12 +151,13 @@ def complete(
     by_image = completed.reshape(len(images), num_completions, *images.shape[1:])
     seeds = seed + np.arange(len(completed)).reshape(by_image.shape[:2])
     names = [f"{index:04}-{number:02}" for index in range(len(images)) for number in range(num_completions)]
-    arrays, levels = {"images": by_image, "originals": images, "known": pixels, "seeds": seeds}, loaded.levels
+    arrays = {"images": by_image, "originals": images, "known": pixels, "seeds": seeds}
+    levels, picture = loaded.levels, None
     if not is_archive(output):
-        images, by_image, levels = shown(model, images, by_image, levels=levels)
-        pixels = enlarged(pixels, images.shape[1:3])
-    picture = pictures.completions(images, pixels, by_image, levels)
-    write_output(output, by_image.reshape(-1, *by_image.shape[2:]), names, levels, picture, arrays)
+        given = given if to_encode else codec.decode(given)
+        completed, by_image, levels = codec.decode(completed), codec.decode(by_image), codec.levels
+        picture = pictures.completions(given, codec.enlarge(pixels), by_image, levels)
+    write_output(output, completed, names, levels, picture, arrays)
     print(output)
 
 
@@ -171,33 +172,50 @@ def inspect(
     ] = None,
     pixel: Annotated[
         str | None,
-        typer.Option(help="ROW,COLUMN or ROW,COLUMN,COLOUR of the first image; default: an uncertain one."),
+        typer.Option(
+            help="ROW,COLUMN or ROW,COLUMN,COLOUR of the first image, or of its codes; default: an uncertain one."
+        ),
     ] = None,
     label: Label = None,
     seed: Seed = 0,
 ):
-    """Show how a model predicts images: its surprise, one prediction, its receptive field, images being drawn."""
+    """Show how a model predicts images: its surprise, one prediction, its receptive field, images being drawn.
+
+    Of a pretrained prior over codes, images are shown decoded; surprise, prediction and receptive field are of codes.
+    """
     chosen = None if pixel is None else integers("pixel", pixel)
     _check_source(data, image)
     check_can_make(output)
-    loaded = load(model)
+    loaded, codec = load_with_codec(model)
     from pixel_zoo import training
 
     with busy("Inspecting"):
-        images, labels = _chosen_images(loaded, data, split, data_option, image, label)
-        training.inspect(loaded, images, output, pixel=chosen, seed=seed, labels=labels)
+        given, labels, to_encode = _chosen_images(loaded, codec, data, split, data_option, image, label)
+        images = codec.encode(given) if to_encode else given
+        training.inspect(loaded, images, output, pixel=chosen, seed=seed, labels=labels, codec=codec)
     for path in sorted(output.iterdir()):
         print(path)
 
 
 def _sample_served(server, model, output, num_images, **options):
-    """Draw images from a model on a server: (images, levels)."""
+    """Draw images from a model on a server, as `_drawn`."""
     import_keras()
     from pixel_zoo.serving import Client
+    from pixel_zoo.zoo.codecs import codec_of_client
 
     with Client(server, model) as client:
-        check_can_hold(output, client.image_shape, client.levels)
-        return client.sample(num_images, **options), client.levels
+        codec = None if is_archive(output) else codec_of_client(model, client)
+        return _drawn(client, codec, client.sample, output, num_images, **options)
+
+
+def _drawn(model, codec, draw, output, num_images, **options):
+    """Draw images: (images, what the output shows of them, its levels). An archive shows them as they are."""
+    if is_archive(output):
+        images = draw(num_images, **options)
+        return images, images, model.levels
+    check_can_hold(output, codec.image_shape, codec.levels)
+    images = draw(num_images, **options)
+    return images, codec.decode(images), codec.levels
 
 
 def _picture_file(image: str | None) -> pathlib.Path | None:
@@ -211,20 +229,20 @@ def _check_source(data, image):
         raise ValueError("data: name a data set (--data), or a picture file (--image)")
 
 
-def _chosen_images(model, data, split, data_option, image, label):
-    """The images that `--data` or `--image` names, and their labels as the model takes them."""
+def _chosen_images(model, codec, data, split, data_option, image, label):
+    """The images that `--data` or `--image` names, their labels as the model takes them, and whether to encode them."""
     file = _picture_file(image)
     if file is not None:
-        images, labels = read_image(file, model), None
+        images, labels, to_encode = read_image(file, codec), None, codec.of_codes
     else:
-        images, labels = _some_images(data, split, data_option, None if image is None else int(image))
+        images, labels, to_encode = _some_images(codec, data, split, data_option, None if image is None else int(image))
     if label is not None or model.num_classes is None:
         labels = labels_of(label)
-    return images, labels
+    return images, labels, to_encode
 
 
-def _some_images(data, split, data_option, index=None):
-    """Images of a split, and their labels, or None where it has none: one, or a few from all over the split."""
+def _some_images(codec, data, split, data_option, index=None):
+    """Images of a split, one or a few from all over it; their labels, or None; and whether to encode the images."""
     import numpy as np
 
     from pixel_zoo.data import arrays, info, labels
@@ -235,5 +253,6 @@ def _some_images(data, split, data_option, index=None):
     if index is not None and index >= len(images):
         raise ValueError(f"image must be an index below {len(images):,}, the images of the split, got {index}")
     shown = np.linspace(0, len(images) - 1, SHOWN).astype(int) if index is None else [index]
-    has_labels = info(data, **options).classes is not None
-    return images[shown], labels(data, split, **options)[shown] if has_labels else None
+    data_set = info(data, **options)
+    of_shown = None if data_set.classes is None else labels(data, split, **options)[shown]
+    return images[shown], of_shown, codec.encodes(data_set.image_shape, data_set.levels)

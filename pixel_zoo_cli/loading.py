@@ -50,13 +50,12 @@ def load(name):
     return _checked(name, model)
 
 
-def shown(name, *arrays, levels):
-    """Images as a picture shows them: the codes of a pretrained prior are decoded. The arrays, then their levels."""
-    from pixel_zoo.zoo.decoding import decoded, decoder_of
+def load_with_codec(name):
+    """Load a model, and the `Codec` that shows its images as pictures, and encodes pictures."""
+    model = load(name)
+    from pixel_zoo.zoo.codecs import codec_of
 
-    decoder = None if is_file(name) else decoder_of(name)
-    pictures = [decoded(decoder, images, levels) for images in arrays]
-    return *(images for images, _ in pictures), pictures[0][1]
+    return model, codec_of(name, model)
 
 
 def sha256(name):

@@ -10,7 +10,7 @@ EXACT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")  # of Pillow, which mak
 
 
 def read_image(path, model):
-    """The central part of a picture file in the shape and levels of a model, as a batch of one."""
+    """The central part of a picture file in the shape and levels of a model, or of a `Codec`, as a batch of one."""
     import numpy as np
     from PIL import Image, ImageOps
 
@@ -57,7 +57,9 @@ def picture_paths(files):
 
 
 def check_pictures(paths, model):
-    """Raise unless the headers of picture files are those of images of a model; see `read_pictures` for their pixels.
+    """Raise unless the headers of picture files are those of images of a model, or of the pictures of a `Codec`.
+
+    See `read_pictures` for their pixels.
 
     A picture of another size or in other colours is refused, because whatever made it fit would change its likelihood.
     """
@@ -84,7 +86,7 @@ def check_pictures(paths, model):
 
 
 def read_pictures(paths, model):
-    """Picture files that `check_pictures` has accepted, as images of a model (n, height, width, colours).
+    """Picture files that `check_pictures` has accepted, as images (n, height, width, colours) of a model or a `Codec`.
 
     Raises:
         ValueError: a picture is damaged, is not opaque, has colours that the model lacks, or has values between the
@@ -116,7 +118,7 @@ def read_mask(path, image, model):
         path: a picture file, black where the image is known. Pixels that are white only in part are not known.
         image: the path of the picture file that the image comes from, or None. The mask must have the size of that
             picture, or of the model's images.
-        model: the model.
+        model: the model, or its `Codec`.
     """
     import numpy as np
     from PIL import Image, ImageOps

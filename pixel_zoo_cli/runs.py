@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pixel_zoo_cli.installed import recipe_names
-from pixel_zoo_cli.loading import load
+from pixel_zoo_cli.loading import load_with_codec
 from pixel_zoo_cli.options import Data, DataOption, Model, Split
 from pixel_zoo_cli.quiet import busy, import_keras, printable
 
@@ -76,14 +76,19 @@ def train(
 
 
 def evaluate(model: Model, data: Data, data_option: DataOption = None, split: Split = "test"):
-    """Score every image of a split: nats and bits per dimension."""
-    loaded = load(model)
-    from pixel_zoo import training
-    from pixel_zoo.training.recipe import parse_data_options
+    """Score every image of a split: nats and bits per dimension.
 
-    options = parse_data_options(data, data_option or [])
+    A pretrained prior over codes encodes data of pictures, and the figures are those of their codes.
+    """
+    loaded, codec = load_with_codec(model)
+    from pixel_zoo import training
+    from pixel_zoo.data import info
+    from pixel_zoo.training.recipe import parse_data_options
+    from pixel_zoo.zoo.codecs import encoded
+
+    data_set = encoded(info(data, **parse_data_options(data, data_option or [])), loaded, codec)
     with busy(f"Scoring {data}, {split} split"):
-        result = training.evaluate(loaded, data, split, data_options=options)
+        result = training.evaluate(loaded, data_set, split)
     columns = ("data", "split", "images", "nats an image", "bits/dim", "likelihood", "images/s")
     table = Table(*columns, title=result["description"])
     table.add_row(

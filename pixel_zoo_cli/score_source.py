@@ -27,33 +27,35 @@ class Source:
     labels: Any = None
 
 
-def source_of_files(model, paths, labels):
+def source_of_files(model, codec, paths, labels):
     """Picture files as a `Source`; the header of each is read, so that a wrong one is found before any work.
 
     Args:
-        model: the model, which says what the pictures must be.
+        model: the model.
+        codec: its `Codec`, which says what the pictures must be, and encodes them.
         paths: list of pathlib.Path.
         labels: None, an integer for all of them, or one for each.
     """
     from pixel_zoo.arguments import check_labels
 
-    check_pictures(paths, model)
+    check_pictures(paths, codec)
     names = [str(path) for path in paths]
     digest = hashlib.sha256("\0".join(names).encode(errors="surrogateescape")).hexdigest()
     return Source(
         identity={"files": f"{len(names):,} with SHA-256 of their names {digest}", "label": labels},
         count=len(names),
-        read=lambda first, last: read_pictures(paths[first:last], model),
+        read=lambda first, last: codec.encode(read_pictures(paths[first:last], codec)),
         files=names,
         labels=None if labels is None else check_labels(labels, model.num_classes, len(names)),
     )
 
 
-def source_of_data(model, name, split, options, labels):
+def source_of_data(model, codec, name, split, options, labels):
     """A split of a data set as a `Source`.
 
     Args:
         model: the model, whose images must have the data's shape and levels.
+        codec: its `Codec`. Data of the pictures that it encodes are encoded.
         name, split, options: as on the command line.
         labels: as of `source_of_files`; None for the labels of the data.
     """
@@ -63,12 +65,12 @@ def source_of_data(model, name, split, options, labels):
     from pixel_zoo.arguments import check_labels
     from pixel_zoo.training.evaluation import check_fits
     from pixel_zoo.training.recipe import parse_data_options
+    from pixel_zoo.zoo.codecs import encoded
 
-    parsed = parse_data_options(name, options)
-    data_set = data.info(name, **parsed)
+    data_set = encoded(data.info(name, **parse_data_options(name, options)), model, codec)
     check_fits(model, data_set, given_labels=labels is not None)
-    images = data.arrays(name, split, **parsed)
-    of_data = None if data_set.classes is None else data.labels(name, split, **parsed)
+    images = data.arrays(data_set, split)
+    of_data = None if data_set.classes is None else data.labels(data_set, split)
     return Source(
         identity={
             "data": name,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pixel_zoo_cli.loading import load, sha256
+from pixel_zoo_cli.loading import load, load_with_codec, sha256
 from pixel_zoo_cli.options import DataOption, Label, Model, Split, labels_of
 from pixel_zoo_cli.picture_files import picture_paths
 from pixel_zoo_cli.quiet import busy
@@ -50,6 +50,7 @@ def score(
 
     Scores are written to OUTPUT.partial as they are computed. --resume continues from there, and the table is the same
     as without the interruption. A class-conditional model is given the labels of the data set, or those of --label.
+    A pretrained prior over codes encodes pictures, and the scores are those of their codes.
 
     The columns likelihood_ratio (nats) and complexity_corrected (bits) are scores of pixel_zoo.anomaly: the higher, the
     more anomalous.
@@ -59,14 +60,19 @@ def score(
         raise ValueError("files: name picture files or folders, or else a data set (--data)")
     part = part_of(shard)
     paths = picture_paths(files) if files else []
-    loaded = load(model)
+    loaded, codec = load_with_codec(model)
     other = None if background is None else load(background)
     labels = labels_of(label)
     if data is None:
         with busy("Checking the pictures"):
-            source = source_of_files(loaded, paths, labels)
+            source = source_of_files(loaded, codec, paths, labels)
     else:
-        source = source_of_data(loaded, data, split, data_option or [], labels)
+        source = source_of_data(loaded, codec, data, split, data_option or [], labels)
+    if codec.of_codes:
+        if complexity:
+            raise ValueError(f"complexity: PNG files hold pictures, but {model!r} scores codes")
+        shape = " x ".join(map(str, loaded.image_shape[:2]))
+        print(f"{model}: nats and bits/dim are those of the {shape} codes of each picture", file=sys.stderr)
     run = ScoreRun(loaded, source, batch_size, part, background=other, complexity=complexity)
     models = {"model": sha256(model), "background": None if background is None else sha256(background)}
     try:

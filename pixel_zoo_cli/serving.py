@@ -21,15 +21,19 @@ def export(
         typer.Option(help="Add a signature that completes given all known pixels, with so many particles.", min=2),
     ] = None,
 ):
-    """Write a SavedModel that scores, draws, completes and explains images."""
+    """Write a SavedModel that scores, draws, completes and explains images.
+
+    That of a pretrained prior over codes has its encoder and decoder, so it also returns pictures.
+    """
     if (path / str(version)).exists():
         raise FileExistsError(f"version: {str(path / str(version))!r} exists already; choose another version")
     check_can_make(path)
     loaded = load(model)
     import pixel_zoo
+    from pixel_zoo.zoo.codecs import parts_of
 
     with busy("Exporting"):
-        directory = pixel_zoo.export(loaded, path, version=version, particles=particles)
+        directory = pixel_zoo.export(loaded, path, version=version, particles=particles, **parts_of(model))
     print(directory)
 
 

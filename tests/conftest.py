@@ -30,6 +30,7 @@ ON_TENSORFLOW_ALONE = (
     "cli",
     "cli_compression",
     "codes_guide",
+    "codes_pictures",
     "codes_release",
     "conditioning",
     "data",
@@ -85,6 +86,7 @@ def pytest_collection_modifyitems(config, items):
 # models as small as these. JAX compiles them always, and exports are compiled.
 EAGER = (
     "anomaly",
+    "codes_pictures",
     "compression",
     "edges",
     "examples",

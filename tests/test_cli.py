@@ -201,7 +201,7 @@ def test_the_help_of_complete_names_its_limit(capsys):
 
 
 def test_inspect_shows_the_pixel_asked_for(folder, tmp_path, capsys, monkeypatch):
-    def inspect(model, images, output, pixel, seed, labels):
+    def inspect(model, images, output, pixel, seed, labels, codec):
         asked.append((images, pixel, seed, labels))
         output.mkdir(exist_ok=True)
         (output / "a.png").touch()

@@ -77,11 +77,11 @@ def test_a_run_is_released_with_the_parts_that_are_there(tmp_path, monkeypatch):
     monkeypatch.setattr(release, "write_pages", lambda entries, _: entries)
     seen = []
     monkeypatch.setattr(
-        release, "samples_and_completions", lambda _, __, decoder: seen.append(decoder) or np.zeros((2, 2, 3), "uint8")
+        release, "samples_and_completions", lambda _, __, codec: seen.append(codec) or np.zeros((2, 2, 3), "uint8")
     )
     released = release.release(run, NAME, tmp_path, EXPORTED.parent / "recipes")
     assert released["parts"] == entry["parts"]
-    assert seen[0].name == "decoder"
+    assert seen[0].of_codes and seen[0].image_shape == (28, 28, 1)
 
 
 def test_its_saved_model_has_the_parts(tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ import numpy as np
 
 import pixel_zoo as pz
 from pixel_zoo import pictures
-from pixel_zoo.zoo.decoding import decoded, decoder_of
+from pixel_zoo.zoo.codecs import codec_of
 from pixel_zoo.zoo.index import read_index
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
@@ -54,9 +54,10 @@ def draw_thumbnail(name):
     """Four samples of a model in a row."""
     model = pz.load(name)
     labels = None if model.num_classes is None else range(4)
-    samples, levels = decoded(decoder_of(name), model.generate(4, seed=0, labels=labels), model.levels)
+    codec = codec_of(name, model)
+    samples = codec.decode(model.generate(4, seed=0, labels=labels))
     (DOCS / "thumbnails").mkdir(exist_ok=True)
-    pictures.save(sheet(samples[:, None], levels, tile=64), DOCS / "thumbnails" / f"{name}.png")
+    pictures.save(sheet(samples[:, None], codec.levels, tile=64), DOCS / "thumbnails" / f"{name}.png")
 
 
 def draw_hero():

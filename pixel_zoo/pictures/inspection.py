@@ -9,6 +9,7 @@ import numpy as np
 from pixel_zoo.anomaly import surprise_of
 from pixel_zoo.arguments import check_images
 from pixel_zoo.files import new_directory, replacing
+from pixel_zoo.pictures.codec import Codec
 from pixel_zoo.pictures.layout import UNKNOWN, rows_appearing, save_animation, to_colours
 from pixel_zoo.pictures.measurements import (
     ROUNDING,
@@ -32,6 +33,7 @@ def inspect(
     pixel: Sequence[int] | None = None,
     seed: int = 0,
     labels: np.ndarray | int | None = None,
+    codec: Codec | None = None,
 ) -> None:
     """Draw what a model does with some images.
 
@@ -51,6 +53,7 @@ def inspect(
         seed: int, of the first image drawn.
         labels: integer, or one for each image, for a class-conditional model, which draws one image of each class in
             turn.
+        codec: shows the images as pictures, if they are codes; None: the images are pictures.
 
     Raises:
         FileExistsError, NotADirectoryError, PermissionError: `output` holds files, or cannot be written.
@@ -69,15 +72,17 @@ def inspect(
     chosen = None if pixel is None else (0, check_pixel(pixel, model.image_shape))
     log_probabilities = model.log_probabilities(images, labels)
     index, pixel = chosen or pixel_with_peaks(log_probabilities)
-    image = images[index]
+    image, codec = images[index], codec or Codec(model)
     label = labels if labels is None or np.ndim(labels) == 0 else np.asarray(labels)[index]
     directory = new_directory(output)
-    save_surprise(images, surprise_of(images, log_probabilities), model.levels, directory / "surprise.png")
-    save_distribution(model, image, pixel, directory / "distribution.png", label)
-    save_receptive_field(model, image, pixel, directory / "receptive_field.png", label)
+    nats = surprise_of(images, log_probabilities)
+    save_surprise(codec.decode(images), nats, codec.levels, directory / "surprise.png")
+    save_distribution(model, image, pixel, directory / "distribution.png", label, codec)
+    save_receptive_field(model, image, pixel, directory / "receptive_field.png", label, codec)
     classes = None if model.num_classes is None else np.arange(DRAWN) % model.num_classes
     drawn = model.generate(DRAWN, seed=seed, labels=classes)
-    save_animation(rows_appearing(drawn, columns=4, levels=model.levels), directory / "generation.gif")
+    appearing = rows_appearing(codec.decode(drawn), columns=4, levels=codec.levels)
+    save_animation(appearing[:: codec.block[0]], directory / "generation.gif")
 
 
 def save_surprise(images, nats, levels, path):
@@ -85,7 +90,7 @@ def save_surprise(images, nats, levels, path):
 
     Args:
         images: integers 0..levels-1 (n, height, width, colours).
-        nats: their `surprise`, of the same shape.
+        nats: their `surprise`, of the same shape; or that of the codes that they are decoded from.
         levels: int.
         path: the picture to write; its suffix says whether it is a PNG, SVG or PDF.
     """
@@ -99,20 +104,21 @@ def save_surprise(images, nats, levels, path):
     _save(figure, path)
 
 
-def save_distribution(model, image, pixel, path, label=None):
+def save_distribution(model, image, pixel, path, label, codec):
     """Draw what the model knows of an image before a pixel, and `distribution` there, with the true value marked.
 
     Args:
         model, pixel: as of `distribution`.
         image: integers 0..levels-1 (height, width, colours).
         path: the picture to write; its suffix says whether it is a PNG, SVG or PDF.
-        label: integer, for a class-conditional model.
+        label: integer for a class-conditional model, else None.
+        codec: the model's `Codec`.
     """
     (probabilities,) = distribution(model, image[None], pixel, label)
     row, column, colour = pixel
     true = int(image[pixel])
     figure, (left, right) = _figure(1, 2, width=9, height=3, width_ratios=(1, 2))
-    _show_known(left, model, image, pixel)
+    _show_known(left, model, image, pixel, codec)
     right.set_axis_on()
     right.bar(np.arange(model.levels), probabilities, width=1.0, color="tab:blue")
     right.bar(true, probabilities[true], width=1.0, color="tab:orange")
@@ -125,19 +131,20 @@ def save_distribution(model, image, pixel, path, label=None):
     _save(figure, path)
 
 
-def save_receptive_field(model, image, pixel, path, label=None):
+def save_receptive_field(model, image, pixel, path, label, codec):
     """Draw what the model knows of an image before a pixel, and `receptive_field`, on a logarithmic scale.
 
     Args:
         model, image, pixel, label: as of `receptive_field`.
         path: the picture to write; its suffix says whether it is a PNG, SVG or PDF.
+        codec: the model's `Codec`.
     """
     from matplotlib import colormaps
     from matplotlib.colors import LogNorm
 
     influence = receptive_field(model, image, pixel, label)
     figure, (left, right) = _figure(1, 2, width=7, height=3)
-    _show_known(left, model, image, pixel)
+    _show_known(left, model, image, pixel, codec)
     seen = np.ma.masked_less_equal(influence, ROUNDING)
     shown = right.imshow(seen, norm=LogNorm(ROUNDING, 1), cmap=colormaps["viridis"].with_extremes(bad="lightgrey"))
     right.set_title("influence on the marked pixel", fontsize="medium")
@@ -162,18 +169,19 @@ def _save(figure, path):
         figure.savefig(temporary, dpi=150)
 
 
-def _show_known(axes, model, image, pixel):
+def _show_known(axes, model, image, pixel, codec):
     """Show the part of an image that is known when a pixel is predicted; the rest is tinted."""
-    (colours,) = to_colours(image[None], model.levels)
-    known = known_before(model, pixel)
+    (colours,) = to_colours(codec.decode(image[None]), codec.levels)
+    known = codec.enlarge(known_before(model, pixel))
     repeats = colours.shape[1] // known.shape[1]  # channels are side by side
     axes.imshow(np.where(np.tile(known, (1, repeats))[..., None], colours, np.uint8(UNKNOWN)))
-    _mark(axes, pixel)
+    _mark(axes, pixel, codec.block)
     axes.set_title("known so far", fontsize="medium")
 
 
-def _mark(axes, pixel):
+def _mark(axes, pixel, block=(1, 1)):
     from matplotlib.patches import Rectangle
 
-    row, column, _ = pixel
-    axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="tab:red", linewidth=1.5))
+    (row, column, _), (height, width) = pixel, block
+    corner = column * width - 0.5, row * height - 0.5
+    axes.add_patch(Rectangle(corner, width, height, fill=False, edgecolor="tab:red", linewidth=1.5))

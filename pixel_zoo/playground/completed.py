@@ -10,6 +10,8 @@ from pixel_zoo.pictures.measurements import known_before
 class Completed(NamedTuple):
     """The first completion of a canvas, for what the page says of its pixels.
 
+    For a prior over codes, everything here is of codes, not of the pixels of the canvas.
+
     Attributes:
         model: str, the name of the model.
         label: int, or None for a model that takes no label.

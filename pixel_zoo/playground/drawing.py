@@ -61,16 +61,17 @@ def heat_map(nats):
     return data_uri(colormaps["magma"](nats / max(nats.max(), 1e-6), bytes=True)[..., :3])
 
 
-def step(image, levels, shown, pixel, influence=None):
+def step(image, levels, shown, pixel, influence=None, block=(1, 1)):
     """A picture of an image while it is drawn: the pixel drawn last is framed, pixels that come later are tinted.
 
     Args:
         image: integers 0..levels-1 (height, width, colours).
         levels: int.
         shown: bool (height, width), the pixels that are there.
-        pixel: (row, column) of the pixel that has just been drawn.
+        pixel: (row, column) of the pixel, or of the first pixel of the block, that has just been drawn.
         influence: float array (height, width) of 0..1, as of `pixel_zoo.pictures.receptive_field`, or None. Pixels of
             influence are lit, on a logarithmic scale.
+        block: (rows, columns) of the pixels that are framed.
 
     Returns:
         Data URI of a PNG.
@@ -89,9 +90,9 @@ def step(image, levels, shown, pixel, influence=None):
         picture = (1 - light) * picture + light * np.array(LIGHT)
     side = max(3, STEP_SIDE // max(picture.shape[:2]))
     picture = picture.astype("uint8").repeat(side, axis=0).repeat(side, axis=1)
-    row, width, border = pixel[0], shown.shape[1], max(1, side // 8)
-    for column in range(pixel[1], pixel[1] + repeats * width, width):
-        cell = picture[row * side : (row + 1) * side, column * side : (column + 1) * side]
+    (row, first), width, border = pixel, shown.shape[1], max(1, side // 8)
+    for column in range(first, first + repeats * width, width):
+        cell = picture[row * side : (row + block[0]) * side, column * side : (column + block[1]) * side]
         inside = cell[border:-border, border:-border].copy()
         cell[:] = TRUE_RGB
         cell[border:-border, border:-border] = inside

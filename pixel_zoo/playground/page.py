@@ -16,6 +16,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from pixel_zoo import data
 from pixel_zoo.anomaly import surprise_of
+from pixel_zoo.arguments import check_images
 from pixel_zoo.likelihoods import bits_per_dim
 from pixel_zoo.pictures import check_pixel, receptive_field
 from pixel_zoo.playground import drawing
@@ -23,6 +24,7 @@ from pixel_zoo.playground.completed import Completed, drawing_order
 from pixel_zoo.playground.guard import Guard, Listeners
 from pixel_zoo.playground.paint_canvas import paint_canvas, painted, partly_known
 from pixel_zoo.playground.surprise_map import surprise_map
+from pixel_zoo.zoo.codecs import codec_of
 from pixel_zoo.zoo.index import read_index
 
 LOOPBACK = "127.0.0.1"
@@ -46,7 +48,8 @@ Paint the image, or hide the part that the model is to complete. The model draws
 top left to the bottom right, each given all pixels before it. It draws each completion several times, as so many
 particles, and keeps those that fit the visible pixels after a hidden one too: the more particles, the better. With one
 particle, visible pixels that come later stay as they are, but are not taken into account. A multi-scale model draws a
-small image first. The same seed draws the same images."""
+small image first. A prior over codes draws codes, each of which stands for a block of pixels, and shows them decoded;
+a code is hidden if any of its pixels is. The same seed draws the same images."""
 
 
 class Page:
@@ -61,16 +64,22 @@ class Page:
     def __init__(self, models):
         self.models = models
         self.model = functools.cache(lambda name: models[name]())
+        self.codec = functools.cache(self._codec)
+
+    def _codec(self, name):
+        """What encodes the canvas, and decodes the images of a prior over codes."""
+        model = self.model(name)
+        return getattr(model, "codec", None) or codec_of(name, model)
 
     def choose(self, name, index):
         """Show an example whose lower half is hidden: the value of the canvas, and the field of the label."""
-        model = self.model(name)
+        model, codec = self.model(name), self.codec(name)
         image, label = self._example(name, index)
         height, width, _ = model.image_shape
-        known = np.arange(height)[:, None].repeat(width, axis=1) < height // 2
+        known = codec.enlarge(np.arange(height)[:, None].repeat(width, axis=1) < height // 2)
         last = None if model.num_classes in (None, math.inf) else model.num_classes - 1
         field = gr.Number(label, maximum=last, visible=model.num_classes is not None)
-        return painted(image, known, model.levels), field
+        return painted(codec.decode(image), known, codec.levels), field
 
     def _example(self, name, index):
         """An image and its label: from the test split of the model's own data where that is here, else a sample."""
@@ -90,15 +99,18 @@ class Page:
         Yields:
             (pictures, value of the surprise map, its caption, `Completed`, chart, slider of the steps).
         """
-        model = self.model(name)
+        model, codec = self.model(name), self.codec(name)
         conditions = _conditions(model, label)
-        image, known = partly_known(value, model.image_shape)
+        image, (known,) = partly_known(value, codec.image_shape)
+        if codec.of_codes:
+            check_images(image, codec.image_shape, codec.levels)
+            image, known = codec.encode_known(image, known)
         images = image.repeat(COMPLETIONS, axis=0)
         options = {"particles": _particles_of(model, particles)} if temperature else {}
-        completed = model.complete(images, known[0], seed=int(seed), temperature=temperature, **options, **conditions)
+        completed = model.complete(images, known, seed=int(seed), temperature=temperature, **options, **conditions)
         first = completed[:1]
         expected = model.log_probabilities(first, **conditions)
-        pictures = drawing.filling_in(completed, known[0], model.levels)
+        pictures = drawing.filling_in(codec.decode(completed), codec.enlarge(known), codec.levels)
         for picture in pictures[:-1]:
             yield _image(picture, "filling"), *[gr.skip()] * 5
             time.sleep(FRAME)
@@ -106,10 +118,10 @@ class Page:
         height, width, _ = model.image_shape
         total = f"{nats.sum():.1f} nats, {bits_per_dim(nats.sum(), model.image_shape):.3f} bits/dim"
         surprise = {"picture": drawing.heat_map(nats), "height": height, "width": width}
-        order = drawing_order(model, known[0])
-        completed = Completed(name, conditions.get("labels"), first[0], expected[0], known[0], order)
+        order = drawing_order(model, known)
+        completed = Completed(name, conditions.get("labels"), first[0], expected[0], known, order)
         steps = gr.Slider(value=0, maximum=max(1, len(order) - 1))
-        yield _image(pictures[-1], "whole"), surprise, _caption(total), completed, HINT, steps
+        yield _image(pictures[-1], "whole"), surprise, _caption(total, codec), completed, HINT, steps
 
     def point(self, completed, event: gr.EventData):
         """The distribution at the pixel under the pointer, as a chart."""
@@ -138,16 +150,18 @@ class Page:
         row, column = completed.order[number]
         shown = completed.known.copy()
         shown[tuple(np.transpose(completed.order[: number + 1]))] = True
-        model = self.model(completed.model)
-        picture = functools.partial(drawing.step, completed.image, model.levels, shown, (row, column))
+        model, codec = self.model(completed.model), self.codec(completed.model)
+        (rows, columns), (image,) = codec.block, codec.decode(completed.image[None])
+        corner = row * rows, column * columns
+        draw = functools.partial(drawing.step, image, codec.levels, codec.enlarge(shown), corner, block=codec.block)
         chart = f"<p>Pixel {number + 1} of {len(completed.order)}</p>{_chart(completed, row, column)}"
-        yield _image(picture(), "step", "the image so far"), chart
+        yield _image(draw(), "step", "the image so far"), chart
         if lit:
             height, width, _ = model.image_shape
             if completed.log_probabilities.size * height * width > LIT:
                 raise ValueError("the receptive field of images of this size takes minutes: see `pixel-zoo inspect`")
             influence = receptive_field(model, completed.image, (row, column, 0), completed.label)
-            yield _image(picture(influence), "lit", "the image so far, its receptive field lit"), chart
+            yield _image(draw(codec.enlarge(influence)), "lit", "the image so far, its receptive field lit"), chart
 
     def forward(self, completed, number):
         """The number of the next step; the last one stays."""
@@ -194,7 +208,7 @@ def build(models: Mapping[str, Callable[[], Any]], listeners: Listeners | None =
                 gr.Markdown("### Completions")
                 pictures = gr.HTML(LOADING, elem_id="completions")
                 gr.Markdown("### Surprise")
-                caption = gr.Markdown(_caption(""))
+                caption = gr.Markdown(_caption())
                 with gr.Row():
                     surprise = surprise_map("surprise")
                     chart = gr.HTML(HINT, elem_id="chart")
@@ -346,6 +360,7 @@ def _chart(completed, row, column):
     return f"<p>{title}</p>{drawing.bars(log_probabilities, values)}"
 
 
-def _caption(total):
+def _caption(total="", codec=None):
     """The text above the surprise map; `total` is "" as long as nothing is known."""
-    return f"-log p of each pixel of the first completion, bright where it is large. {total}"
+    what = "code" if codec is not None and codec.of_codes else "pixel"
+    return f"-log p of each {what} of the first completion, bright where it is large. {total}"

@@ -3,6 +3,7 @@
 import math
 
 from pixel_zoo.serving import Client
+from pixel_zoo.zoo.codecs import codec_of_client
 
 
 class ServedModel:
@@ -13,8 +14,8 @@ class ServedModel:
         name: str, the name that the model is served by.
 
     Raises:
-        ValueError, ConnectionError, TimeoutError, RuntimeError, ImportError: as the client. The constructor already
-            asks the server for the model's signatures.
+        ValueError, ConnectionError, TimeoutError, RuntimeError, ImportError: as the client, and `codec_of_client`. The
+            constructor already asks the server for the model's signatures.
 
     Example:
     >>> ServedModel("no address", "digits")
@@ -28,3 +29,4 @@ class ServedModel:
         self.image_shape, self.levels, self.particles = client.image_shape, client.levels, client.particles
         self.num_classes = math.inf if client.takes_labels else None  # the server does not tell how many there are
         self.generate, self.complete, self.log_probabilities = client.sample, client.complete, client.log_probabilities
+        self.codec = codec_of_client(name, client)

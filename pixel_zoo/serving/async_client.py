@@ -29,10 +29,10 @@ def _asynchronous(
 class AsyncClient:
     """Calls a served model without blocking the event loop.
 
-    `score`, `log_probabilities`, `surprise`, `sample`, `complete` and `upscale` take and return what those of `Client`
-    do, and are awaited. Each request waits in a thread, up to `max_requests` at a time. A server that merges requests
-    answers many small ones at once faster than one after the other. Cancelling a call ends the wait, but not its
-    request.
+    `score`, `log_probabilities`, `surprise`, `sample`, `complete`, `upscale`, `encode` and `decode` take and return
+    what those of `Client` do, and are awaited. Each request waits in a thread, up to `max_requests` at a time. A server
+    that merges requests answers many small ones at once faster than one after the other. Cancelling a call ends the
+    wait, but not its request.
 
     Args:
         server, model, version, timeout, batch_size, headers, root_certificates, client_certificate: as of `Client`.
@@ -91,6 +91,10 @@ class AsyncClient:
         """The number of values that a colour of a pixel can take."""
         return await self._run(lambda: self._client.levels)
 
+    async def picture_shape(self) -> tuple[int, ...] | None:
+        """The shape of the pictures that `decode` returns, or None."""
+        return await self._run(lambda: self._client.picture_shape)
+
     async def particles(self) -> tuple[int, ...]:
         """The numbers of particles that `complete` takes."""
         return await self._run(lambda: self._client.particles)
@@ -105,6 +109,8 @@ class AsyncClient:
     sample = _asynchronous(Client.sample)
     complete = _asynchronous(Client.complete)
     upscale = _asynchronous(Client.upscale)
+    encode = _asynchronous(Client.encode)
+    decode = _asynchronous(Client.decode)
 
     async def _run(self, function: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function)

@@ -36,6 +36,8 @@ _TENSORS = {
     "score": ({"image"}, {"log_likelihood", "bits_per_dim"}),
     "log_probabilities": ({"image"}, {"log_probability"}),
     "surprise": ({"image"}, {"surprise"}),
+    "encode": ({"picture"}, {"image"}),
+    "decode": ({"image"}, {"picture"}),
     **_DRAWING,
     # Which rules there are depends on the version that exported the model: a request is compared with its signature.
     **{f"{name}_with_options": tensors for name, tensors in _DRAWING.items()},
@@ -131,6 +133,11 @@ class Client:
         return "label" in self._signature("score").inputs
 
     @property
+    def picture_shape(self) -> tuple[int, ...] | None:
+        """The shape of the pictures that `decode` returns; None if the model was exported without a decoder."""
+        return self._signature("decode").outputs["picture"].shape[1:] if "decode" in self._signatures else None
+
+    @property
     def particles(self) -> tuple[int, ...]:
         """The numbers of particles that `complete` takes: 1, and those that the model was exported with."""
         found = (_WITH_PARTICLES.fullmatch(name) for name in self._signatures)
@@ -191,6 +198,36 @@ class Client:
         """
         image = _images(images, self._signature("surprise").inputs["image"])
         return self._call("surprise", {"image": image}, labels, vectors)["surprise"]
+
+    def encode(self, pictures: ArrayLike) -> np.ndarray:
+        """The codes of pictures, by a prior over codes that was exported with its encoder.
+
+        Args:
+            pictures: numbers (n, ...) of the shape and type that the encoder takes.
+
+        Returns:
+            The images of `score` and `complete`: uint8 NumPy array (n, height, width, colours), or int32 for more than
+            256 codes.
+
+        Raises: as `score`.
+        """
+        tensor = self._signature("encode").inputs["picture"]
+        checked = np.asarray(pictures) if tensor.dtype.kind == "f" else _images(pictures, tensor, "pictures")
+        return self._call("encode", {"picture": checked}, None, None)["image"]
+
+    def decode(self, images: ArrayLike) -> np.ndarray:
+        """The pictures that codes stand for, by a prior over codes that was exported with its decoder.
+
+        Args:
+            images: integers (n, height, width, colours), such as `sample` and `complete` return.
+
+        Returns:
+            NumPy array (n, ...) of pictures, of the shape and type that the decoder returns.
+
+        Raises: as `score`.
+        """
+        image = _images(images, self._signature("decode").inputs["image"])
+        return self._call("decode", {"image": image}, None, None)["picture"]
 
     def sample(
         self,

@@ -10,11 +10,12 @@ import numpy as np
 
 from pixel_zoo import data, pictures
 from pixel_zoo.files import replacing
+from pixel_zoo.pictures.codec import Codec
 from pixel_zoo.training import Recipe, evaluate
 from pixel_zoo.zoo import index
 from pixel_zoo.zoo.card import card, readme
+from pixel_zoo.zoo.codecs import codec_with
 from pixel_zoo.zoo.command import training_command
-from pixel_zoo.zoo.decoding import decoded, enlarged
 
 LARGEST = 40_000_000  # bytes of a file in git
 SHOWN = 8  # images in a row
@@ -76,8 +77,9 @@ def release(run, name, exported, recipes):
         "machine": configuration.get("machine"),
         **{key: configuration[key] for key in ("training_images_sha256", "backend", "versions")},
     }
-    decoder = keras.models.load_model(parts["decoder"]) if "decoder" in parts else None
-    pictures.save(samples_and_completions(model, recipe, decoder), exported / f"{name}.png")
+    loaded = [keras.models.load_model(file) for file in parts.values()]
+    codec = codec_with(model, *loaded) if loaded else Codec(model)
+    pictures.save(samples_and_completions(model, recipe, codec), exported / f"{name}.png")
     pictures.save_loss_curve(run / "log.csv", exported / f"{name}.curve.png")
     write_pages(index.read_index() | {name: entry}, exported)
     return entry
@@ -118,10 +120,10 @@ def read_log(path):
         return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
 
 
-def samples_and_completions(model, recipe, decoder=None):
+def samples_and_completions(model, recipe, codec):
     """A picture, uint8 (h, w, 3): two rows of samples; four of test images, their upper half and completions.
 
-    With a decoder of codes, it shows the uint8 pictures that they stand for.
+    Of a prior over codes, it shows the pictures that they stand for.
     """
     conditional = model.num_classes is not None
     count = 2 * SHOWN
@@ -136,11 +138,8 @@ def samples_and_completions(model, recipe, decoder=None):
     completed = model.complete(images[repeated], known, seed=recipe.seed, labels=labels)
     completed = completed.reshape(len(chosen), SHOWN - 2, *model.image_shape)
 
-    (drawn, levels), (originals, _), (completed, _) = (
-        decoded(decoder, codes, model.levels) for codes in (drawn, images[chosen], completed)
-    )
-    known = enlarged(known, drawn.shape[1:3])
-    return sheet(drawn, originals, known, completed, levels, recipe.seed, drawn_labels)
+    drawn, originals, completed = (codec.decode(codes) for codes in (drawn, images[chosen], completed))
+    return sheet(drawn, originals, codec.enlarge(known), completed, codec.levels, recipe.seed, drawn_labels)
 
 
 def sheet(drawn, originals, known, completed, levels, seed, labels=None):

@@ -6,7 +6,7 @@ import shutil
 
 from pixel_zoo.files import replacing
 from pixel_zoo.serving import export
-from pixel_zoo.zoo.index import entry_of
+from pixel_zoo.zoo.codecs import parts_of
 from pixel_zoo.zoo.pretrained import load
 
 VERSION = 1
@@ -26,8 +26,7 @@ def write_saved_model(name, exported):
     """
     exported = pathlib.Path(exported)
     with replacing(exported / name) as temporary:  # the old version stays until this one is whole
-        parts = {part: load(f"{name}.{part}") for part in entry_of(name).get("parts", {})}
-        export(load(name), temporary, version=VERSION, **parts)
+        export(load(name), temporary, version=VERSION, **parts_of(name))
         shutil.rmtree(exported / name, ignore_errors=True)
     write_models_config(exported)
     return exported / name / str(VERSION)
