@@ -197,3 +197,24 @@ def test_a_recipe_takes_a_pair():
     options = {"path": "photos", "size": (64, 128)}
     recipe = Recipe(data="images", data_options=options, model="PixelCNN")
     assert recipe.to_dict()["data_options"]["size"] == [64, 128]
+
+
+def test_a_file_written_again_is_read_again(tmp_path):
+    path = tmp_path / "codes.npz"
+    for count, code in ((60, 3), (60, 5), (80, 5)):
+        np.savez(path, train=np.full((count, 4, 4), code), test=np.full((10, 4, 4), code))
+        options = {"path": str(path), "levels": 8}
+        assert data.info("codes", **options) is data.info("codes", **options)
+        assert (data.arrays("codes", "test", **options) == code).all()
+        assert sum(data.info("codes", **options).splits.values()) == count + 10
+
+
+def test_a_folder_with_a_new_picture_is_read_again(tmp_path):
+    from PIL import Image
+
+    for count in (20, 21):
+        Image.new("L", (9, 9), count).save(tmp_path / f"{count}.png")
+        (tmp_path / "sub").mkdir(exist_ok=True)
+        for grey in range(count if count == 20 else 0):
+            Image.new("L", (9, 9), 100 + grey).save(tmp_path / "sub" / f"{grey}.png")
+        assert sum(data.info("images", path=str(tmp_path), size=8).splits.values()) == count + 1

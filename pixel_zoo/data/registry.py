@@ -13,7 +13,7 @@ from pixel_zoo.data.imagenet import imagenet
 from pixel_zoo.data.images import images
 from pixel_zoo.data.picture_codes import codes_of
 from pixel_zoo.data.readers import DIGITS_SPLITS, read_digit_labels, read_digits, tfds_is_here, tfds_reader
-from pixel_zoo.data.stored import stored_before
+from pixel_zoo.data.stored import state_of_files, stored_before
 from pixel_zoo.data.user_data_set import UserDataSet
 from pixel_zoo.references import imported, is_reference, reference_to
 
@@ -126,6 +126,9 @@ _USER_DATA_SETS = {
 }
 
 
+_OPENED: dict[tuple, tuple[list, DataSet]] = {}  # by function and options: the state of the files, and what they held
+
+
 def names() -> list[str]:
     """The names of the package's data sets, in alphabetical order.
 
@@ -206,7 +209,8 @@ def check_options(data: DataLike, passed: Iterable[str]) -> None:
 def info(data: DataLike, /, **options: Any) -> DataSet:
     """The `DataSet` of a name: image shape, levels, splits, description, source.
 
-    Reads no image of a fixed data set. A data set with options is read once in a process and kept.
+    Reads no image of a fixed data set. A data set with options is read once in a process and kept, until a file or
+    folder that an option names has changed: its time of modification, its size, or which files a folder holds.
 
     Args:
         data: one of `names()`; or a `DataSet` of yours, or a function that takes options and returns one; or text
@@ -231,17 +235,21 @@ def info(data: DataLike, /, **options: Any) -> DataSet:
     for option, parameter in _parameters(found).items():
         if parameter.default is parameter.empty and option not in options:
             raise ValueError(f"data options: {name_of(data)} needs {option} (data_options.{option} of a recipe)")
-    hashable = {option: tuple(value) if isinstance(value, list) else value for option, value in options.items()}
-    return _open(found, *sorted(hashable.items()))
+    return _open(
+        found, {option: tuple(value) if isinstance(value, list) else value for option, value in options.items()}
+    )
 
 
-@functools.cache
-def _open(function, *options):
-    data_set = function(**dict(options))
-    if not isinstance(data_set, DataSet):
-        name = reference_to("data", function)
-        raise TypeError(f"data: {name} must return a DataSet, got {type(data_set).__name__}")
-    return data_set
+def _open(function, options):
+    """The `DataSet` that a function returns: the one kept, unless its files have changed since."""
+    key, states = (function, *sorted(options.items())), [state_of_files(value) for value in options.values()]
+    if key not in _OPENED or _OPENED[key][0] != states:
+        data_set = function(**options)
+        if not isinstance(data_set, DataSet):
+            name = reference_to("data", function)
+            raise TypeError(f"data: {name} must return a DataSet, got {type(data_set).__name__}")
+        _OPENED[key] = states, data_set
+    return _OPENED[key][1]
 
 
 def _find(data):

@@ -3,7 +3,7 @@
 import os
 import pathlib
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -42,6 +42,26 @@ def load_arrays(path: str | os.PathLike, mmap_mode: Literal["r"] | None = None) 
         raise ValueError(
             f"path: {str(path)!r} must be a .npy or .npz file of numbers, without pickled objects: {error}"
         ) from error
+
+
+def state_of_files(path: Any) -> Any:
+    """What changes when a file is written again, or when files are added to a folder or removed from it; else None.
+
+    Args:
+        path: the value of an option, which may name a file or a folder.
+
+    Returns:
+        For a file its time of modification, size and inode; for a folder those of it and of all its subfolders.
+
+    Example:
+
+    >>> state_of_files("no such file"), state_of_files(8)
+    (None, None)
+    """
+    if not isinstance(path, (str, os.PathLike)) or not os.path.exists(path):
+        return None
+    folders = [folder for folder, _, _ in os.walk(path, followlinks=False)]
+    return [(state.st_mtime_ns, state.st_size, state.st_ino) for state in map(os.stat, folders or [path])]
 
 
 def stored_before(read: Callable[[str], np.ndarray], name: str) -> Callable[[str], np.ndarray]:
