@@ -7,6 +7,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import pixel_zoo as pz
 from pixel_zoo import data
@@ -59,6 +60,27 @@ def test_one_saved_model_goes_from_pictures_to_pictures(guide):
     codes = guide["codes"]
     decoded = guide["signatures"]["decode"](image=codes)["picture"]
     np.testing.assert_array_equal(decoded, guide["decoder"].predict(np.array(codes), verbose=0))
+
+
+def test_png_files_hold_pictures(guide):
+    signatures, label = guide["signatures"], tf.range(10, dtype=tf.int64)
+    request = {"seed": label, "label": label, "temperature": tf.ones(10)}
+    files = signatures["sample_png"](**request)["image_bytes"]
+    np.testing.assert_array_equal(tf.map_fn(tf.io.decode_png, files, tf.uint8), guide["drawn"])
+
+    pictures = np.array(guide["pictures"], "uint8")
+    opaque = np.repeat((np.arange(8) < 5)[:, None, None], 8, axis=1) * np.ones((10, 1, 1, 1), bool)  # one row too many
+    written = tf.map_fn(tf.io.encode_png, np.concatenate([pictures, 255 * opaque], -1).astype("uint8"), tf.string)
+    completed = signatures["complete_png"](image_bytes=written, **request)["image_bytes"]
+    codes = guide["encoder"].predict(pictures * opaque, verbose=0)
+    known = np.array([[True, True], [False, False]])
+    expected = guide["prior"].complete(codes, known, seed=0, labels=label.numpy())
+    expected = guide["decoder"].predict(expected, verbose=0)
+    np.testing.assert_array_equal(tf.map_fn(tf.io.decode_png, completed, tf.uint8), expected)
+
+    of_png = signatures["score_png"](image_bytes=tf.map_fn(tf.io.encode_png, pictures, tf.string), label=label)
+    nats = guide["prior"].log_likelihood(guide["encoder"].predict(pictures, verbose=0), label.numpy())
+    np.testing.assert_allclose(of_png["log_likelihood"], nats, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

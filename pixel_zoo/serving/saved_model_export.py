@@ -59,7 +59,8 @@ def export(
     composed by hand under their own names (int64 or float32). `top_k` 0, `top_p` 1 and `min_p` 0 keep all values: with
     these, a signature with options answers as the one without. Models of 1 or 3 colours and up to 256 levels have the
     signatures with PNG files, whose pictures have the size of the model's images. The value v of a file is the level
-    v * levels // 256.
+    v * levels // 256. With `encoder` or `decoder`, the files hold pictures of 256 levels, not codes: `score_png` needs
+    the encoder, `sample_png` the decoder and `complete_png` both, of pictures uint8 (batch, height, width, 1 or 3).
 
     The images of a prior over codes are codes. With `encoder` and `decoder`, the parts of a VQ-VAE for example, the
     SavedModel holds the whole way from pictures to pictures:
@@ -310,27 +311,59 @@ def _signatures(model, jit_compile, particles=None, encoder=None, decoder=None):
         signatures["encode"] = concrete(encode, picture, given=())
     if decoder is not None:
         signatures["decode"] = concrete(decode, image, given=())
-    if not png.can_encode(image_shape, levels):
-        return signatures
+    read_as, written_as = _forms_of_png(image_shape, levels, encoder, decoder)
+
+    def images_of_png(specs, files):
+        """The images in PNG files, and what is known of them: codes, if there is an encoder."""
+        images, opaque = png.decode("image_bytes", files, *read_as)
+        if encoder is None:
+            return {"image": tf.cast(images, image_dtype), "known": opaque}
+        # A code describes pixels around its own, too: what is to be drawn is blanked first.
+        shown = tf.where(opaque[..., None], images, 0) if known in specs else images
+        (height, width, _), (rows, columns, _) = read_as[0], image_shape
+        blocks = tf.reshape(opaque, (-1, rows, height // rows, columns, width // columns))
+        return encode({"picture": tf.cast(shown, tf.uint8)}) | {"known": tf.reduce_all(blocks, axis=(2, 4))}
 
     def on_png(name, specs, inputs):
         """Call a signature, whose graph exists already, with the images of PNG files."""
         if "image_bytes" in inputs:
-            images, known = png.decode("image_bytes", inputs["image_bytes"], image_shape, levels)
-            inputs = inputs | {"image": tf.cast(images, image_dtype), "known": known}
+            inputs = inputs | images_of_png(specs, inputs["image_bytes"])
         outputs = signatures[name](*(inputs[spec.name] for spec in (*specs, *others)))
         if "image" not in outputs:
             return outputs
-        others_drawn = {key: value for key, value in outputs.items() if key not in ("image", "picture")}
-        return {"image_bytes": png.encode(outputs["image"], levels)} | others_drawn
+        drawn = png.encode(outputs.get("picture", outputs["image"]), written_as[1])
+        return {"image_bytes": drawn} | {key: outputs[key] for key in outputs if key not in ("image", "picture")}
 
     image_bytes = tf.TensorSpec((None,), tf.string, name="image_bytes")
     noise, completed = [seed, temperature], ["complete"] if particles is None else ["complete", completing]
     with_png = {"score": [image], "sample": noise} | {name: [image, known, *noise] for name in completed}
     for name, specs in with_png.items():
+        if (image in specs and read_as is None) or (name != "score" and written_as is None):
+            continue
         of_png = [image_bytes if spec is image else spec for spec in specs if spec is not known]
         signatures[f"{name}_png"] = concrete(functools.partial(on_png, name, specs), *of_png)
     return signatures
+
+
+def _forms_of_png(image_shape, levels, encoder, decoder):
+    """The (shape, levels) of the PNG files that signatures read, and of those that they write; None: none can be."""
+    if encoder is None and decoder is None:
+        form = (image_shape, levels) if png.can_encode(image_shape, levels) else None
+        return form, form
+    return tuple(
+        (tuple(pictures.shape[1:]), 256) if pictures is not None and _are_blocks(pictures, image_shape) else None
+        for pictures in (encoder and encoder.inputs[0], decoder and decoder.outputs[0])
+    )
+
+
+def _are_blocks(pictures, image_shape):
+    """Whether a tensor is one of pictures, in which each code stands for a block of pixels."""
+    if keras.backend.standardize_dtype(pictures.dtype) != "uint8" or len(pictures.shape) != 4:
+        return False
+    height, width, colours = pictures.shape[1:]
+    if None in (height, width) or not png.can_encode((colours,), 256):
+        return False
+    return height % image_shape[0] == width % image_shape[1] == 0
 
 
 def _walker(stage, jit_compile):
