@@ -154,6 +154,14 @@ def test_figures_of_pictures_are_those_of_their_codes(parts, tmp_path, capsys):
     assert f"{nats.mean():.3f}"[:-1] in said and "those of the codes" in said
 
 
+@pytest.mark.parametrize("command", ["complete --output {new}.png", "inspect --output {new}", "evaluate"])
+def test_data_of_other_pictures_are_refused(command, tmp_path, capsys):
+    name, *options = command.format(new=tmp_path / "new").split()
+    line = refused(capsys, name, NAME, "--data", "digits", *options)
+    expected = "the model takes pictures of shape (28, 28, 1) and 256 levels, or their codes of shape (7, 7, 1), got"
+    assert f"data: {expected} images of shape (8, 8, 1) and 17 levels" in line
+
+
 def test_pictures_are_not_compressed_without_loss(file, tmp_path, capsys):
     for source in ((file,), OF_DATA):
         line = refused(capsys, "compress", NAME, "--output", tmp_path / "pictures.pz", *source)

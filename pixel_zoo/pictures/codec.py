@@ -46,6 +46,7 @@ class Codec:
         picture_shape: Sequence[int] | None = None,
     ) -> None:
         self._encode, self._decode = encode, decode
+        self._codes_shape = tuple(model.image_shape)
         self.of_codes: bool = picture_shape is not None
         self.image_shape: tuple[int, ...] = tuple(model.image_shape if picture_shape is None else picture_shape)
         self.levels: int = PICTURE_LEVELS if self.of_codes else model.levels
@@ -55,8 +56,20 @@ class Codec:
         )
 
     def encodes(self, image_shape: Sequence[int], levels: int) -> bool:
-        """Whether images of a data set are pictures that have to be encoded."""
-        return self.of_codes and (tuple(image_shape), levels) == (self.image_shape, self.levels)
+        """Whether images of a data set are pictures that have to be encoded.
+
+        Raises:
+            ValueError: they are neither such pictures nor of the shape of codes.
+        """
+        shape = tuple(image_shape)
+        if not self.of_codes or shape == self._codes_shape:
+            return False
+        if (shape, levels) != (self.image_shape, self.levels):
+            raise ValueError(
+                f"data: the model takes pictures of shape {self.image_shape} and {self.levels} levels, or their codes "
+                f"of shape {self._codes_shape}, got images of shape {shape} and {levels} levels"
+            )
+        return True
 
     def encode(self, pictures: np.ndarray) -> np.ndarray:
         """The model's images (n, ...) of pictures (n, height, width, colours)."""
