@@ -60,8 +60,8 @@ def state_of_files(path: Any) -> Any:
     """
     if not isinstance(path, (str, os.PathLike)) or not os.path.exists(path):
         return None
-    folders = [folder for folder, _, _ in os.walk(path, followlinks=False)]
-    return [(state.st_mtime_ns, state.st_size, state.st_ino) for state in map(os.stat, folders or [path])]
+    folders = [folder for folder, _, _ in os.walk(str(path))]
+    return [(state.st_mtime_ns, state.st_size, state.st_ino) for state in map(os.stat, folders or [str(path)])]
 
 
 def stored_before(read: Callable[[str], np.ndarray], name: str) -> Callable[[str], np.ndarray]:

@@ -1,6 +1,7 @@
 """Pictures: image grids, loss curves, and pictures that show how a model works."""
 
 from pixel_zoo.anomaly import surprise, surprise_of
+from pixel_zoo.pictures.codec import Codec
 from pixel_zoo.pictures.display import show
 from pixel_zoo.pictures.inspection import inspect
 from pixel_zoo.pictures.layout import (
@@ -21,6 +22,7 @@ from pixel_zoo.pictures.measurements import check_pixel, distribution, receptive
 __all__ = [
     "BACKGROUND",
     "UNKNOWN",
+    "Codec",
     "can_draw",
     "check_pixel",
     "completions",

@@ -112,7 +112,7 @@ class Codec:
         array([[ True, False]])
         """
         (rows, columns), (height, width) = self.block, known.shape
-        return known.reshape(height // rows, rows, width // columns, columns).all(axis=(1, 3))
+        return np.all(known.reshape(height // rows, rows, width // columns, columns), axis=(1, 3))
 
     def enlarge(self, values: np.ndarray) -> np.ndarray:
         """Values (height, width) of codes, such as a mask, as those of their pixels.

@@ -80,8 +80,8 @@ def inspect(
     save_distribution(model, image, pixel, directory / "distribution.png", label, codec)
     save_receptive_field(model, image, pixel, directory / "receptive_field.png", label, codec)
     classes = None if model.num_classes is None else np.arange(DRAWN) % model.num_classes
-    drawn = model.generate(DRAWN, seed=seed, labels=classes)
-    appearing = rows_appearing(codec.decode(drawn), columns=4, levels=codec.levels)
+    drawn = codec.decode(np.asarray(model.generate(DRAWN, seed=seed, labels=classes)))
+    appearing = rows_appearing(drawn, columns=4, levels=codec.levels)
     save_animation(appearing[:: codec.block[0]], directory / "generation.gif")
 
 

@@ -78,7 +78,7 @@ def release(run, name, exported, recipes):
         **{key: configuration[key] for key in ("training_images_sha256", "backend", "versions")},
     }
     loaded = [keras.models.load_model(file) for file in parts.values()]
-    codec = codec_with(model, *loaded) if loaded else Codec(model)
+    codec = codec_with(model, *loaded) if loaded else None
     pictures.save(samples_and_completions(model, recipe, codec), exported / f"{name}.png")
     pictures.save_loss_curve(run / "log.csv", exported / f"{name}.curve.png")
     write_pages(index.read_index() | {name: entry}, exported)
@@ -120,11 +120,12 @@ def read_log(path):
         return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
 
 
-def samples_and_completions(model, recipe, codec):
+def samples_and_completions(model, recipe, codec=None):
     """A picture, uint8 (h, w, 3): two rows of samples; four of test images, their upper half and completions.
 
     Of a prior over codes, it shows the pictures that they stand for.
     """
+    codec = codec or Codec(model)
     conditional = model.num_classes is not None
     count = 2 * SHOWN
     drawn_labels = np.arange(count) % model.num_classes if conditional else None
