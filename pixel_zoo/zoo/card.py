@@ -69,7 +69,7 @@ def _facts(name, entry, on_hub):
         "Data": f"`{recipe['data']}`, {info.splits['train']:,} training images. {info.description} From: {info.source}",
         "Training images, SHA-256": f"`{entry['training_images_sha256']}`",
         "Trained by": f"`{_backend(entry)}{entry['command']}`",
-        **({"Started from": recipe["initial_weights"]} if recipe.get("initial_weights") else {}),
+        **_started_from(entry),
         "Optimiser": f"{recipe['optimizer']}, learning rate {recipe['learning_rate']:g}, {recipe['schedule']}; batches "
         f"of {recipe['batch_size']}; moving average of the weights: {recipe['ema_momentum'] or 'none'}",
         "Length": f"{epochs(entry)}, {_steps(entry)}; the weights are those of epoch {entry['best_epoch']}, "
@@ -220,6 +220,16 @@ def epochs(entry):
         return "not trained"
     done, wanted = entry["epochs"], entry["epochs_of_recipe"]
     return f"{done} of the recipe's {wanted} epochs" if done < wanted else f"{done} epochs"
+
+
+def _started_from(entry):
+    """A row of the file whose weights the run started from, if there was one."""
+    if not entry["recipe"].get("initial_weights"):
+        return {}
+    return {
+        "Started from": f"the weights of `{entry['recipe']['initial_weights']}` as it was then, "
+        f"SHA-256 `{entry['initial_weights_sha256']}`"
+    }
 
 
 def _steps(entry):
