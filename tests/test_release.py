@@ -171,6 +171,9 @@ def test_the_card_says_that_a_run_ended_early(released):
     early = entry | {"recipe": entry["recipe"] | {"epochs": 3}}
     assert "10 epochs, ended before the 3 of the command, at most 10 steps" in card.card("mine", early)
     assert "ended before" not in card.card("mine", entry)
+    assert "Started from" not in card.card("mine", entry)
+    tuned = entry | {"recipe": entry["recipe"] | {"initial_weights": "old.keras"}, "initial_weights_sha256": "ab12"}
+    assert "| Started from | the weights of `old.keras` as it was then, SHA-256 `ab12` |" in card.card("mine", tuned)
 
 
 def test_a_run_may_lack_an_option_that_its_recipe_has_got_since(tmp_path):
