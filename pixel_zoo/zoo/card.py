@@ -75,6 +75,7 @@ def _facts(name, entry, on_hub):
         "Length": f"{epochs(entry)}, {_steps(entry)}; the weights are those of epoch {entry['best_epoch']}, "
         f"the one with the fewest validation nats ({entry['validation_nats']:.3f})",
         **({"Changed after training": entry["changed"]} if "changed" in entry else {}),
+        **({"Remark": entry["remark"]} if "remark" in entry else {}),
         f"Validation nats{_precision(recipe)}": _history(entry),
         "Time": "not recorded" if entry["seconds"] is None else duration(entry["seconds"]),
         "Hardware": entry["machine"] or "not recorded",
