@@ -179,7 +179,8 @@ def likelihood(entry):
 def architecture(entry):
     """The architecture of a model, blocks x width, such as "Row LSTM 7x16" or "PixelCNN 3x32 given the label"."""
     if "members" in entry:
-        return f"mixture of {' and '.join(member['architecture'] for member in entry['members'].values())}"
+        *first, last = [member["architecture"] for member in entry["members"].values()]
+        return f"mixture of {', '.join(first)} and {last}"
     kind, model = "", entry["recipe"]["model"]
     options = with_defaults(model, entry["recipe"]["model_options"])
     if model == "MultiScalePixelRNN":
