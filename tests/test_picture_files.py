@@ -37,7 +37,7 @@ def folder(tmp_path_factory):
 
 @pytest.mark.parametrize("command, module", [("score", scores), ("compress", compression)])
 def test_pictures_that_would_lose_something_are_refused(command, module, folder, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(module, "load", functools.cache(module.load))
+    monkeypatch.setattr(module, "load_with_codec", functools.cache(module.load_with_codec))
     output = tmp_path / "output.csv"
     for name, said in (
         ("turned.png", "turned.png' has 2 x 3 pixels (width x height), the model takes 3 x 2; resize it"),
