@@ -83,7 +83,7 @@ wheel:
 	try wheel dist/pixel_zoo-*.whl try_wheel.py
 
 # The sdist that `make wheel` has built, unpacked elsewhere: all of its tests can be collected, and some quick ones pass.
-# `make test` in the unpacked sdist runs all of them, as the workflow of a release does.
+# `make test-tensorflow` in the unpacked sdist runs all of them, as the workflow of a release does.
 SDIST_TESTS ?= $(addprefix tests/test_,$(addsuffix .py,wheel dependencies workflows documentation files recipe_names))
 test-sdist: install
 	set -e; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
