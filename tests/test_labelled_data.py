@@ -7,7 +7,9 @@ from PIL import Image
 from pixel_zoo import data
 from pixel_zoo.arguments import check_images, check_labels
 from pixel_zoo.data.data_set import SPLITS
+from pixel_zoo.data.shifted import shifted
 from pixel_zoo.training import Recipe
+from pixel_zoo.training.set_up import build_model
 
 
 def noise(*shape, seed=0, high=9):
@@ -218,3 +220,64 @@ def test_a_folder_with_a_new_picture_is_read_again(tmp_path):
         for grey in range(count if count == 20 else 0):
             Image.new("L", (9, 9), 100 + grey).save(tmp_path / "sub" / f"{grey}.png")
         assert sum(data.info("images", path=str(tmp_path), size=8).splits.values()) == count + 1
+
+
+def test_shifted_training_images_have_their_shift_as_label():
+    images, labels = (read("shifted", "train", of="digits", pixels=2) for read in (data.arrays, data.labels))
+    inner = data.arrays("digits", "train")[:, 2:6, 2:6]
+
+    def shift_of(moved):
+        steps = range(-2, 3)
+        return [(d, r) for d in steps for r in steps if np.array_equal(moved[:, 2 + d : 6 + d, 2 + r : 6 + r], inner)]
+
+    shifts = [shift_of(images[labels == label]) for label in range(25)]
+    assert shifts[0] == [(0, 0)]
+    assert sorted(shifts) == [[(down, right)] for down in range(-2, 3) for right in range(-2, 3)]
+
+
+def test_a_shift_repeats_the_edge():
+    rows = np.tile(np.array([[[5], [1], [2]]], "uint8"), (1, 3, 1, 1))
+    source = data.DataSet(
+        name="ramp",
+        image_shape=(3, 3, 1),
+        levels=8,
+        splits=dict.fromkeys(SPLITS, 1),
+        description="",
+        source="",
+        read=lambda split: rows,
+    )
+    right = [image[0, :, 0].tolist() for image in data.arrays(shifted(source), "train")]
+    assert right[0] == [5, 1, 2]
+    assert {tuple(row) for row in right} == {(5, 1, 2), (5, 5, 1), (1, 2, 2)}
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_other_splits_are_not_shifted(split):
+    assert np.array_equal(data.arrays("shifted", split, of="digits"), data.arrays("digits", split))
+    assert not data.labels("shifted", split, of="digits").any()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "shifted needs of"),
+        ({"of": "digit"}, "digit"),
+        ({"of": "digits", "pixels": 0}, "pixels must be"),
+        ({"of": "digits", "pixels": 8}, "pixels must be below 8, the size of an image, got 8"),
+        ({"of": "images"}, "images needs path"),
+    ],
+)
+def test_bad_shifts_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        data.info("shifted", **options)
+
+
+def test_a_recipe_of_shifted_images_needs_their_classes():
+    options = {"filters": 2, "num_blocks": 1, "head_filters": 2}
+    shifts = {"of": "digits", "pixels": 1}
+    with pytest.raises(ValueError, match="shifted digits has 9 classes, got num_classes=8"):
+        build_model(
+            Recipe(data="shifted", data_options=shifts, model="PixelCNN", model_options=options | {"num_classes": 8})
+        )
+    recipe = Recipe(data="shifted", data_options=shifts, model="PixelCNN", model_options=options | {"num_classes": 9})
+    assert build_model(recipe).image_shape == (8, 8, 1)

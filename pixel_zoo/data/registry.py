@@ -13,6 +13,7 @@ from pixel_zoo.data.imagenet import imagenet
 from pixel_zoo.data.images import images
 from pixel_zoo.data.picture_codes import codes_of
 from pixel_zoo.data.readers import DIGITS_SPLITS, read_digit_labels, read_digits, tfds_is_here, tfds_reader
+from pixel_zoo.data.shifted import shifted
 from pixel_zoo.data.stored import state_of_files, stored_before
 from pixel_zoo.data.user_data_set import UserDataSet
 from pixel_zoo.references import imported, is_reference, reference_to
@@ -92,6 +93,11 @@ _CODES = {
 
 _DATA_SETS = _PICTURES | _CODES
 
+
+def _shifted(of: str, pixels: int = 1) -> DataSet:
+    return shifted(info(of), pixels)
+
+
 _USER_DATA_SETS = {
     data_set.name: data_set
     for data_set in (
@@ -110,6 +116,14 @@ _USER_DATA_SETS = {
             description="A folder of pictures of any kind, the centre of each shrunk to one size; subfolders are "
             "classes. Split by a hash of each file.",
             open=images,
+        ),
+        UserDataSet(
+            name="shifted",
+            image="those of another set",
+            levels="those of another set",
+            description="The images of another data set (of), those for training shifted by up to so many pixels; the "
+            "label is the shift.",
+            open=_shifted,
         ),
         *(
             UserDataSet(
@@ -134,8 +148,8 @@ def names() -> list[str]:
 
     Example:
 
-    >>> names()
-    ['binarized_mnist', 'cifar10', 'codes', 'digits', 'imagenet32', 'imagenet64', 'images', 'mnist', 'mnist_vq']
+    >>> names()[:4]
+    ['binarized_mnist', 'cifar10', 'codes', 'digits']
     """
     return sorted(_DATA_SETS | _USER_DATA_SETS)
 

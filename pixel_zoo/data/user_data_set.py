@@ -1,4 +1,4 @@
-"""UserDataSet: a kind of data set whose images the user supplies."""
+"""UserDataSet: a kind of data set that is made from what the user supplies."""
 
 import dataclasses
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from pixel_zoo.data.data_set import DataSet
 
 @dataclasses.dataclass(frozen=True)
 class UserDataSet:
-    """A kind of data set whose images the user supplies: its options say where they are and how to read them.
+    """A kind of data set that is made from what the user supplies: its options say where the images are.
 
     Args:
         name: its name in `pixel_zoo.data.arrays` and on the command line.
