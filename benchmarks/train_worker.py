@@ -3,7 +3,8 @@
     python benchmarks/train_worker.py '{"model": "PixelCNN", "options": {"filters": 32}, "batch": 32, "xla": true}'
 
 Further keys: "source", where the images come from (see `feed`); "loss": "sum", to leave the likelihood out; "measure":
-"idle", to time what `fit` does after its last step instead of its steps.
+"idle", to time what `fit` does after its last step instead of its steps; "loop": true, to run several steps in one call
+on the device, as `train` does on an accelerator (JAX).
 """
 
 import json
@@ -18,6 +19,10 @@ import pixel_zoo as pz
 from pixel_zoo import data
 from pixel_zoo.layers import DiagonalBiLSTM, MaskedConv2D, RowLSTM
 from pixel_zoo.training import KeepFreedMemory
+from pixel_zoo.training.device_loop import DeviceLoop
+from pixel_zoo.training.feed import RowBlocks
+
+STEPS_PER_CALL = 5
 
 
 class ConstantBatch(keras.utils.PyDataset):
@@ -93,14 +98,30 @@ def main(task):
     shape = (task["batch"], *model.image_shape)
     images = (np.random.default_rng(0).random(shape) * model.levels * 0.6).astype("uint8")
 
+    def run_loop(_):
+        clock = Clock()
+        model.train_function = device_loop
+        blocks = RowBlocks(len(twice), len(images), STEPS_PER_CALL, seed=0)
+        model.fit(x=blocks, shuffle=False, callbacks=[memory, clock], verbose=0)
+        return [clock.seconds[0] / STEPS_PER_CALL] * STEPS_PER_CALL
+
     def run(steps):
         clock = Clock()
         model.fit(**feed(task.get("source", "constant"), images, steps + 1), callbacks=[memory, clock], verbose=0)
         return [time.perf_counter() - clock.ends[-1]] if task.get("measure") == "idle" else clock.seconds
 
+    if task.get("loop"):
+        twice = np.tile(images, (2 * STEPS_PER_CALL, 1, 1, 1))  # two calls, of which the second is timed
+        run(1)  # makes the state of the loss, the metrics and the optimizer
+        device_loop = DeviceLoop(model, twice)
+
     pixels = task["batch"] * np.prod(model.image_shape[:2])
     # Backwards there are two products for each one forwards: the gradients of the input and of the weights.
-    serve(run, flop=3 * 2 * products_of_a_pixel(model) * float(pixels), matrix_peak=matrix_peak())
+    serve(
+        run_loop if task.get("loop") else run,
+        flop=3 * 2 * products_of_a_pixel(model) * float(pixels),
+        matrix_peak=matrix_peak(),
+    )
 
 
 if __name__ == "__main__":

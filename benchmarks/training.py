@@ -1,7 +1,7 @@
 """How fast models train: images/s, share of the machine's matrix-product peak, memory; and how that scales.
 
     python benchmarks/training.py                    # all tables: an hour or more on two cores
-    python benchmarks/training.py --tables speed     # one of: speed, size, depth, head, input, steady
+    python benchmarks/training.py --tables speed     # one of: speed, size, depth, head, input, steady, loop
 
 Every row is a separate process, which trains inside `fit` on a constant batch; warm, they take turns, and medians
 are printed. FLOP/s count the operations that the model needs, forwards and backwards (without masked weights and
@@ -117,7 +117,18 @@ def steady(engines):
             table.row(name, engine, *peaks)
 
 
-TABLES = {"speed": speed, "size": size, "depth": depth, "head": head, "input": input_, "steady": steady}
+def loop(engines):
+    """Steps in a loop on the device, as `train` takes them on an accelerator, against single steps of `fit` (JAX)."""
+    table = Table("model", "batch", "fit, images/s", "loop, images/s", "ratio")
+    for batch in BATCHES:
+        for name in MODELS:
+            single, looped = (worker(name, "JAX", batch, {"loop": looped}) for looped in (False, True))
+            take_turns([single, looped])
+            speeds = [round(batch / done.median) for done in (single, looped)]
+            table.row(name, batch, *speeds, f"{single.median / looped.median:.2f}")
+
+
+TABLES = {"speed": speed, "size": size, "depth": depth, "head": head, "input": input_, "steady": steady, "loop": loop}
 
 
 def main():
