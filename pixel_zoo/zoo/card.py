@@ -14,8 +14,8 @@ ARCHITECTURES = {
 REASON = "Each pixel is drawn given those before it, and nothing corrects later what does not fit."
 LIMITATIONS = {
     "binarized_mnist": f"Most samples are digits; some are strokes that form none. {REASON}",
-    "cifar10": "Samples have the colours and textures of photographs, but show no objects, and parts of them can turn "
-    f"into noise: most of the likelihood lies in local detail. {REASON}",
+    "cifar10": "Samples have the colours and textures of photographs, but show no objects: most of the likelihood lies "
+    f"in local detail. {REASON}",
     "mnist_vq": "About half of the samples are clear digits; the others have gaps or strokes too many. The prior "
     f"trained for minutes only, and a code stands for 4 x 4 pixels, whose details cannot be drawn. {REASON}",
     "digits": "Strokes are right in detail, but some samples are no digit: there are only 1,297 training images. "
@@ -47,14 +47,15 @@ def card(name, entry, on_hub=False):
 
 
 def limitations(entry):
-    """What the samples of a model look like, and why.
+    """What the samples of a model look like, and why; then what was measured of this model's samples, if anything.
 
     Example:
 
     >>> limitations({"recipe": {"data": "images"}})
     'Samples can be right in detail and wrong as a whole. Each pixel is drawn given those before it, and nothing ...
     """
-    return LIMITATIONS.get(entry["recipe"]["data"], f"Samples can be right in detail and wrong as a whole. {REASON}")
+    of_all = LIMITATIONS.get(entry["recipe"]["data"], f"Samples can be right in detail and wrong as a whole. {REASON}")
+    return " ".join([of_all, *([entry["limitations"]] if "limitations" in entry else [])])
 
 
 def _facts(name, entry, on_hub):
