@@ -1,9 +1,15 @@
-"""A worker of `turns`: PixelCNN 7x32 in PyTorch, in the usual form, with each kernel multiplied by its mask."""
+"""A worker of `turns`: PixelCNN 7x32 in PyTorch, in the usual form, with each kernel multiplied by its mask.
 
+    python benchmarks/peer_torch.py 32 pixel_cnn.npz --compile --channels-last
+
+The weights come from a file that `pixel_cnn_weights.py` wrote.
+"""
+
+import argparse
 import itertools
-import sys
 import time
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -54,16 +60,40 @@ class PixelCNN(nn.Module):
             x = layer(x.relu())
         return x
 
+    def set_weights(self, weights):
+        """Take the weights of a file, whose layers have the same names and stand in the same order."""
+        for name, parameter in self.named_parameters():
+            layer, kind = name.rsplit(".", 1)
+            value = torch.from_numpy(weights[f"{layer}/{'kernel' if kind == 'weight' else 'bias'}"])
+            parameter.data.copy_(value.permute(3, 2, 0, 1) if kind == "weight" else value)
 
-def main(batch):
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("batch", type=int)
+    parser.add_argument("weights", help="an .npz file")
+    parser.add_argument("--compile", action="store_true", help="by torch.compile")
+    parser.add_argument("--channels-last", action="store_true", help="the memory format of maps and kernels")
+    options = parser.parse_args()
+    weights = np.load(options.weights)
+    memory = torch.channels_last if options.channels_last else torch.contiguous_format
     model = PixelCNN()
+    model.set_weights(weights)
+    model = model.to(memory_format=memory)
+    images = torch.from_numpy(weights["images"][: options.batch]).permute(0, 3, 1, 2).float()
+    images = images.contiguous(memory_format=memory)
     optimizer = torch.optim.Adam(model.parameters())
-    images = (torch.rand(batch, 1, 28, 28) < 0.13).float()
+
+    def loss_of(images):
+        losses = functional.binary_cross_entropy_with_logits(model(images), images, reduction="none")
+        return losses.sum((1, 2, 3)).mean()
+
+    if options.compile:
+        loss_of = torch.compile(loss_of)
 
     def step():
         optimizer.zero_grad()
-        losses = functional.binary_cross_entropy_with_logits(model(images), images, reduction="none")
-        loss = losses.sum((1, 2, 3)).mean()
+        loss = loss_of(images)
         loss.backward()
         optimizer.step()
         return loss.item()
@@ -76,8 +106,10 @@ def main(batch):
             seconds.append(time.perf_counter() - begin)
         return seconds
 
-    serve(run)
+    with torch.no_grad():
+        loss = loss_of(images).item()
+    serve(run, loss=loss)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main()

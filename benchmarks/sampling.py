@@ -1,11 +1,12 @@
 """How long sampling takes, against one forward pass of the same batch and against the obvious, slow way.
 
-    python benchmarks/sampling.py                                   # everything: hours on two cores
-    python benchmarks/sampling.py --models pixel_cnn --batches 64   # two minutes
+    python benchmarks/sampling.py --plot docs/performance.png       # the tables and the figure of docs/performance.md
+    python benchmarks/sampling.py --models pixel_cnn --batches 64   # a minute or two
+    python benchmarks/sampling.py --models pixel_cnn_cifar10 --modes plain xla served
 
-Every model and batch runs in a separate process. After a first run that compiles, the candidates take turns in it,
-and medians are printed. The forward pass is the faster of those with and without XLA. The slow way, a forward pass for
-each value, is timed on a few values and scaled.
+Every model has a separate process. First it times the first call of `generate`, for one image by default. Then, for each
+batch, everything runs once to compile, the candidates take turns, and medians are printed. The forward pass is the
+faster of those with and without XLA. The slow way, a forward pass for each value, is timed on a few values and scaled.
 """
 
 import argparse
@@ -16,6 +17,8 @@ import statistics
 import tempfile
 import time
 
+from turns import Table
+
 MODELS = {
     "pixel_cnn": "PixelCNN 7x32, 28x28 binary",
     "gated": "GatedPixelCNN 7x32, 28x28 binary",
@@ -24,8 +27,10 @@ MODELS = {
     "pixel_cnn_cifar10": "PixelCNN 15x128, 32x32x3, 256 levels",
     "diagonal_bilstm_cifar10": "PixelRNN diagonal 12x128, 32x32x3, 256 levels",
 }
-MODES = {"xla": "generate, XLA", "plain": "generate", "served": "SavedModel"}
-SLOW_VALUES = 4
+DEFAULT_MODELS = list(MODELS)[:5]  # the last one takes as long as all others
+BATCHES, BATCHES_OF_COLOUR = (1, 4, 16, 64, 256), (16,)
+MODES = {"plain": "generate", "xla": "generate, XLA", "served": "SavedModel"}
+SLOW_VALUES = 2
 
 
 def make(name):
@@ -87,14 +92,14 @@ def slow_steps(model, forward):
     return run
 
 
-def measure(name, batch, modes, repeats):
-    """One row of the table: seconds of everything, and the peak memory of each mode, in MiB."""
-    model = make(name)
-    runs, memory = {}, {}
+def measure(model, batch, modes, repeats):
+    """Seconds of everything for one batch, and the peak memory of the process after `generate` without XLA, in MiB."""
+    runs, memory = {}, None
     for mode in sorted(modes, key=["plain", "served", "xla"].index):  # what takes most memory, the compiler, is last
         runs[mode] = generator(model, batch, mode)
         runs[mode]()
-        memory[mode] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        if mode == "plain":
+            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     forward = {xla: forward_pass(model, batch, xla) for xla in (False, True)}
     runs |= {f"forward {xla}": run for xla, run in forward.items()} | {"slow": slow_steps(model, forward[False])}
     for run in runs.values():
@@ -109,41 +114,61 @@ def measure(name, batch, modes, repeats):
     height, width, colours = model.image_shape
     slow = medians.pop("slow") * height * width * colours / SLOW_VALUES
     forward = min(medians.pop(f"forward {xla}") for xla in (False, True))
-    return {"forward": forward, "slow": slow, "generate": medians, "memory": memory}
+    return {"batch": batch, "forward": forward, "slow": slow, "generate": medians, "memory": memory}
 
 
-def table_row(name, batch, modes, result):
-    cells = [MODELS[name], batch, f"{result['forward']:.3f}"]
-    for mode in modes:
-        seconds = result["generate"][mode]
-        cells += [f"{seconds:.3f}", f"{seconds / result['forward']:.2f}"]
-    fastest = min(result["generate"].values())
-    cells += [f"{result['slow']:.0f}", f"{result['slow'] / fastest:.0f}x"]
-    cells += [f"{result['memory'][mode]:.0f}" for mode in modes if mode == "plain"]
-    return "| " + " | ".join(map(str, cells)) + " |"
+def measure_model(name, batches, modes, repeats, table):
+    """Print the rows of a model: (seconds of the first call of `generate`, list of what `measure` returns)."""
+    model = make(name)
+    begin = time.perf_counter()
+    model.generate(1)
+    first_call = time.perf_counter() - begin
+    results = []
+    for batch in batches or (BATCHES_OF_COLOUR if model.image_shape[-1] > 1 else BATCHES):
+        results.append(measure(model, batch, modes, repeats))
+        table.row(*cells(MODELS[name], modes, results[-1]))
+    return first_call, results
+
+
+def headings(modes):
+    """The headings of the table."""
+    of_modes = [heading for mode in modes for heading in (f"{MODES[mode]}, s", "ratio")]
+    slow = f"slow way, s (scaled from {SLOW_VALUES} values)"
+    return ["model", "batch", "forward pass, s", *of_modes, slow, "speed-up", "peak memory, MiB"]
+
+
+def cells(model, modes, result):
+    """A row of the table."""
+    seconds = [result["generate"][mode] for mode in modes]
+    of_modes = [cell for time in seconds for cell in (f"{time:.4f}", f"{time / result['forward']:.2f}")]
+    slow = f"{result['slow']:.0f}", f"{result['slow'] / min(seconds):.0f}x"
+    memory = "" if result["memory"] is None else round(result["memory"])
+    return [model, result["batch"], f"{result['forward']:.4f}", *of_modes, *slow, memory]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--models", nargs="+", choices=MODELS, default=list(MODELS), metavar="NAME", help=str([*MODELS])
+        "--models", nargs="+", choices=MODELS, default=DEFAULT_MODELS, metavar="NAME", help=str([*MODELS])
     )
-    parser.add_argument("--batches", nargs="+", type=int, default=[1, 16, 64, 256])
-    parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--batches", nargs="+", type=int, help="default: 1 4 16 64 256, of colour images 16")
+    parser.add_argument("--modes", nargs="+", choices=MODES, default=["plain", "xla"])
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--plot", metavar="FILE", help="draw the time an image of binary models against the batch")
     options = parser.parse_args()
-    headings = ["model", "batch", "forward pass, s"]
-    for mode in options.modes:
-        headings += [f"{MODES[mode]}, s", "ratio"]
-    headings += [f"slow way, s (scaled from {SLOW_VALUES} values)", "speed-up"]
-    headings += ["peak memory, MiB (generate)"] if "plain" in options.modes else []
-    print("| " + " | ".join(headings) + " |")
-    print("|" + "---|" * len(headings), flush=True)
+    table, first_calls, results = Table(*headings(options.modes)), {}, {}
     for name in options.models:
-        for batch in options.batches:
-            with multiprocessing.get_context("spawn").Pool(1) as pool:
-                result = pool.apply(measure, (name, batch, options.modes, options.repeats))
-            print(table_row(name, batch, options.modes, result), flush=True)
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            arguments = name, options.batches, options.modes, options.repeats, table
+            first_calls[name], results[name] = pool.apply(measure_model, arguments)
+    print(flush=True)
+    table = Table("model", "first call of generate, one image, s")
+    for name, seconds in first_calls.items():
+        table.row(MODELS[name], f"{seconds:.2f}")
+    if options.plot:
+        from sampling_figure import draw
+
+        draw({MODELS[name]: rows for name, rows in results.items() if len(rows) > 1}, options.plot)
 
 
 if __name__ == "__main__":
