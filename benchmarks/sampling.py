@@ -4,9 +4,10 @@
     python benchmarks/sampling.py --models pixel_cnn --batches 64   # a minute or two
     python benchmarks/sampling.py --models pixel_cnn_cifar10 --modes plain xla served
 
-Every model has a separate process. First it times the first call of `generate`, for one image by default. Then, for each
-batch, everything runs once to compile, the candidates take turns, and medians are printed. The forward pass is the
-faster of those with and without XLA. The slow way, a forward pass for each value, is timed on a few values and scaled.
+Every model has a separate process. First it times the first call of `generate`, for one image by default. Then, for
+each batch, everything runs once to compile, the candidates take turns, and medians are printed. The forward pass is
+the faster of those with and without XLA. The slow way, a forward pass for each value, is timed on a few values and
+scaled.
 """
 
 import argparse
@@ -92,14 +93,15 @@ def slow_steps(model, forward):
     return run
 
 
+def peak_memory(model, batch):
+    """The peak memory of the process after `generate` without XLA, in MiB; of ascending batches before all else."""
+    generator(model, batch, "plain")()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def measure(model, batch, modes, repeats):
-    """Seconds of everything for one batch, and the peak memory of the process after `generate` without XLA, in MiB."""
-    runs, memory = {}, None
-    for mode in sorted(modes, key=["plain", "served", "xla"].index):  # what takes most memory, the compiler, is last
-        runs[mode] = generator(model, batch, mode)
-        runs[mode]()
-        if mode == "plain":
-            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Median seconds of everything for one batch."""
+    runs = {mode: generator(model, batch, mode) for mode in modes}
     forward = {xla: forward_pass(model, batch, xla) for xla in (False, True)}
     runs |= {f"forward {xla}": run for xla, run in forward.items()} | {"slow": slow_steps(model, forward[False])}
     for run in runs.values():
@@ -114,7 +116,7 @@ def measure(model, batch, modes, repeats):
     height, width, colours = model.image_shape
     slow = medians.pop("slow") * height * width * colours / SLOW_VALUES
     forward = min(medians.pop(f"forward {xla}") for xla in (False, True))
-    return {"batch": batch, "forward": forward, "slow": slow, "generate": medians, "memory": memory}
+    return {"batch": batch, "forward": forward, "slow": slow, "generate": medians}
 
 
 def measure_model(name, batches, modes, repeats, table):
@@ -123,9 +125,10 @@ def measure_model(name, batches, modes, repeats, table):
     begin = time.perf_counter()
     model.generate(1)
     first_call = time.perf_counter() - begin
-    results = []
-    for batch in batches or (BATCHES_OF_COLOUR if model.image_shape[-1] > 1 else BATCHES):
-        results.append(measure(model, batch, modes, repeats))
+    batches = sorted(batches or (BATCHES_OF_COLOUR if model.image_shape[-1] > 1 else BATCHES))
+    memory, results = {batch: peak_memory(model, batch) for batch in batches}, []
+    for batch in batches:
+        results.append({**measure(model, batch, modes, repeats), "memory": memory[batch]})
         table.row(*cells(MODELS[name], modes, results[-1]))
     return first_call, results
 
@@ -139,11 +142,10 @@ def headings(modes):
 
 def cells(model, modes, result):
     """A row of the table."""
-    seconds = [result["generate"][mode] for mode in modes]
-    of_modes = [cell for time in seconds for cell in (f"{time:.4f}", f"{time / result['forward']:.2f}")]
-    slow = f"{result['slow']:.0f}", f"{result['slow'] / min(seconds):.0f}x"
-    memory = "" if result["memory"] is None else round(result["memory"])
-    return [model, result["batch"], f"{result['forward']:.4f}", *of_modes, *slow, memory]
+    of_mode = [result["generate"][mode] for mode in modes]
+    of_modes = [cell for seconds in of_mode for cell in (f"{seconds:.4f}", f"{seconds / result['forward']:.2f}")]
+    slow = f"{result['slow']:.0f}", f"{result['slow'] / min(of_mode):.0f}x"
+    return [model, result["batch"], f"{result['forward']:.4f}", *of_modes, *slow, round(result["memory"])]
 
 
 def main():
