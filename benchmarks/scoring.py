@@ -22,6 +22,7 @@ from turns import Table
 
 import pixel_zoo as pz
 from pixel_zoo import backend
+from pixel_zoo.zoo.codecs import codec_of
 from pixel_zoo_cli.picture_files import picture_paths
 from pixel_zoo_cli.score_run import ScoreRun
 from pixel_zoo_cli.score_source import source_of_data, source_of_files
@@ -63,6 +64,7 @@ def main():
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
     options = parser.parse_args()
     model = pz.load(options.model)
+    codec = codec_of(options.model, model)
     split = pz.data.arrays(options.data, "test")[: options.images]
     peaks = []
     with tempfile.TemporaryDirectory() as name:
@@ -71,9 +73,9 @@ def main():
         for index, image in enumerate(values):
             picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
             picture.save(folder / f"{index:06}.png")
-        of_data = source_of_data(model, options.data, "test", [], None)
+        of_data = source_of_data(model, codec, options.data, "test", [], None)
         of_data = dataclasses.replace(of_data, count=len(split), labels=None)
-        of_files = source_of_files(model, picture_paths([folder]), None)
+        of_files = source_of_files(model, codec, picture_paths([folder]), None)
         functions = {
             "bare forward pass": bare(model, split, options.batch_size),
             "log_likelihood": lambda: model.log_likelihood(split, batch_size=options.batch_size),

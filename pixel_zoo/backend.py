@@ -4,6 +4,7 @@ Among the modules that run on every backend, this is the only one that calls Ten
 """
 
 import contextlib
+import contextvars
 import functools
 import logging
 import sys
@@ -343,10 +344,37 @@ def compiled(function, variables, xla=True):
         return lambda *args: pure([variable.value for variable in variables], *args)
     import tensorflow as tf
 
-    traced = tf.function(function, autograph=False, jit_compile=xla)
+    traced = tf.function(_with_xla(function) if xla else function, autograph=False, jit_compile=xla)
     # TensorFlow counts traces by source code, so that it warns of one trace for each of several models.
     traced._omit_frequent_tracing_warning = True
     return traced
+
+
+_xla = contextvars.ContextVar("_xla", default=False)
+
+
+def _with_xla(function):
+    """The function, during which `compiles_with_xla` is true."""
+
+    @functools.wraps(function)
+    def run(*args, **kwargs):
+        before = _xla.set(True)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            _xla.reset(before)
+
+    return run
+
+
+def compiles_with_xla():
+    """Whether the code that asks is traced for XLA, by `compiled`; it always is on JAX.
+
+    Example:
+    >>> compiles_with_xla() == (keras.backend.backend() == "jax")
+    True
+    """
+    return keras.backend.backend() == "jax" or _xla.get()
 
 
 def ignore_retracing_of_fit():
@@ -417,14 +445,14 @@ def threefry_2x32(key, counter):
     *key, first, second = (ops.bitwise_or(w, ops.bitwise_xor(common, common)) for w in words)
     counter = first, second
     key.append(ops.bitwise_xor(ops.bitwise_xor(key[0], key[1]), word(0x1BD11BDA)))
-    x, y = (ops.add(ops.convert_to_tensor(c, dtype="uint32"), k) for c, k in zip(counter, key[:2], strict=True))
+    x, y = (c + k for c, k in zip(counter, key[:2], strict=True))
     for injection in range(1, 6):
         for rotation in _ROTATIONS[(injection - 1) % 2]:
-            x = ops.add(x, y)
+            x = x + y  # `ops.add` would make three operations of it for a batch of 1
             rotated = ops.bitwise_or(ops.left_shift(y, word(rotation)), ops.right_shift(y, word(32 - rotation)))
             y = ops.bitwise_xor(rotated, x)
-        x = ops.add(x, key[injection % 3])
-        y = ops.add(ops.add(y, key[(injection + 1) % 3]), word(injection))
+        x = x + key[injection % 3]
+        y = y + key[(injection + 1) % 3] + word(injection)
     return x, y
 
 

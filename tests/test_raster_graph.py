@@ -9,6 +9,7 @@ from keras import activations, layers, ops
 import pixel_zoo as pz
 from pixel_zoo.sampling.joined_projections import JoinedProjections
 from pixel_zoo.sampling.raster_graph import RasterGraph
+from pixel_zoo.sampling.walker import Walker
 
 COLOURS = {"colours": 3}
 
@@ -200,3 +201,21 @@ def test_sums_of_1x1_convolutions_are_sampled_as_they_are_scored(colours):
     check_samples_are_scored_alike(model)
     joined = [node.operation for node in RasterGraph(model).nodes if type(node.operation) is JoinedProjections]
     assert [len(layer.parts) for layer in joined] == [3, 2]
+
+
+def inputs_of_loops(num_blocks, batch):
+    """How many tensors the largest loop of a model's walk passes on."""
+    import tensorflow as tf
+
+    walker = Walker(pz.models.PixelCNN((2, 3, 1), filters=16, num_blocks=num_blocks, head_filters=16))
+    options = pz.sampling.Sampler().options(batch)
+    walk = tf.function(lambda noise: walker(noise, options), autograph=False)
+    library = walk.get_concrete_function(tf.zeros((batch, 2, 3, 1))).graph.as_graph_def().library
+    nodes = [node for function in library.function for node in function.node_def]
+    return max(len(node.input) for node in nodes if node.op in ("While", "StatelessWhile"))
+
+
+@pytest.mark.parametrize("batch", [1, 5])  # by iteration, and from left to right
+def test_a_loop_passes_on_no_more_than_a_state_for_each_block(batch):
+    deep, shallow = (inputs_of_loops(num_blocks, batch) for num_blocks in (6, 2))
+    assert deep - shallow <= 4

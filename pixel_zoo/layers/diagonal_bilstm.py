@@ -127,18 +127,20 @@ class DiagonalBiLSTM(RasterLayer):
                 weight = backend.take(weight, order, axis=axis)
             return ops.cast(weight, self.compute_dtype)
 
-        kernel = sort(self.recurrent_kernel, unit_order, gate_order)
+        kernels = ops.unstack(sort(self.recurrent_kernel, unit_order, gate_order))
+        above, beside = zip(*(ops.unstack(kernel) for kernel in kernels), strict=True)
+        h, c = (ops.unstack(sort(state, unit_order)) for state in (self.initial_h, self.initial_c))
         inputs = [self.input_to_state.prepare(direction) for direction in (RIGHT, LEFT)]
         # A step takes the state to the left and the input in one product.
-        beside = backend.split(kernel[RIGHT, 1], [matrix.shape[1] for matrix in inputs[RIGHT]["steps"]])
-        inputs[RIGHT]["steps"] = [ops.concatenate(pair) for pair in zip(beside, inputs[RIGHT]["steps"], strict=True)]
+        states = backend.split(beside[RIGHT], [matrix.shape[1] for matrix in inputs[RIGHT]["steps"]])
+        inputs[RIGHT]["steps"] = [ops.concatenate(pair) for pair in zip(states, inputs[RIGHT]["steps"], strict=True)]
         return [
             {
                 "input_to_state": inputs[direction],
-                "above": kernel[direction, 0],
-                "beside": kernel[direction, 1],
-                "h": sort(self.initial_h[direction], unit_order),
-                "c": sort(self.initial_c[direction], unit_order),
+                "above": above[direction],
+                "beside": beside[direction],
+                "h": h[direction],
+                "c": c[direction],
             }
             for direction in (RIGHT, LEFT)
         ]

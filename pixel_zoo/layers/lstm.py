@@ -3,6 +3,7 @@
 import numpy as np
 from keras import ops
 
+from pixel_zoo import backend
 from pixel_zoo.layers.colours import by_colour, colour_slice, feature_colours, join, sort_features
 from pixel_zoo.layers.masked_conv2d import MaskedConv2D
 
@@ -70,11 +71,11 @@ class InputToState(MaskedConv2D):
 
     def of_lstm(self, features, lstm):
         """The slice of a tensor (..., 4 * units * lstms) that belongs to one LSTM."""
-        return features[..., 4 * self.units * lstm : 4 * self.units * (lstm + 1)]
+        return backend.split(features, [4 * self.units] * self.lstms)[lstm]
 
     def prepare(self, lstm=0):
         """The weights of one LSTM's gates, in the form that the steps of `MaskedConv2D` take."""
-        kernel, bias = self.of_lstm(self.masked_kernel(), lstm), self.of_lstm(self.bias, lstm)
+        kernel, bias = (self.of_lstm(w, lstm) for w in (self.masked_kernel(), ops.convert_to_tensor(self.bias)))
         return self._prepare(kernel, bias, self.gate_colours())
 
     def prepare_bias(self, bias):

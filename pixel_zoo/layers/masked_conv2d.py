@@ -136,11 +136,14 @@ class MaskedConv2D(RasterLayer):
         input_order, input_widths = by_colour(feature_colours(inputs, self.colours))
         kernel = backend.take(backend.take(kernel, input_order, axis=2), order, axis=3)
         kernel = ops.cast(kernel, self.compute_dtype)
-        taps, own_row = ops.reshape(kernel, (-1, features)), self.rows_above * columns * inputs
-        row = taps if self.kernel_size == (1, 1) else taps[own_row : own_row + self.columns_seen * inputs]
+        if self.kernel_size == (1, 1):
+            above, row = None, ops.squeeze(kernel, (0, 1))
+        else:
+            taps = [self.rows_above * columns, self.columns_seen, columns - self.columns_seen]
+            above, row, _ = backend.split(ops.reshape(kernel, (-1, features)), [n * inputs for n in taps], axis=0)
         weights = {"row": row, "steps": self._steps_by_colour(row, input_widths, widths)}
         if self.rows_above:
-            weights["above"] = taps[:own_row]
+            weights["above"] = above
         if self.use_bias:
             bias = ops.cast(backend.take(bias, order, axis=0), self.compute_dtype)
             weights |= {"bias": bias, "bias_by_colour": backend.split(bias, widths)}
@@ -185,9 +188,11 @@ class MaskedConv2D(RasterLayer):
 
     def _taps(self, row, count):
         """The row (width, batch, c) as each of the kernel's first `count` columns sees it."""
-        width = row.shape[0]
-        padded = ops.pad(row, [[self.columns_left, self.columns_left], [0, 0], [0, 0]])
-        return [padded[tap : tap + width] for tap in range(count)]
+        width, left = row.shape[0], self.columns_left
+        if count == 1:
+            return [row]
+        padded = ops.pad(row, [[left, left], [0, 0], [0, 0]])
+        return [row if tap == left else padded[tap : tap + width] for tap in range(count)]
 
     def initial_memory(self, weights: Structure, batch: int | Tensor) -> Structure:
         return [ops.zeros((batch, self.kernel.shape[2]), self.compute_dtype) for _ in range(self.columns_left)]

@@ -106,7 +106,7 @@ class RowLSTM(RasterLayer):
         """K_ss * h for a row h (width, batch, units), as one matrix product of all taps."""
         side, width = self.kernel_size // 2, h.shape[0]
         padded = ops.pad(h, [[side, side], [0, 0], [0, 0]])
-        taps = [padded[tap : tap + width] for tap in range(self.kernel_size)]
+        taps = [h if tap == side else padded[tap : tap + width] for tap in range(self.kernel_size)]
         return ops.matmul(join(taps), weights["state_to_state"])
 
     # Row by row: the state-to-state term once per row, then the input-to-state map and the cell for each pixel.

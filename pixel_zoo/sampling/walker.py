@@ -18,7 +18,7 @@ from pixel_zoo.layers.colours import (
 )
 from pixel_zoo.likelihoods import likelihood_of_logits
 from pixel_zoo.sampler import Sampler
-from pixel_zoo.sampling.packing import pack_features
+from pixel_zoo.sampling.packing import pack_features, pack_rows
 from pixel_zoo.sampling.pointwise import run_pointwise
 from pixel_zoo.sampling.raster_graph import RasterGraph, autocast, is_projection
 from pixel_zoo.sampling.rows_above import RowsAbove, all_columns, enter_row
@@ -128,7 +128,18 @@ class Walker:
         above, states_above = self.rows_above.start(batch, width)
         weights = [node.operation.prepare() for node in self.layer_nodes]
         states = [layer.initial_state(w, batch, width) for layer, w in self._with_layers(weights)]
-        return (above, weights, self._projections()), (states_above, states), self._conditioning(conditioning, batch)
+        weights = (above, weights, self._projections())
+        if not backend.compiles_with_xla():  # XLA would copy the parts at every step
+            weights, self._unpack_weights = pack_rows(weights)  # always the same: shapes of weights don't change
+        return weights, (states_above, states), self._conditioning(conditioning, batch)
+
+    def _within_loops(self, weights):
+        """The weights as a loop reads them: packed, so that it has few tensors to pass on, but not for XLA."""
+        return self._unpack(weights) if backend.compiles_with_xla() else weights
+
+    def _unpack(self, weights):
+        """The weights of rows above, layers and projections, from what `start` returned."""
+        return self._unpack_weights(weights) if isinstance(weights, dict) else weights
 
     def sample_row(
         self,
@@ -192,11 +203,11 @@ class Walker:
             (states, values, log_prob, carried, notes): the first three as of `sample_row`; what the last value passed
             on; a list of the notes of each colour, whose tensors have a new axis 0 for the pixels.
         """
-        _, weights_of_steps, _ = weights
+        weights, weights_within = self._unpack(weights), self._within_loops(weights)
         maps, contexts = self._enter_row(weights, states, maps)
         pixels = {"contexts": contexts, "given": given, "beside": self._maps_beside_image(maps)}
         batch = ops.shape(keras.tree.flatten(given)[0])[1]
-        memories = [layer.initial_memory(w, batch) for layer, w in self._with_layers(weights_of_steps)]
+        memories = [layer.initial_memory(w, batch) for layer, w in self._with_layers(weights[1])]
 
         # Small tensors cost a loop more to pass on than to compute: all of a kind are one.
         pixels, unpack_pixel = pack_features(pixels, axes=2)
@@ -206,6 +217,7 @@ class Walker:
         def pixel(carry, pixel):
             nonlocal unpack_outputs
             memories, carried, total = carry
+            _, weights_of_steps, _ = self._unpack(weights_within)
             memories, carried, outputs, log_prob = self._pixel(
                 weights_of_steps, unpack_memories(memories), unpack_pixel(pixel), choose, carried
             )
@@ -231,6 +243,7 @@ class Walker:
 
         The options of sampling are needed only with `weighed`.
         """
+        weights = self._unpack(weights)
         maps, contexts = self._enter_row(weights, states, maps)
         passed = self._parallel_row(weights, maps, contexts, known_values)
         states = self._leave_row(weights, states, maps, contexts, passed["records"], passed["read_below"])
@@ -260,10 +273,15 @@ class Walker:
         with the values that `sample_row` draws. Binary rows take two or three passes. Arguments and results are those
         of `sample_row`.
         """
+        weights, weights_within = self._unpack(weights), self._within_loops(weights)
         maps, contexts = self._enter_row(weights, states, maps)
+        contexts_within, unpack_contexts = contexts, None
+        if not backend.compiles_with_xla():
+            contexts_within, unpack_contexts = pack_features(contexts, axes=2)
 
         def draw(guess):
-            passed = self._parallel_row(weights, maps, contexts, guess)
+            contexts = unpack_contexts(contexts_within) if unpack_contexts else contexts_within
+            passed = self._parallel_row(self._unpack(weights_within), maps, contexts, guess)
             return self._row_of_values(passed["logits"], noise, options, known_values, known), passed
 
         def redraw(guess, values, passed):
