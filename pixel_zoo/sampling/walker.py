@@ -126,9 +126,9 @@ class Walker:
         """
         width = self.graph.image_shape[1]
         above, states_above = self.rows_above.start(batch, width)
-        weights = [node.operation.prepare() for node in self.layer_nodes]
-        states = [layer.initial_state(w, batch, width) for layer, w in self._with_layers(weights)]
-        weights = (above, weights, self._projections())
+        of_layers = [node.operation.prepare() for node in self.layer_nodes]
+        states = [layer.initial_state(w, batch, width) for layer, w in self._with_layers(of_layers)]
+        weights: Structure = (above, of_layers, self._projections())
         if not backend.compiles_with_xla():  # XLA would copy the parts at every step
             weights, self._unpack_weights = pack_rows(weights)  # always the same: shapes of weights don't change
         return weights, (states_above, states), self._conditioning(conditioning, batch)
