@@ -189,7 +189,7 @@ class MaskedConv2D(RasterLayer):
     def _taps(self, row, count):
         """The row (width, batch, c) as each of the kernel's first `count` columns sees it."""
         width, left = row.shape[0], self.columns_left
-        if count == 1:
+        if not left:
             return [row]
         padded = ops.pad(row, [[left, left], [0, 0], [0, 0]])
         return [row if tap == left else padded[tap : tap + width] for tap in range(count)]
