@@ -3,10 +3,12 @@
 import functools
 import gc
 import os
+import shutil
 
 # Small models run once: without optimisations JAX compiles them in a third of the time. It reads this when imported.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
+import filelock
 import pytest
 
 # Tracing makes many objects and hardly any garbage: by default, looking for it takes a quarter of the tests' time.
@@ -21,6 +23,28 @@ def on_tensorflow():
 
         backend = keras.backend.backend()
     return backend == "tensorflow"
+
+
+@pytest.fixture(scope="session")
+def make_once(tmp_path_factory):
+    """A function that makes a folder once for all workers of pytest-xdist, which share its tests among them.
+
+    `make_once(name, make)` returns the path of a folder. The first worker calls `make(path)` to fill it.
+    """
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+
+    def once(name, make):
+        folder, unfinished = root / name, root / f"{name}.unfinished"
+        with filelock.FileLock(root / f"{name}.lock"):
+            if not folder.exists():
+                shutil.rmtree(unfinished, ignore_errors=True)
+                unfinished.mkdir()
+                make(unfinished)
+                unfinished.rename(folder)
+        return folder
+
+    return once
 
 
 # What computes nothing, or only by way of what other tests run on both backends, runs on the default one alone.
@@ -88,6 +112,7 @@ EAGER = (
     "anomaly",
     "codes_pictures",
     "compression",
+    "conditioning",
     "edges",
     "examples",
     "inspect",
@@ -95,10 +120,13 @@ EAGER = (
     "models",
     "multi_scale",
     "particles",
+    "playground",
+    "raster_graph",
     "sampling",
     "serving",
     "serving_c_api",
     "serving_client",
+    "value_embedding",
     "verify",
 )
 asked = {"eager": False, "xla": False}  # what the present test asks for

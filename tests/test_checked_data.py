@@ -118,7 +118,7 @@ def in_a_pipeline(kind, *batches):
 
 
 @pytest.mark.slow_on_jax
-@pytest.mark.parametrize("kind", fewer_on_jax(PIPELINES, ["dataset"]))
+@pytest.mark.parametrize("kind", fewer_on_jax(PIPELINES, ["dataset"], quick=["dataset", "PyDataset"]))
 def test_bad_values_of_a_pipeline_are_refused(model, kind):
     with pytest.raises(ValueError, match=TOO_HIGH):
         model.fit(**in_a_pipeline(kind, GOOD, HIGH, GOOD))
@@ -159,7 +159,7 @@ def test_no_images_are_refused(model, method):
         getattr(model, method)(GOOD[:0])
 
 
-@pytest.mark.parametrize("kind", fewer_on_jax(PIPELINES, ["dataset", "PyDataset"]))
+@pytest.mark.parametrize("kind", fewer_on_jax(PIPELINES, ["dataset", "PyDataset"], quick=["dataset", "PyDataset"]))
 def test_a_bad_first_batch_leaves_the_model_as_it_was(kind):
     """Keras on JAX would lose all weights."""
     model = compiled_model()
@@ -169,6 +169,7 @@ def test_a_bad_first_batch_leaves_the_model_as_it_was(kind):
     np.testing.assert_array_equal(model.log_likelihood(GOOD), before)
 
 
+@pytest.mark.slow
 @pytest.mark.xla
 def test_bad_values_are_refused_by_a_compiled_model_too():
     with pytest.raises(ValueError, match=TOO_HIGH):

@@ -122,11 +122,15 @@ def assert_round_trip(model, images, given, **options):
     np.testing.assert_array_equal(decompressed, images)
 
 
+# Of a PixelCNN, a Gated PixelCNN, a Row LSTM, a Diagonal BiLSTM, and a mixture, which runs the two that are slow here.
+MARKS = [[tensorflow_alone], *[[tensorflow_alone, pytest.mark.slow]] * 2, [], [pytest.mark.slow_on_jax]]
+
+
 @pytest.mark.parametrize(
     ("entry", "levels", "colours"),
     [
-        pytest.param(*one, marks=() if one[0] in GIVEN_MODELS[-2:] else tensorflow_alone)
-        for one in zip(GIVEN_MODELS, (100, 2, 5, 2, 5), (2, 1, 1, 1, 1), strict=True)
+        pytest.param(*one, marks=marks)
+        for *one, marks in zip(GIVEN_MODELS, (100, 2, 5, 2, 5), (2, 1, 1, 1, 1), MARKS, strict=True)
     ],
     ids=str,
 )
@@ -135,6 +139,7 @@ def test_images_come_back_from_every_architecture(entry, levels, colours):
     assert_round_trip(model, random_images(model, 5), given_with(model, 5), batch_size=3)
 
 
+@pytest.mark.slow
 @tensorflow_alone
 def test_images_come_back_from_a_multi_scale_model():
     options = {"small_shapes": ((1, 2),), "base": "PixelCNN", "options": SMALL, "num_classes": 3}

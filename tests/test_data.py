@@ -38,7 +38,10 @@ def images_of(name, split):
 # --- arrays ---
 
 
-@pytest.mark.parametrize("name, split", SPLITS)
+@pytest.mark.parametrize(
+    "name, split",
+    [pytest.param(*one, marks=[pytest.mark.slow] * (one == ("binarized_mnist", "train"))) for one in SPLITS],
+)
 def test_arrays_are_what_info_says(name, split):
     images, info = images_of(name, split), data.info(name)
     assert images.shape == (info.splits[split], *info.image_shape)
@@ -46,7 +49,10 @@ def test_arrays_are_what_info_says(name, split):
     assert (images.min(), images.max()) == (0, info.levels - 1)
 
 
-@pytest.mark.parametrize("split, mean", [("train", 0.130562), ("validation", 0.131127), ("test", 0.132512)])
+@pytest.mark.parametrize(
+    "split, mean",
+    [pytest.param("train", 0.130562, marks=pytest.mark.slow), ("validation", 0.131127), ("test", 0.132512)],
+)
 def test_binarized_mnist_is_the_fixed_binarisation(split, mean):
     assert images_of("binarized_mnist", split).mean() == pytest.approx(mean, abs=5e-7)
 

@@ -45,12 +45,14 @@ def test_a_loop_takes_the_steps_of_fit(by_fours, tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_the_length_of_a_call_changes_no_bit(by_fours, tmp_path):
     _, arrays = train_by(100, tmp_path)  # more than an epoch has
     for array, other in zip(arrays, load_state(by_fours / "state.npz")[1], strict=True):
         np.testing.assert_array_equal(array, other)
 
 
+@pytest.mark.slow
 def test_a_loop_that_is_killed_and_resumed_gives_the_same_run(by_fours, tmp_path, monkeypatch):
     for call in (1, 6):  # within the first epoch, and at the start of the third, of three calls each
         with pytest.raises(Killed):
@@ -83,6 +85,7 @@ def test_images_that_do_not_fit_are_refused_with_both_sizes(monkeypatch):
         DeviceLoop(model, np.zeros((2**15, 8, 8, 1), "uint8"))
 
 
+@pytest.mark.slow
 def test_mixed_precision_trains_and_saves_float32(by_fours, tmp_path):
     recipe = dataclasses.replace(RECIPE, mixed_precision=True)
     train_by(4, tmp_path, recipe)

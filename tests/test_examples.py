@@ -2,7 +2,7 @@
 
 import doctest
 import importlib
-import pkgutil
+import pathlib
 
 import keras
 import numpy as np
@@ -12,8 +12,17 @@ import pixel_zoo
 
 # What only TensorFlow can do.
 NEEDS_TENSORFLOW = ("pixel_zoo.data.pipeline",)
-MODULES = sorted(module.name for module in pkgutil.walk_packages(pixel_zoo.__path__, "pixel_zoo."))
-SLOW = ("pixel_zoo.compression.codec", "pixel_zoo.compression.header")  # a pretrained model, walked several times
+# From the names of files: to collect tests must import no package, because importing gradio takes seconds.
+PACKAGE = pathlib.Path(pixel_zoo.__file__).parent
+PATHS = [path.relative_to(PACKAGE.parent).with_suffix("") for path in PACKAGE.rglob("*.py")]
+MODULES = sorted(".".join(path.parts).removesuffix(".__init__") for path in PATHS)
+SLOW = (
+    "pixel_zoo.compression.codec",  # a pretrained model, walked several times
+    "pixel_zoo.compression.header",
+    "pixel_zoo.models.image_model",  # particles and sweeps
+    "pixel_zoo.models.multi_scale",
+    "pixel_zoo.training.run",
+)
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in MODULES])

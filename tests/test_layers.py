@@ -382,8 +382,15 @@ def test_sees_exactly_what_the_paper_says(entry):
 
 
 @tensorflow_alone
-@every_layer
-@pytest.mark.parametrize("with_bias", [False, True], ids=["", "with_bias"])
+@pytest.mark.parametrize(
+    ("entry", "with_bias"),
+    [
+        pytest.param(entry, with_bias, marks=[pytest.mark.slow] * (not with_bias and entry not in ONE_OF_EACH_CLASS))
+        for entry in LAYERS
+        for with_bias in (False, True)
+    ],
+    ids=str,
+)
 def test_row_by_row_equals_all_at_once(entry, with_bias):
     """Each way follows each way: two rows pixel by pixel, two as a whole, one pixel by pixel.
 

@@ -12,7 +12,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from backends import fewer_on_jax, tensorflow_alone
+from backends import few_are_quick, fewer_on_jax, tensorflow_alone
 from catalogue import GIVEN_MODELS, MODELS, PLAIN_MODELS, given_with, inputs, logits_of
 
 import pixel_zoo as pz
@@ -50,7 +50,10 @@ OF_EACH_SHAPE = [(entry, *ONE_COLOUR) for entry in PLAIN_MODELS] + [(entry, *COL
     [
         pytest.param(
             *one,
-            marks=() if one[1:] == COLOURS and one[0] in MODELS[-3:-1] else tensorflow_alone,
+            marks=[
+                *([] if one[1:] == COLOURS and one[0] in MODELS[-3:-1] else [tensorflow_alone]),
+                *([] if one[1:] == ONE_COLOUR or one[0] in GIVEN_MODELS else [pytest.mark.slow]),
+            ],
             id=f"{one[0]}-{one[1]}",
         )
         for one in OF_EACH_SHAPE
@@ -202,11 +205,10 @@ def test_configuration_round_trip(entry):
     assert [w.path for w in again.weights] == [w.path for w in model.weights]
 
 
-def by_hand():
-    """A model composed by hand, a multi-scale model, and a mixture, as in the catalogue."""
-    image = keras.Input((4, 3, 2), dtype="int32", name="image")
+def by_hand(image_shape, levels):
+    image = keras.Input(image_shape, dtype="int32", name="image")
     x = pz.layers.MaskedConv2D(4, 3, "A", colours=2)(keras.layers.Rescaling(1.0)(image))
-    return pz.models.PixelModel(image, pz.layers.Logits(3, colours=2)(keras.layers.ReLU()(x)))
+    return pz.models.PixelModel(image, pz.layers.Logits(levels, colours=2)(keras.layers.ReLU()(x)))
 
 
 def of_two_scales(image_shape, levels):
@@ -214,10 +216,13 @@ def of_two_scales(image_shape, levels):
     return pz.models.MultiScalePixelRNN(image_shape, levels, ((2, 3),), base="PixelCNN", options=options)
 
 
+CLONED = [*MODELS, of_two_scales, by_hand]
+
+
 @tensorflow_alone
-@pytest.mark.parametrize("make", [*(entry.make for entry in MODELS), of_two_scales, lambda **_: by_hand()])
+@pytest.mark.parametrize("make", few_are_quick(CLONED, [*GIVEN_MODELS, of_two_scales, by_hand]))
 def test_a_clone_is_a_model_of_the_same_class(make):
-    model = scrambled(make(image_shape=(4, 3, 2), levels=3))
+    model = scrambled(getattr(make, "make", make)(image_shape=(4, 3, 2), levels=3))
     for layer in model.stages[-1].layers[::2]:
         getattr(layer, "input_to_state", layer).trainable = False  # of an LSTM, a part
     model.compile(optimizer="sgd")
@@ -348,7 +353,7 @@ def test_mixed_precision_scores_in_float32(entry):
 
 @pytest.mark.compiled
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX computes in float32 unless told otherwise")
-@pytest.mark.parametrize("levels", [2, 5])
+@pytest.mark.parametrize("levels", few_are_quick([2, 5], [5]))
 def test_a_model_of_float64_scores_in_float64(levels):
     model = scrambled(pz.models.PixelCNN((4, 4, 1), levels=levels, filters=4, num_blocks=1, dtype="float64"))
     images = random_images(model, 3)

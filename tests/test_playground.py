@@ -146,6 +146,7 @@ def test_what_no_canvas_sends_is_refused(model, canvas, change, message):
         last(Page({"tiny": lambda: model}).complete("tiny", value, 0, 1.0, 0))
 
 
+@pytest.mark.compiled
 def test_an_example_is_a_test_image_or_a_sample(model, monkeypatch, tmp_path):
     conditional = "digits_class_conditional"
     page = Page({NAME: lambda: pz.load(NAME), conditional: lambda: pz.load(conditional), "tiny": lambda: model})
@@ -322,6 +323,8 @@ def pixel(tab, selector, row, column):
     return box["x"] + (column + 0.5) * box["width"] / 8, box["y"] + (row + 0.5) * box["height"] / 8
 
 
+@pytest.mark.compiled
+@pytest.mark.slow
 def test_the_same_seed_draws_the_same_images(tab):
     first = completions(tab)
     set_slider(tab, "seed", 5)
@@ -330,6 +333,8 @@ def test_the_same_seed_draws_the_same_images(tab):
     assert completions(tab, second) == first
 
 
+@pytest.mark.compiled
+@pytest.mark.slow
 def test_what_is_painted_is_completed_and_what_is_hidden_is_drawn(tab):
     before = completions(tab)
     tab.get_by_role("button", name="Hide all").click()
@@ -349,6 +354,8 @@ def test_what_is_painted_is_completed_and_what_is_hidden_is_drawn(tab):
     assert completions(tab, painted_over) == filling_in(expected, known, 17)[-1]
 
 
+@pytest.mark.compiled
+@pytest.mark.slow
 def test_the_pixel_under_the_pointer_is_explained(tab):
     completions(tab)
     for row, column in ((6, 2), (5, 3), (4, 4), (0, 7)):  # quicker than the answers come
@@ -357,6 +364,8 @@ def test_the_pixel_under_the_pointer_is_explained(tab):
     assert tab.locator("#chart rect").count() == 17
 
 
+@pytest.mark.compiled
+@pytest.mark.slow
 def test_a_completion_is_shown_step_by_step(tab):
     completions(tab)
     tab.get_by_role("button", name="Next pixel").click()
@@ -370,6 +379,8 @@ def test_a_completion_is_shown_step_by_step(tab):
     tab.wait_for_selector("#stepped img.step")
 
 
+@pytest.mark.compiled
+@pytest.mark.slow
 def test_bad_input_is_said_on_the_page(tab):
     tab.evaluate("document.querySelector('#canvas input.value').max = 40")
     tab.evaluate("document.querySelector('#canvas input.value').value = 40")

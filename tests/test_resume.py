@@ -13,7 +13,7 @@ import types
 import keras
 import numpy as np
 import pytest
-from backends import tensorflow_alone
+from backends import few_are_quick, tensorflow_alone
 from interrupted_runs import RECIPE, STEPS_PER_EPOCH, Killed, assert_same_run, kill, train_until
 
 from pixel_zoo import models
@@ -32,8 +32,9 @@ def undisturbed(tmp_path_factory):
 
 
 @pytest.mark.slow_on_jax
-def test_a_run_that_is_killed_and_resumed_is_the_same_run(undisturbed, tmp_path, monkeypatch):
-    for step in (8, 10, 29):  # one between two saves, the first and the last one of an epoch
+@pytest.mark.parametrize("steps", few_are_quick([(18,), (8, 10, 29)], [(18,)]), ids=str)
+def test_a_run_that_is_killed_and_resumed_is_the_same_run(undisturbed, tmp_path, monkeypatch, steps):
+    for step in steps:  # between two saves, and the first and the last one of an epoch
         with pytest.raises(Killed):
             train_until(tmp_path, step, kill, monkeypatch, checkpoint_steps=5)
     train(RECIPE, tmp_path, resume=True, samples=False, verbose=0)

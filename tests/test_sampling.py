@@ -78,16 +78,26 @@ def test_noise_depends_on_an_images_own_seed_alone():
 
 
 # One colour and a sigmoid for the plain models; colours, a softmax and all that they can be given for the others, which
-# need no second block beside them. On JAX, which compiles longer, a Row LSTM, a Diagonal BiLSTM given vectors, and a
-# mixture with a Gated PixelCNN, given labels.
+# need no second block beside them. A mixture of a Gated PixelCNN and a Row LSTM, given labels, runs them both. On JAX,
+# which compiles longer, also a Row LSTM and a Diagonal BiLSTM given vectors; only the latter is quick there.
 SHAPES = [(entry, (3, 4, 1), 2, 2) for entry in PLAIN_MODELS if entry.model_class is not pz.models.Mixture]
 SHAPES += [(entry, (3, 3, 2), 3, 1) for entry in GIVEN_MODELS]
 ON_JAX = [MODELS[3], MODELS[9], MODELS[10]]
+SLOW_PLAIN = [MODELS[2], MODELS[3], MODELS[4]]
+
+
+def marks_of(entry):
+    """One plain model, and all that are given something, are quick on TensorFlow."""
+    if entry in SLOW_PLAIN:
+        return [pytest.mark.slow, *([] if entry in ON_JAX else [tensorflow_alone])]
+    if entry in ON_JAX:
+        return [] if entry is MODELS[9] else [pytest.mark.slow_on_jax]
+    return [tensorflow_alone]
 
 
 @pytest.mark.parametrize(
     ("entry", "image_shape", "levels", "num_blocks"),
-    [pytest.param(*shape, marks=() if shape[0] in ON_JAX else tensorflow_alone) for shape in SHAPES],
+    [pytest.param(*shape, marks=marks_of(shape[0])) for shape in SHAPES],
     ids=str,
 )
 def test_fast_equals_slow_to_the_integer(entry, image_shape, levels, num_blocks):
@@ -142,7 +152,7 @@ def described(image_shape, levels, first, body, residual):
     return pz.models.PixelModel(image, pz.layers.Logits(levels, **colours)(x + y if residual else y))
 
 
-@pytest.mark.slow_on_jax
+@pytest.mark.slow
 @settings(
     max_examples=2 if keras.backend.backend() == "jax" else 6,  # each has to be compiled
     derandomize=True,
@@ -279,6 +289,7 @@ def test_the_log_likelihood_comes_along(small_model):
     np.testing.assert_allclose(nats, small_model.log_likelihood(completed), rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 @tensorflow_alone
 def test_batches_are_split_without_a_trace(small_model):
@@ -294,7 +305,7 @@ def test_batches_are_split_without_a_trace(small_model):
 @pytest.mark.compiled
 @pytest.mark.parametrize(
     ("model_class", "count"),
-    [pytest.param(pz.models.GatedPixelCNN, 6, marks=tensorflow_alone), (pz.models.PixelRNN, 2)],
+    [pytest.param(pz.models.GatedPixelCNN, 6, marks=[tensorflow_alone, pytest.mark.slow]), (pz.models.PixelRNN, 2)],
 )
 def test_images_are_the_same_whichever_way_they_are_drawn(model_class, count, monkeypatch):
     """In one call, by iteration of rows (2 images) or from left to right (6), and row by row."""

@@ -48,7 +48,7 @@ def multi_scale():
 
 @pytest.fixture(
     scope="module",
-    params=[*(pytest.param(entry, marks=pytest.mark.slow) for entry in SERVED), "MultiScalePixelRNN"],
+    params=[*SERVED, "MultiScalePixelRNN"],
     ids=str,
 )
 def served(request, tmp_path_factory, process):
@@ -116,6 +116,7 @@ def options(count):
     return {name: np.insert(of_other[name], 0, rule.off) for name, rule in Sampler.rules().items()}
 
 
+@pytest.mark.slow
 def test_every_signature_answers_as_python_does(served):
     model, _, call = served
     asked, beside = requests(model), given(model)
@@ -140,6 +141,7 @@ def test_every_signature_answers_as_python_does(served):
         assert (call("upscale", asked["upscale"])["image"] == large).all()
 
 
+@pytest.mark.slow
 @of_all_signatures
 def test_signatures_with_png_files_answer_as_those_with_numbers(served):
     model, _, call = served
@@ -150,6 +152,7 @@ def test_signatures_with_png_files_answer_as_those_with_numbers(served):
         assert name == "score" or (levels_of(files["image_bytes"]) == numbers["image"]).all()
 
 
+@pytest.mark.slow
 @of_all_signatures
 def test_pictures_that_are_no_png_of_the_right_size_are_refused(served):
     model, _, call = served
@@ -175,6 +178,7 @@ def test_pictures_that_are_no_png_of_the_right_size_are_refused(served):
         assert failed.value.code == c_session.INVALID_ARGUMENT
 
 
+@pytest.mark.slow
 @of_all_signatures
 def test_options_of_sampling_are_those_of_python(served):
     """Each image has its own; the first has none, and is the one of the signature without options."""
@@ -193,6 +197,7 @@ def test_options_of_sampling_are_those_of_python(served):
         np.testing.assert_allclose(restricted["log_likelihood"][0], plain["log_likelihood"][0], rtol=1e-5)
 
 
+@pytest.mark.slow
 @of_all_signatures
 def test_inputs_of_different_lengths_are_refused_by_name(served):
     model, _, call = served
@@ -212,6 +217,7 @@ def test_inputs_of_different_lengths_are_refused_by_name(served):
             assert failed.value.code == c_session.INVALID_ARGUMENT
 
 
+@pytest.mark.slow
 def test_the_batch_is_free_and_merging_changes_no_image(served):
     model, _, call = served
     all_asked = requests(model)
@@ -223,6 +229,7 @@ def test_the_batch_is_free_and_merging_changes_no_image(served):
                 np.testing.assert_allclose(alone[key], merged[key][part], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @of_all_signatures
 def test_a_bad_value_is_an_invalid_argument_that_names_the_input(served):
     model, _, call = served
@@ -246,6 +253,7 @@ def test_a_bad_value_is_an_invalid_argument_that_names_the_input(served):
         assert failed.value.code == c_session.INVALID_ARGUMENT
 
 
+@pytest.mark.slow
 @of_all_signatures
 def test_another_shape_is_an_invalid_argument_that_names_the_input(served):
     """Another width too, which a convolution would not mind."""
@@ -261,6 +269,7 @@ def test_another_shape_is_an_invalid_argument_that_names_the_input(served):
         assert failed.value.code == c_session.INVALID_ARGUMENT
 
 
+@pytest.mark.slow
 def test_nothing_but_operations_of_servers_is_in_the_graph(served, process):
     """None of Python's, none that needs XLA, and none of those that a request reaches touches a file."""
     from tensorflow.core.framework import op_def_pb2
@@ -290,6 +299,7 @@ def warm_up_requests(path):
     ]
 
 
+@pytest.mark.slow
 @of_all_signatures
 def test_warm_up_requests_are_of_every_signature_and_answered(served):
     model, path, call = served
@@ -378,6 +388,7 @@ def tiny(tmp_path_factory):
     return saved_models.session_arguments(pz.export(model, tmp_path_factory.mktemp("tiny")))
 
 
+@pytest.mark.slow
 def test_eight_threads_at_once_get_their_own_answers(tiny):
     """In this process: threads that share a pool of processes would wait for each other."""
     session = c_session.CSession(*tiny)

@@ -222,6 +222,7 @@ def test_a_run_leaves_a_full_record(run):
         Image.open(output / name).verify()
 
 
+@pytest.mark.slow
 @tensorflow_alone
 def test_a_run_without_pillow_or_matplotlib_ends_without_pictures(tmp_path, monkeypatch, caplog):
     """A run of a few steps, whose profile names what ran."""
@@ -296,6 +297,7 @@ def test_training_learns(run):
     assert float(rows(output)[-1]["val_nats"]) < 0.9 * untrained
 
 
+@pytest.mark.slow
 @tensorflow_alone
 def test_the_same_seed_trains_the_same_model(run, tmp_path):
     model, _ = run
@@ -305,7 +307,7 @@ def test_the_same_seed_trains_the_same_model(run, tmp_path):
 
 
 @tensorflow_alone
-def test_a_run_starts_from_saved_weights_and_new_layers_as_usual(run, tmp_path, caplog):
+def test_saved_weights_are_loaded_and_new_layers_start_as_usual(run, caplog):
     trained, output = run
     options = TINY.model_options | {"position_embedding": True, "dropout": 0.1}
     recipe = dataclasses.replace(TINY, initial_weights=str(output / "best.keras"), model_options=options)
@@ -314,6 +316,13 @@ def test_a_run_starts_from_saved_weights_and_new_layers_as_usual(run, tmp_path, 
     assert "left as initialised: positions/embeddings" in caplog.text
     images = data.arrays("digits", "test")[:8]
     np.testing.assert_array_equal(model.log_likelihood(images), trained.log_likelihood(images))  # new biases are 0
+
+
+@pytest.mark.slow
+@tensorflow_alone
+def test_training_starts_from_the_saved_weights(run, tmp_path):
+    _, output = run
+    recipe = dataclasses.replace(TINY, initial_weights=str(output / "best.keras"))
     train(dataclasses.replace(recipe, epochs=1, learning_rate=1e-9), tmp_path / "run", samples=False, verbose=0)
     best = min(float(row["val_nats"]) for row in rows(output))
     assert float(rows(tmp_path / "run")[0]["val_nats"]) == pytest.approx(best, abs=1e-3)
@@ -407,6 +416,7 @@ def assert_average_is_saved(model, output):
     return last
 
 
+@pytest.mark.slow
 @tensorflow_alone
 def test_averaged_weights_are_evaluated_and_saved(run, tmp_path):
     model = train(dataclasses.replace(TINY, ema_momentum=0.9), tmp_path, samples=False, verbose=0)
@@ -443,6 +453,7 @@ def test_mixed_precision_and_a_dtype_are_too_much():
         Recipe(data="digits", model="PixelCNN", model_options={"dtype": "float64"}, mixed_precision=True)
 
 
+@pytest.mark.slow
 @tensorflow_alone
 def test_after_mixed_precision_the_saved_model_is_validated_in_float32(tmp_path, monkeypatch, caplog):
     recipe = dataclasses.replace(TINY, epochs=1, mixed_precision=True)
