@@ -11,12 +11,13 @@ import keras
 import numpy as np
 import pytest
 from backends import fewer_on_jax, tensorflow_alone
-from keras.src.utils.module_utils import tensorflow as tf  # imported when it is used: it takes seconds
+from lazily import Lazily
 
 import pixel_zoo as pz
 
 if importlib.util.find_spec("tensorflow") is None:
     pytest.skip("pipelines need TensorFlow", allow_module_level=True)
+tf = Lazily("tensorflow")
 SMALL = {"levels": 3, "filters": 2, "num_blocks": 1, "head_filters": 2}
 
 
@@ -147,7 +148,10 @@ def test_pipelines_of_open_shape_are_checked_too(model, open_shape):
 
 def test_floats_beside_an_input_of_open_shape_are_refused():
     model = compiled_model(conditioning_dim=2)
-    signature = {"image": tf.TensorSpec((None, 4, 4, 1), "float32"), "vector": tf.TensorSpec((None, None), "float32")}
+    signature = {
+        "image": tf.TensorSpec((None, 4, 4, 1), "float32"),
+        "vector": tf.TensorSpec((None, None), "float32"),
+    }
     batch = {"image": (GOOD / 2).astype("float32"), "vector": np.zeros((4, 2), "float32")}
     with pytest.raises(TypeError, match=r"images must be integers 0\.\.2"):
         model.evaluate(tf.data.Dataset.from_generator(lambda: iter([batch]), output_signature=signature))

@@ -147,6 +147,7 @@ def test_images_come_back_from_a_multi_scale_model():
     assert_round_trip(model, random_images(model, 5), {"labels": np.arange(5) % 3}, batch_size=3)
 
 
+@pytest.mark.slow_on_jax
 def test_codes_of_many_levels_come_back():
     """Two digits each, the second of which has fewer values than its base."""
     model = scrambled(pz.models.GatedPixelCNN((2, 2, 1), levels=300, embedding_dim=2, **SMALL))
@@ -161,6 +162,7 @@ def test_an_image_alone_comes_back(model, images):
     np.testing.assert_array_equal(pz.decompress(model, data), images[:1])
 
 
+@pytest.mark.slow_on_jax
 @pytest.mark.compiled
 def test_the_size_is_what_the_likelihood_says():
     """And the header names a pretrained model and the engine."""

@@ -98,6 +98,7 @@ def test_mixed_precision_trains_and_saves_float32(by_fours, tmp_path):
     assert -best.log_likelihood(images).mean() == pytest.approx(min(figures), rel=1e-3)
 
 
+@pytest.mark.slow_on_jax
 def test_a_trial_times_the_loop_and_trains_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = trial(RECIPE, data.arrays("digits", "train"), steps_per_call=2)

@@ -562,7 +562,11 @@ OF_INTEGERS = LayerEntry(ValueEmbedding, {"levels": 4, "embedding_dim": 2, "colo
 BATTERY = [*ONE_OF_EACH_CLASS, *NOT_RASTER, OF_SEVERAL_MAPS, OF_INTEGERS]
 
 
-@pytest.mark.parametrize("entry", BATTERY, ids=str)
+@pytest.mark.parametrize(
+    "entry",
+    [pytest.param(e, marks=[pytest.mark.slow_on_jax] * (e.layer_class in (RowLSTM, DiagonalBiLSTM))) for e in BATTERY],
+    ids=str,
+)
 def test_keras_own_battery(entry):
     shape = (2, 3, 4, entry.input_features)
     if entry is OF_SEVERAL_MAPS:

@@ -117,6 +117,7 @@ def test_a_batch_of_any_size_after_one_trace(layer_class, xla, grouped):
         np.testing.assert_allclose(traced(tf.constant(x)).numpy(), output_map(layer, x), rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow_on_jax
 @every_lstm
 def test_mixed_precision_keeps_the_gradient(layer_class, arguments):
     """The cell, the gates and the sums stay in float32: what bfloat16 loses stays near its rounding."""

@@ -79,7 +79,12 @@ def of_values(log_probabilities, images):
 @pytest.mark.parametrize(
     ("entry", "levels"),
     [
-        pytest.param(entry, levels, marks=() if entry in (MODELS[0], MODELS[-2]) else tensorflow_alone, id=str(entry))
+        pytest.param(
+            entry,
+            levels,
+            marks={0: [], 10: [pytest.mark.slow_on_jax]}.get(MODELS.index(entry), [tensorflow_alone]),
+            id=str(entry),
+        )
         for entry, levels in [*((entry, 5) for entry in GIVEN_MODELS), (MODELS[0], 2)]
     ],
 )

@@ -10,12 +10,12 @@ import threading
 import time
 import types
 
-import gradio
 import keras
 import numpy as np
 import pytest
 import requests
 from command_line import refused
+from lazily import Lazily
 from PIL import Image
 from test_models import random_images, scrambled
 
@@ -23,12 +23,10 @@ import pixel_zoo as pz
 from pixel_zoo import pictures
 from pixel_zoo.pictures import receptive_field
 from pixel_zoo.pictures.measurements import ROUNDING
-from pixel_zoo.playground import ServedModel, guard, launch
-from pixel_zoo.playground import page as page_of_the_playground
-from pixel_zoo.playground.drawing import TRUE_RGB, filling_in
-from pixel_zoo.playground.page import COMPLETIONS, QUEUE, Page
-from pixel_zoo.playground.paint_canvas import painted, partly_known
 
+gradio, playground, page = Lazily("gradio"), Lazily("pixel_zoo.playground"), Lazily("pixel_zoo.playground.page")
+drawing, paint_canvas = Lazily("pixel_zoo.playground.drawing"), Lazily("pixel_zoo.playground.paint_canvas")
+guard = Lazily("pixel_zoo.playground.guard")
 NAME = "digits_pixel_cnn"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 CLOSED = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
@@ -43,7 +41,7 @@ def model():
 @pytest.fixture
 def canvas(model):
     known = np.array([[1, 1, 1, 1], [1, 0, 1, 0], [0, 0, 0, 0]], bool)
-    return painted(random_images(model, 1)[0], known, model.levels)
+    return paint_canvas.painted(random_images(model, 1)[0], known, model.levels)
 
 
 def last(answers):
@@ -52,13 +50,13 @@ def last(answers):
 
 
 def test_completions_and_surprise_are_the_models(model, canvas):
-    image, known = partly_known(canvas, model.image_shape)
-    answers = list(Page({"tiny": lambda: model}).complete("tiny", canvas, 2, 1.0, 7))
+    image, known = paint_canvas.partly_known(canvas, model.image_shape)
+    answers = list(page.Page({"tiny": lambda: model}).complete("tiny", canvas, 2, 1.0, 7))
     assert len({answer[0] for answer in answers}) == 3  # pictures: the unknown rows fill in
     _, surprise, text, shown, _, steps = answers[-1]
     first, expected = shown.image, shown.log_probabilities
     assert shown.order == [(1, 1), (1, 3), (2, 0), (2, 1), (2, 2), (2, 3)] and steps.maximum == 5
-    completed = model.complete(image.repeat(COMPLETIONS, axis=0), known[0], seed=7, labels=2)
+    completed = model.complete(image.repeat(page.COMPLETIONS, axis=0), known[0], seed=7, labels=2)
     assert (first == completed[0]).all()
     np.testing.assert_array_equal(expected, model.log_probabilities(first[None], 2)[0])
     assert f"{-model.log_likelihood(first[None], 2)[0]:.1f} nats" in text
@@ -69,25 +67,25 @@ def test_completions_and_surprise_are_the_models(model, canvas):
 
 
 def test_particles_take_all_visible_pixels_into_account(model, canvas):
-    image, known = partly_known(canvas, model.image_shape)
-    page = Page({"tiny": lambda: model})
-    drawn = last(page.complete("tiny", canvas, 2, 1.0, 7, 16))[3].image
+    image, known = paint_canvas.partly_known(canvas, model.image_shape)
+    tried = page.Page({"tiny": lambda: model})
+    drawn = last(tried.complete("tiny", canvas, 2, 1.0, 7, 16))[3].image
     assert (drawn == model.complete(image, known[0], seed=7, labels=2, particles=16)[0]).all()
     # At temperature 0 all particles would be the same.
     assert (
-        last(page.complete("tiny", canvas, 2, 0, 7, 16))[3].image
-        == last(page.complete("tiny", canvas, 2, 0, 7))[3].image
+        last(tried.complete("tiny", canvas, 2, 0, 7, 16))[3].image
+        == last(tried.complete("tiny", canvas, 2, 0, 7))[3].image
     ).all()
 
 
 def test_the_distribution_is_that_of_the_pixel(model, canvas):
-    page = Page({"tiny": lambda: model})
-    expected = last(page.complete("tiny", canvas, 0, 1.0, 0))[3]
-    chart = page.point(expected, types.SimpleNamespace(row=1, column=2))
+    tried = page.Page({"tiny": lambda: model})
+    expected = last(tried.complete("tiny", canvas, 0, 1.0, 0))[3]
+    chart = tried.point(expected, types.SimpleNamespace(row=1, column=2))
     shown = [float(p) for p in re.findall(r"value \d: ([\d.e-]+)<", chart)]
     np.testing.assert_allclose(shown, np.exp(expected.log_probabilities[1, 2, 0]), rtol=1e-2)
     with pytest.raises(ValueError, match=r"pixel must be \(row, column, colour\) in 0..2, 0..3, 0..0, got"):
-        page.point(expected, types.SimpleNamespace(row=3, column=0))
+        tried.point(expected, types.SimpleNamespace(row=3, column=0))
 
 
 def cells(answer):
@@ -100,32 +98,32 @@ def cells(answer):
 
 
 def test_a_step_shows_the_pixel_and_the_distribution_that_it_was_drawn_from(model, canvas):
-    page = Page({"tiny": lambda: model})
-    completed = last(page.complete("tiny", canvas, 1, 1.0, 0))[3]
-    inside, corners, chart = cells(last(page.step(completed, 1, False)))
+    tried = page.Page({"tiny": lambda: model})
+    completed = last(tried.complete("tiny", canvas, 1, 1.0, 0))[3]
+    inside, corners, chart = cells(last(tried.step(completed, 1, False)))
     tinted = (inside == pictures.UNKNOWN).all(axis=-1)
     assert tinted.tolist() == [[False] * 4, [False] * 4, [True] * 4]  # (1, 1) and (1, 3) are drawn
-    assert np.argwhere((corners == TRUE_RGB).all(axis=-1)).tolist() == [[1, 3]]  # which is framed
+    assert np.argwhere((corners == drawing.TRUE_RGB).all(axis=-1)).tolist() == [[1, 3]]  # which is framed
     assert inside[1, 3, 0] == round(255 / 4 * completed.image[1, 3, 0])
     shown = [float(p) for p in re.findall(r"value \d: ([\d.e-]+)<", chart)]
     np.testing.assert_allclose(shown, np.exp(completed.log_probabilities[1, 3, 0]), rtol=1e-2)
     assert "Pixel 2 of 6" in chart and "row 1, column 3" in chart
-    plain, lit = page.step(completed, 1, True)
+    plain, lit = tried.step(completed, 1, True)
     seen = receptive_field(model, completed.image, (1, 3, 0), 1) > ROUNDING
     assert ((cells(lit)[0] != cells(plain)[0]).any(axis=-1) == seen).all() and seen.any()
 
 
 def test_steps_end_where_the_pixels_do(model, canvas, monkeypatch):
-    page = Page({"tiny": lambda: model})
-    completed = last(page.complete("tiny", canvas, 1, 1.0, 0))[3]
-    assert [page.forward(completed, number) for number in (0, 4)] == [1, 5] and page.back(completed, 1) == 0
+    tried = page.Page({"tiny": lambda: model})
+    completed = last(tried.complete("tiny", canvas, 1, 1.0, 0))[3]
+    assert [tried.forward(completed, number) for number in (0, 4)] == [1, 5] and tried.back(completed, 1) == 0
     stay = gradio.skip()
-    assert page.forward(completed, 5) == page.back(completed, 0) == page.forward(None, 0) == stay
-    assert not (cells(last(page.step(completed, 99, False)))[0] == pictures.UNKNOWN).all(axis=-1).any()
-    assert "No pixel is hidden" in last(page.step(completed._replace(order=[]), 0, False))[0]
-    monkeypatch.setattr(page_of_the_playground, "LIT", 12 * 12 * 5 - 1)
+    assert tried.forward(completed, 5) == tried.back(completed, 0) == tried.forward(None, 0) == stay
+    assert not (cells(last(tried.step(completed, 99, False)))[0] == pictures.UNKNOWN).all(axis=-1).any()
+    assert "No pixel is hidden" in last(tried.step(completed._replace(order=[]), 0, False))[0]
+    monkeypatch.setattr("pixel_zoo.playground.page.LIT", 12 * 12 * 5 - 1)
     with pytest.raises(ValueError, match="takes minutes"):
-        last(page.step(completed, 0, True))
+        last(tried.step(completed, 0, True))
 
 
 @pytest.mark.parametrize(
@@ -143,24 +141,24 @@ def test_steps_end_where_the_pixels_do(model, canvas, monkeypatch):
 def test_what_no_canvas_sends_is_refused(model, canvas, change, message):
     value = canvas | change if isinstance(change, dict) else change
     with pytest.raises(ValueError, match=message):
-        last(Page({"tiny": lambda: model}).complete("tiny", value, 0, 1.0, 0))
+        last(page.Page({"tiny": lambda: model}).complete("tiny", value, 0, 1.0, 0))
 
 
 @pytest.mark.compiled
 def test_an_example_is_a_test_image_or_a_sample(model, monkeypatch, tmp_path):
     conditional = "digits_class_conditional"
-    page = Page({NAME: lambda: pz.load(NAME), conditional: lambda: pz.load(conditional), "tiny": lambda: model})
-    assert page.choose(conditional, 3)[1].value == pz.data.labels("digits", "test")[3] != 0
-    value, label = page.choose(NAME, 3)
-    image, known = partly_known(value, (8, 8, 1))
+    tried = page.Page({NAME: lambda: pz.load(NAME), conditional: lambda: pz.load(conditional), "tiny": lambda: model})
+    assert tried.choose(conditional, 3)[1].value == pz.data.labels("digits", "test")[3] != 0
+    value, label = tried.choose(NAME, 3)
+    image, known = paint_canvas.partly_known(value, (8, 8, 1))
     assert (image[0] == pz.data.arrays("digits", "test")[3]).all() and known.sum() == 32 and not label.visible
-    value, label = page.choose("tiny", 3)
-    assert (partly_known(value, (3, 4, 1))[0] == model.generate(1, seed=3, labels=0)).all()
+    value, label = tried.choose("tiny", 3)
+    assert (paint_canvas.partly_known(value, (3, 4, 1))[0] == model.generate(1, seed=3, labels=0)).all()
     assert label.visible and label.maximum == 2
 
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))  # where nothing is prepared, nothing is downloaded
     mnist = "binarized_mnist_pixel_cnn"
-    sampled = Page({mnist: lambda: pz.models.PixelCNN(filters=2, num_blocks=1)}).choose(mnist, 3)[0]
+    sampled = page.Page({mnist: lambda: pz.models.PixelCNN(filters=2, num_blocks=1)}).choose(mnist, 3)[0]
     assert not list(tmp_path.iterdir()) and len(sampled["image"]) == 784
 
 
@@ -171,16 +169,16 @@ def test_a_served_model_answers_as_one_in_process(model, canvas, tmp_path):
 
     path = pz.export(model, tmp_path / "tiny", particles=4)
     with serving_server.Server({"tiny": [path]}) as server:
-        page = Page({"served": lambda: ServedModel(server.grpc, "tiny"), "own": lambda: model})
-        served, own = (last(page.complete(name, canvas, 1, 0.5, 3)) for name in ("served", "own"))
+        tried = page.Page({"served": lambda: playground.ServedModel(server.grpc, "tiny"), "own": lambda: model})
+        served, own = (last(tried.complete(name, canvas, 1, 0.5, 3)) for name in ("served", "own"))
         # A served model has a few numbers of particles only: the next smaller one is taken.
-        of_served, of_own = page.complete("served", canvas, 1, 0.5, 3, 16), page.complete("own", canvas, 1, 0.5, 3, 4)
+        of_served, of_own = tried.complete("served", canvas, 1, 0.5, 3, 16), tried.complete("own", canvas, 1, 0.5, 3, 4)
         assert (last(of_served)[3].image == last(of_own)[3].image).all()
         assert served[0] == own[0]
         expected = own[3].log_probabilities
         np.testing.assert_allclose(served[3].log_probabilities, expected, rtol=1e-4, atol=1e-5)
         assert served[3].order == own[3].order
-        (value, label), (of_own, _) = page.choose("served", 2), page.choose("own", 2)
+        (value, label), (of_own, _) = tried.choose("served", 2), tried.choose("own", 2)
         assert value == of_own and label.visible and label.maximum is None
 
 
@@ -203,7 +201,7 @@ def test_it_starts_behind_a_proxy(model, monkeypatch):
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.setenv("no_proxy", "example.org")
     try:
-        _, address, _ = launch({"tiny": lambda: model}, None, prevent_thread_lock=True, quiet=True)
+        _, address, _ = playground.launch({"tiny": lambda: model}, None, prevent_thread_lock=True, quiet=True)
         assert requests.get(address, timeout=60).ok
     finally:
         gradio.close_all(verbose=False)
@@ -214,11 +212,11 @@ def test_an_interrupt_while_it_starts_ends_it_without_a_traceback(model, monkeyp
         raise KeyboardInterrupt
 
     monkeypatch.setattr(gradio.Blocks, "launch", interrupted)
-    assert launch({"tiny": lambda: model}, None) == (None, None, None)
+    assert playground.launch({"tiny": lambda: model}, None) == (None, None, None)
 
 
 def test_requests_that_nobody_waits_for_are_limited_and_skipped(monkeypatch):
-    monkeypatch.setattr(guard, "GRACE", 1.0)
+    monkeypatch.setattr("pixel_zoo.playground.guard.GRACE", 1.0)
     drawn, released = [], threading.Event()
 
     def generate(num_images, seed):
@@ -228,7 +226,7 @@ def test_requests_that_nobody_waits_for_are_limited_and_skipped(monkeypatch):
 
     stub = types.SimpleNamespace(image_shape=(2, 2, 1), levels=2, num_classes=None, generate=generate)
     try:
-        _, address, _ = launch({"tiny": lambda: stub}, None, prevent_thread_lock=True, quiet=True)
+        _, address, _ = playground.launch({"tiny": lambda: stub}, None, prevent_thread_lock=True, quiet=True)
         api = f"{address}gradio_api"
         (choose, *_) = (event for event in requests.get(f"{address}config").json()["dependencies"] if event["inputs"])
 
@@ -240,7 +238,7 @@ def test_requests_that_nobody_waits_for_are_limited_and_skipped(monkeypatch):
         while not drawn:
             time.sleep(0.01)
         statuses = [join(f"gone{seed}", seed) for seed in range(1, 41)]
-        assert statuses == [200] * QUEUE + [503] * (40 - QUEUE)
+        assert statuses == [200] * page.QUEUE + [503] * (40 - page.QUEUE)
         time.sleep(1.1)  # all of them are gone by now
         released.set()
         while join("here", 99) != 200:  # until there is room again
@@ -255,7 +253,7 @@ def test_requests_that_nobody_waits_for_are_limited_and_skipped(monkeypatch):
 
 
 def test_a_session_with_a_stream_is_there_however_long_it_waits(monkeypatch):
-    monkeypatch.setattr(guard, "GRACE", -1.0)
+    monkeypatch.setattr("pixel_zoo.playground.guard.GRACE", -1.0)
     listeners = guard.Listeners()
     listeners.joined("a")
     assert listeners.has_left("a")
@@ -272,7 +270,7 @@ def test_a_session_with_a_stream_is_there_however_long_it_waits(monkeypatch):
 
 @pytest.fixture(scope="module")
 def address():
-    _, address, _ = launch({NAME: lambda: pz.load(NAME)}, None, prevent_thread_lock=True, quiet=True)
+    _, address, _ = playground.launch({NAME: lambda: pz.load(NAME)}, None, prevent_thread_lock=True, quiet=True)
     yield address.rstrip("/")
     gradio.close_all(verbose=False)
 
@@ -345,13 +343,13 @@ def test_what_is_painted_is_completed_and_what_is_hidden_is_drawn(tab):
     tab.mouse.up()
     painted_over = completions(tab, sampled)
     known = np.arange(8)[:, None].repeat(8, axis=1) == 0
-    expected = pz.load(NAME).complete(np.full((COMPLETIONS, 8, 8, 1), 16), known, seed=0)
-    assert painted_over == filling_in(expected, known, 17)[-1]
+    expected = pz.load(NAME).complete(np.full((page.COMPLETIONS, 8, 8, 1), 16), known, seed=0)
+    assert painted_over == drawing.filling_in(expected, known, 17)[-1]
     tab.locator("#canvas input.hide").check()
     tab.mouse.click(*pixel(tab, "#canvas canvas", 0, 3))
     known[0, 3] = False  # now known pixels come after a hidden one: the page draws with 16 particles
-    expected = pz.load(NAME).complete(np.full((COMPLETIONS, 8, 8, 1), 16), known, seed=0, particles=16)
-    assert completions(tab, painted_over) == filling_in(expected, known, 17)[-1]
+    expected = pz.load(NAME).complete(np.full((page.COMPLETIONS, 8, 8, 1), 16), known, seed=0, particles=16)
+    assert completions(tab, painted_over) == drawing.filling_in(expected, known, 17)[-1]
 
 
 @pytest.mark.compiled

@@ -95,6 +95,7 @@ def test_the_time_that_a_run_takes_goes_on_from_what_was_saved(undisturbed, monk
     assert logs == {"seconds": progress["seconds"] + 7.0}
 
 
+@pytest.mark.slow
 @tensorflow_alone
 def test_a_full_disk_is_reported_and_the_state_before_stays(tmp_path, monkeypatch):
     def fill(file, **arrays):
