@@ -11,7 +11,7 @@ DOCS_STAMP := .venv/.docs-installed
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := install
-.PHONY: install demo lint test test-slow test-tensorflow test-jax docs test-oldest wheel test-sdist constraints
+.PHONY: install demo lint lint-imports lint-types test test-slow test-tensorflow test-jax docs test-oldest wheel test-sdist constraints
 
 install: $(STAMP)
 
@@ -28,7 +28,13 @@ demo: install
 lint: install
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(MAKE) --no-print-directory --jobs 2 lint-imports lint-types
+
+# Each takes one core.
+lint-imports:
 	$(BIN)/lint-imports
+
+lint-types:
 	$(BIN)/mypy
 
 # All tests on one backend. What a target sets for itself holds for the targets that it needs.

@@ -19,8 +19,11 @@ SMALL = {"filters": 4, "num_blocks": 1, "head_filters": 4}
     [
         lambda: pz.models.PixelCNN((3, 4, 2), 3, num_classes=3, conditioning_dim=2, **SMALL),
         lambda: pz.models.PixelCNN((3, 4, 1), 2, **SMALL),
-        lambda: pz.models.MultiScalePixelRNN(
-            (4, 4, 1), 3, small_shapes=((2, 2),), base="PixelCNN", options=SMALL, num_classes=3
+        pytest.param(
+            lambda: pz.models.MultiScalePixelRNN(
+                (4, 4, 1), 3, small_shapes=((2, 2),), base="PixelCNN", options=SMALL, num_classes=3
+            ),
+            marks=pytest.mark.slow_on_jax,
         ),
     ],
     ids=["colours, label and vector", "binary", "multi-scale"],

@@ -249,6 +249,7 @@ def test_the_probability_of_what_is_known(model):
     assert (exact < estimated).all() and (estimated < 0).all()
 
 
+@pytest.mark.slow_on_jax
 def test_systematic_resampling_gives_each_particle_its_share():
     draw = np.random.default_rng(0)
     for count in (1, 2, 7, 4096):
