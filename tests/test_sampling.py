@@ -301,11 +301,11 @@ def test_batches_are_split_without_a_trace(small_model):
     assert (small_model.complete(images, known, batch_size=2) == small_model.complete(images, known)).all()
 
 
-@pytest.mark.slow_on_jax
+@pytest.mark.slow
 @pytest.mark.compiled
 @pytest.mark.parametrize(
     ("model_class", "count"),
-    [pytest.param(pz.models.GatedPixelCNN, 6, marks=[tensorflow_alone, pytest.mark.slow]), (pz.models.PixelRNN, 2)],
+    [pytest.param(pz.models.GatedPixelCNN, 6, marks=tensorflow_alone), (pz.models.PixelRNN, 2)],
 )
 def test_images_are_the_same_whichever_way_they_are_drawn(model_class, count, monkeypatch):
     """In one call, by iteration of rows (2 images) or from left to right (6), and row by row."""
