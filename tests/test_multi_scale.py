@@ -57,7 +57,6 @@ def test_predicting_known_pixels_again_is_a_lower_bound():
     assert total_probability(bound) < 0.99
 
 
-@tensorflow_alone
 def test_of_a_lower_bound_the_images_drawn_come_with_their_log_likelihood():
     """The small image that was drawn first is not in the large one, and does not count."""
     bound = make((2, 4, 1), 3, ((1, 2),), copy_known=False)
@@ -151,6 +150,7 @@ def test_stages_draw_with_noise_of_their_own():
     assert (large[: len(small)] != small).mean() > 0.9
 
 
+@pytest.mark.slow_on_jax
 def test_known_pixels_stay_and_are_seen(model):
     images = random_images(model, 3)
     known = np.random.default_rng(0).random((3, 2, 4)) < 0.5

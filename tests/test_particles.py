@@ -236,6 +236,7 @@ def test_a_completion_depends_on_its_own_seed_alone(model):
     assert (model.complete(images, known, seed=9, particles=8) != completed).any()
 
 
+@pytest.mark.slow_on_jax
 def test_the_probability_of_what_is_known(model):
     images = random_images(model, 3)
     exact = model.log_likelihood(images)
