@@ -101,7 +101,7 @@ def api(request):
 @pytest.fixture
 def tiny(server, api):
     """A client of version 1 of `tiny`, three images a request."""
-    with Client(getattr(server, api), "tiny", version=1, batch_size=3, timeout=20) as client:
+    with Client(getattr(server, api), "tiny", version=1, batch_size=3, timeout=120) as client:
         yield client
 
 
