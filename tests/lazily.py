@@ -10,6 +10,6 @@ class Lazily:
         self._name = name
 
     def __getattr__(self, attribute):
-        if attribute.startswith("__"):  # what pytest looks for in all that a test module holds
+        if attribute.startswith("_"):  # what pytest looks for in all that a test module holds
             raise AttributeError(attribute)
         return getattr(importlib.import_module(self._name), attribute)
