@@ -275,12 +275,8 @@ class Walker:
         """
         weights, weights_within = self._unpack(weights), self._within_loops(weights)
         maps, contexts = self._enter_row(weights, states, maps)
-        contexts_within, unpack_contexts = contexts, None
-        if not backend.compiles_with_xla():
-            contexts_within, unpack_contexts = pack_features(contexts, axes=2)
 
         def draw(guess):
-            contexts = unpack_contexts(contexts_within) if unpack_contexts else contexts_within
             passed = self._parallel_row(self._unpack(weights_within), maps, contexts, guess)
             return self._row_of_values(passed["logits"], noise, options, known_values, known), passed
 
