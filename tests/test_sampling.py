@@ -435,6 +435,7 @@ def test_new_values_of_options_compile_nothing(small_model, monkeypatch):
 
 def test_an_image_does_not_depend_on_its_batch():
     model = scrambled(pz.models.PixelRNN((4, 4, 1), levels=4, units=3, num_blocks=1))
+    assert (model.generate(5, seed=3)[4] == model.generate(1, seed=7)[0]).all()
     assert (model.generate(2, seed=[7, 3]) == model.generate(5, seed=3)[[4, 0]]).all()
 
 
