@@ -48,6 +48,9 @@ def train(
     profile: Annotated[bool, typer.Option("--profile", help="Trace ten steps, for TensorBoard.")] = False,
 ):
     """Train the model of a recipe."""
+    from pixel_zoo.onednn import use_onednn
+
+    use_onednn()
     import_keras()
     from pixel_zoo import training
 

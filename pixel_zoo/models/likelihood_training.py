@@ -68,10 +68,22 @@ class LikelihoodTraining(_Model):
         return super().compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
     def make_train_function(self, force: bool = False) -> Any:
-        """As in Keras. Creates the optimiser's variables first: otherwise TensorFlow traces the step twice."""
+        """As in Keras. Creates the optimiser's variables first: otherwise TensorFlow traces the step twice.
+
+        On JAX the step is compiled by `backend.compiled_step`, where one device takes single steps.
+        """
         if not self.optimizer.built:
             self.optimizer.build(self.trainable_variables)
-        return super().make_train_function(force=force)
+        if not self._takes_single_jax_steps():
+            return super().make_train_function(force=force)
+        if force or self.train_function is None:
+            step = backend.compiled_step(self.train_step, donate_argnums=0)
+            self.train_function = lambda state, batches: step(state, next(batches))
+        return None
+
+    def _takes_single_jax_steps(self):
+        compiles = keras.backend.backend() == "jax" and self.jit_compile and not self.run_eagerly
+        return compiles and self.steps_per_execution == 1 and keras.distribution.distribution() is None
 
     def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """As in Keras, with checked data."""

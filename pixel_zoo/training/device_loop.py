@@ -61,7 +61,9 @@ class DeviceLoop:
         _check_memory(columns)
         self.columns = keras.tree.map_structure(jax.device_put, columns)
         # The images are an argument: as constants they would be compiled into the program.
-        self._run = jax.jit(lambda state, columns, rows: _run_block(model, state, columns, rows), donate_argnums=0)
+        self._run = backend.compiled_step(
+            lambda state, columns, rows: _run_block(model, state, columns, rows), donate_argnums=0
+        )
 
     def __call__(self, state: tuple, iterator: Iterator[tuple[np.ndarray]]) -> tuple[dict[str, Any], tuple]:
         """Take the steps of the next block of rows: (state, iterator) -> (logs, state), as Keras's train function."""
