@@ -16,6 +16,7 @@ from pixel_zoo.sampler import Sampler
 from pixel_zoo.sampling import Walker
 from pixel_zoo.sampling.particle_walker import CHOICE, ParticleWalker, choose, evidence_is_late
 from pixel_zoo.serving import png
+from pixel_zoo.serving.smaller_graph import shrink
 from pixel_zoo.serving.warm_up import BATCH_SIZES, write_warm_up
 from pixel_zoo.stages import draw_stages, scales, subsample
 
@@ -123,6 +124,7 @@ def export(
         # Nobody trains what is served: gradients of parts with a gradient of their own are left out.
         without_gradients = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(module, str(temporary), signatures=signatures, options=without_gradients)
+        shrink(temporary)
         write_warm_up(temporary, BATCH_SIZES if jit_compile else BATCH_SIZES[:1])
     return target
 
