@@ -134,6 +134,16 @@ def test_a_stage_trains_by_itself_and_gives_its_results_in_pieces(stage, tmp_pat
         pieces.join(tmp_path / "first" / name, tmp_path / name)
         assert (tmp_path / name).read_bytes() == (stage / "run" / name).read_bytes()
 
+    # Another machine continues from the pieces, and has the compiled programs before it compiles any.
+    another = tmp_path / "another"
+    shutil.copytree(stage, another, ignore=shutil.ignore_patterns("run", "compiled", "pieces"))
+    for result in ("config.json", "state.npz", "compiled.zip"):
+        pieces.split(stage / "run" / result, another / "before" / result, 2**20)
+    assert run(another, tmp_path, "--check", "--steps", "2").returncode == 0
+    programs, others = ({path.name for path in (each / "compiled").glob("*-cache")} for each in (stage, another))
+    assert programs == others
+    assert (another / "run" / "state.npz").read_bytes() == (stage / "run" / "state.npz").read_bytes()
+
 
 @on_jax
 def test_a_machine_without_an_accelerator_is_refused_in_one_line(stage, tmp_path):

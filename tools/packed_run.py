@@ -6,7 +6,8 @@
 The first command checks the images that have arrived, trains a hundred steps as a trial, and prints images per second
 and epochs per minute; only the compiled programs are kept. The second command trains until so many minutes after its
 start. The run is stored in `STAGE/run/`, and the next call continues it. Results are written to OUTPUT as folders of
-pieces, `best.keras/1-of-2` and so on. If STAGE was lost, put such folders into `STAGE/before/`.
+pieces, `best.keras/1-of-2` and so on. If STAGE was lost, put such folders into `STAGE/before/`: the next call continues
+the run. With `compiled.zip` among them, JAX on such a machine need not compile again.
 """
 
 import argparse
@@ -22,7 +23,8 @@ import packed_images
 import pieces
 
 HERE = pathlib.Path(__file__).resolve().parent
-RESULTS = ("log.csv", "config.json", "best.keras", "state.npz")
+COMPILED = "compiled.zip"
+RESULTS = ("log.csv", "config.json", "best.keras", "state.npz", COMPILED)
 PIECE = 15 * 2**20  # bytes
 BYTES_A_CALL = 60 * 2**20
 PIECES_A_CALL = 8
@@ -69,6 +71,10 @@ def prepare(on_cpu):
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(HERE / "compiled"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")  # a model has hundreds of small programs
     install_wheels()
+    if not (HERE / "run").exists():
+        join_all(HERE / "before", HERE / "run")
+    if (HERE / "run" / COMPILED).exists() and not (HERE / "compiled").exists():
+        shutil.unpack_archive(HERE / "run" / COMPILED, HERE / "compiled")
     import jax
 
     devices = ", ".join(device.device_kind for device in jax.devices())
@@ -136,8 +142,6 @@ def train(recipe, minutes, steps):
     """Start the run, or continue it."""
     for split in ("validation", "train"):
         unpack(f"{recipe.data}-{split}")
-    if not (HERE / "run").exists():
-        join_all(HERE / "before", HERE / "run")
     from pixel_zoo import training
 
     left = max(minutes - (time.monotonic() - STARTED) / 60, 0.01)
@@ -145,6 +149,8 @@ def train(recipe, minutes, steps):
     options = {"minutes": left, "checkpoint_minutes": 2.0, "steps_per_call": steps, "samples": False}
     training.train(recipe, HERE / "run", resume=True, verbose=2, **options)
     say("trained")
+    if (HERE / "compiled").exists():
+        shutil.make_archive(HERE / "run" / "compiled", "zip", HERE / "compiled")
 
 
 def join_all(folder, into):
