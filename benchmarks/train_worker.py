@@ -11,11 +11,6 @@ import json
 import sys
 import time
 
-from pixel_zoo.onednn import use_onednn
-
-use_onednn()  # before TensorFlow is imported, as `pixel-zoo train` does
-
-# isort: split
 import keras
 import numpy as np
 from turns import serve

@@ -10,6 +10,7 @@ recomputation); the peak is that of a 2048 x 2048 float32 product of the same ba
 
 import argparse
 import json
+import os
 import pathlib
 import sys
 
@@ -34,7 +35,8 @@ def worker(name, engine, batch, task=None, **options):
     backend, xla = ENGINES[engine]
     task = {"model": model, "options": defaults | options, "batch": batch, "xla": xla} | (task or {})
     script = pathlib.Path(__file__).with_name("train_worker.py")
-    return Worker(sys.executable, script, json.dumps(task), KERAS_BACKEND=backend)
+    onednn = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1")  # as `pixel-zoo train` sets it
+    return Worker(sys.executable, script, json.dumps(task), KERAS_BACKEND=backend, TF_ENABLE_ONEDNN_OPTS=onednn)
 
 
 def speed(engines):

@@ -28,6 +28,8 @@ class LikelihoodTraining(_Model):
     step. tf.data pipelines, `PyDataset`s and generators are checked batch by batch, on the host.
     """
 
+    train_function: Any  # as Keras names it
+
     def compile(
         self,
         optimizer: str | keras.optimizers.Optimizer = "adam",

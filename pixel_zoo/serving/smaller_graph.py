@@ -5,7 +5,6 @@ from typing import Any
 
 from pixel_zoo.files import replacing
 
-
 # The constants of each traced operation, and the arithmetic of shapes: half of all operations of a walk. They depend on
 # their inputs alone.
 _MERGED = {"Const", "Shape", "StridedSlice", "Pack", "Prod", "Cast"}
@@ -43,7 +42,9 @@ def _merge_once(function: Any) -> bool:
 
     Their consumers may be equal then, so this is repeated.
     """
-    first, instead, kept = {}, {}, []
+    first: dict[tuple, str] = {}
+    instead: dict[str, str] = {}
+    kept = []
     outputs = set(function.control_ret.values())
     for node in function.node_def:
         if node.op in _MERGED and node.name not in outputs:
