@@ -7,8 +7,8 @@ def use_onednn() -> None:
     """Let TensorFlow use oneDNN on every x86 processor, not only on those with instructions for neural networks.
 
     With it, training steps are faster on a CPU, but small products are slower. So programs that train call this, and
-    others do not. It has no effect after TensorFlow is imported. If the environment sets `TF_ENABLE_ONEDNN_OPTS`, that counts: 0
-    turns oneDNN off.
+    others do not. It has no effect after TensorFlow is imported. If the environment sets `TF_ENABLE_ONEDNN_OPTS`, that
+    counts: 0 turns oneDNN off.
 
     Example:
 
