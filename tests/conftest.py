@@ -47,6 +47,17 @@ def make_once(tmp_path_factory):
     return once
 
 
+@pytest.fixture(autouse=True)
+def onednn_as_it_was():
+    """`pixel-zoo train` turns oneDNN on, and if a test calls it, the processes of later tests would have it too."""
+    before = os.environ.get("TF_ENABLE_ONEDNN_OPTS")
+    yield
+    if before is None:
+        os.environ.pop("TF_ENABLE_ONEDNN_OPTS", None)
+    else:
+        os.environ["TF_ENABLE_ONEDNN_OPTS"] = before
+
+
 # What computes nothing, or only by way of what other tests run on both backends, runs on the default one alone.
 ON_TENSORFLOW_ALONE = (
     "arguments",

@@ -1,6 +1,7 @@
 """What compiles and computes a training step on a CPU."""
 
 import os
+import platform
 
 import keras
 import numpy as np
@@ -14,6 +15,7 @@ from pixel_zoo_cli import app
 on_jax = pytest.mark.skipif(keras.backend.backend() != "jax", reason="JAX compiles it")
 
 
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="oneDNN is turned on for x86")
 @pytest.mark.parametrize(("variable", "expected"), [(None, "1"), ("0", "0")])
 def test_train_turns_onednn_on_before_keras_is_imported(variable, expected, monkeypatch, tmp_path):
     seen = []
@@ -56,7 +58,9 @@ def test_a_step_compiles_without_ynnpack_where_xla_knows_the_option(monkeypatch)
     model.compile()
     model.train_on_batch(np.zeros((2, 6, 6, 1), "uint8"))
     steps = [given for given in options if given.get("donate_argnums") == 0]
-    assert [given["compiler_options"] for given in steps] == [backend._options_without_ynnpack()]
+    without_ynnpack = backend._options_without_ynnpack()
+    assert without_ynnpack is not None or jax.__version_info__ < (0, 10)
+    assert [given["compiler_options"] for given in steps] == [without_ynnpack]
 
     def jit_of_another_version(function, compiler_options=None, **given):
         return jit(function, compiler_options=compiler_options and {"xla_cpu_no_such_option": ""}, **given)

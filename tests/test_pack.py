@@ -136,13 +136,25 @@ def test_a_stage_trains_by_itself_and_gives_its_results_in_pieces(stage, tmp_pat
 
     # Another machine continues from the pieces, and has the compiled programs before it compiles any.
     another = tmp_path / "another"
-    shutil.copytree(stage, another, ignore=shutil.ignore_patterns("run", "compiled", "pieces"))
-    for result in ("config.json", "state.npz", "compiled.zip"):
-        pieces.split(stage / "run" / result, another / "before" / result, 2**20)
+    shutil.copytree(stage, another, ignore=shutil.ignore_patterns("run", "compiled*", "pieces"))
+    pieces.split(stage / "compiled.zip", another / "before" / "compiled.zip", 2**20)
     assert run(another, tmp_path, "--check", "--steps", "2").returncode == 0
     programs, others = ({path.name for path in (each / "compiled").glob("*-cache")} for each in (stage, another))
-    assert programs == others
+    assert programs == others and not (another / "run").exists()
+    for result in ("log.csv", "config.json", "best.keras", "state.npz"):
+        pieces.split(stage / "run" / result, another / "before" / result, 2**20)
+    continued = run(another, tmp_path, "--minutes", "5", "--output", "third", "--steps", "4")
+    assert continued.returncode == 0, continued.stderr
     assert (another / "run" / "state.npz").read_bytes() == (stage / "run" / "state.npz").read_bytes()
+
+    # Pieces that have not all arrived make no run, and a damaged archive costs no more than the time to compile.
+    shutil.rmtree(another / "run")
+    shutil.rmtree(another / "before" / "state.npz")
+    (another / "before" / "compiled.zip" / "1-of-1").write_bytes(b"damaged")
+    refused = run(another, tmp_path, "--minutes", "5", "--output", "fourth")
+    assert refused.returncode == 1 and not (another / "run").exists()
+    assert "before holds config.json and no state.npz" in refused.stderr
+    assert "compiled.zip is not used, JAX compiles again" in refused.stdout
 
 
 @on_jax

@@ -18,13 +18,14 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 
 import packed_images
 import pieces
 
 HERE = pathlib.Path(__file__).resolve().parent
 COMPILED = "compiled.zip"
-RESULTS = ("log.csv", "config.json", "best.keras", "state.npz", COMPILED)
+RESULTS = ("log.csv", "config.json", "best.keras", "state.npz")
 PIECE = 15 * 2**20  # bytes
 BYTES_A_CALL = 60 * 2**20
 PIECES_A_CALL = 8
@@ -71,10 +72,7 @@ def prepare(on_cpu):
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(HERE / "compiled"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")  # a model has hundreds of small programs
     install_wheels()
-    if not (HERE / "run").exists():
-        join_all(HERE / "before", HERE / "run")
-    if (HERE / "run" / COMPILED).exists() and not (HERE / "compiled").exists():
-        shutil.unpack_archive(HERE / "run" / COMPILED, HERE / "compiled")
+    unpack_compiled()
     import jax
 
     devices = ", ".join(device.device_kind for device in jax.devices())
@@ -91,6 +89,24 @@ def install_wheels():
         options = ["--quiet", "--no-index", "--no-deps", "--target", str(site)]
         subprocess.run([sys.executable, "-m", "pip", "install", *options, *wheels], check=True)
     sys.path.insert(0, str(site))
+
+
+def unpack_compiled():
+    """Put the programs that another machine has compiled, if they are here, where JAX looks for them."""
+    if not (HERE / "before" / COMPILED).exists():
+        return
+    try:
+        pieces.join(HERE / "before" / COMPILED, HERE / COMPILED)
+        shutil.unpack_archive(HERE / COMPILED, os.environ["JAX_COMPILATION_CACHE_DIR"])
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        say(f"{COMPILED} is not used, JAX compiles again: {error}")
+
+
+def pack_compiled():
+    """Pack the programs that JAX has compiled."""
+    folder = os.environ["JAX_COMPILATION_CACHE_DIR"]
+    if os.path.isdir(folder):
+        os.replace(shutil.make_archive(HERE / "unfinished", "zip", folder), HERE / COMPILED)
 
 
 def changed(changes):
@@ -142,6 +158,8 @@ def train(recipe, minutes, steps):
     """Start the run, or continue it."""
     for split in ("validation", "train"):
         unpack(f"{recipe.data}-{split}")
+    if not (HERE / "run").exists():
+        join_run(HERE / "before", HERE / "run")
     from pixel_zoo import training
 
     left = max(minutes - (time.monotonic() - STARTED) / 60, 0.01)
@@ -149,21 +167,27 @@ def train(recipe, minutes, steps):
     options = {"minutes": left, "checkpoint_minutes": 2.0, "steps_per_call": steps, "samples": False}
     training.train(recipe, HERE / "run", resume=True, verbose=2, **options)
     say("trained")
-    if (HERE / "compiled").exists():
-        shutil.make_archive(HERE / "run" / "compiled", "zip", HERE / "compiled")
+    pack_compiled()
 
 
-def join_all(folder, into):
-    """Join every file whose pieces lie in a folder."""
-    for each in sorted(folder.glob("*")):
-        into.mkdir(exist_ok=True)
-        pieces.join(each, into / each.name)
+def join_run(folder, run):
+    """Join the files of a run whose pieces lie in a folder: all of them, or none."""
+    shutil.rmtree(HERE / "joining", ignore_errors=True)
+    names = [name for name in RESULTS if (folder / name).exists()]
+    if "config.json" in names and "state.npz" not in names:
+        raise ValueError(f"{folder} holds config.json and no state.npz: the run would start anew")
+    for name in names:
+        (HERE / "joining").mkdir(exist_ok=True)
+        pieces.join(folder / name, HERE / "joining" / name)
+    if names:
+        os.replace(HERE / "joining", run)
 
 
 def give(output, after):
     """Write the pieces that one call may return, and print how to get the others."""
     shutil.rmtree(HERE / "pieces", ignore_errors=True)
-    results = [HERE / "run" / name for name in RESULTS if (HERE / "run" / name).exists()]
+    paths = [*(HERE / "run" / name for name in RESULTS), HERE / COMPILED]
+    results = [path for path in paths if path.exists()]
     every = [piece for result in results for piece in pieces.split(result, HERE / "pieces" / result.name, PIECE)]
     given, size = [], 0
     for piece in every[after : after + PIECES_A_CALL]:

@@ -85,6 +85,7 @@ class LikelihoodTraining(_Model):
 
     def _takes_single_jax_steps(self):
         compiles = keras.backend.backend() == "jax" and self.jit_compile and not self.run_eagerly
+        compiles = compiles and not keras.config.is_nnx_enabled()
         return compiles and self.steps_per_execution == 1 and keras.distribution.distribution() is None
 
     def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:

@@ -30,7 +30,8 @@ def shrink(path: pathlib.Path) -> None:
         for function in graph.library.function:
             for node in function.node_def:
                 node.attr.pop("_output_shapes", None)
-            while _merge_once(function):
+            colocated = any("_class" in node.attr for node in function.node_def)  # names other operations
+            while not colocated and _merge_once(function):
                 pass
     with replacing(file) as temporary:
         temporary.write_bytes(model.SerializeToString(deterministic=True))
