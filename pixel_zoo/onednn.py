@@ -7,8 +7,8 @@ import platform
 def use_onednn() -> None:
     """Let TensorFlow use oneDNN on every x86 processor, not only on those with instructions for neural networks.
 
-    With it, most training steps are faster on a CPU, but small products are slower. So `pixel-zoo train` calls this, and
-    other commands do not. It has no effect after TensorFlow is imported, nor on other kinds of processor. If the
+    With it, most training steps are faster on a CPU, but small products are slower. So `pixel-zoo train` calls this,
+    and no other command does. It has no effect after TensorFlow is imported, nor on other kinds of processor. If the
     environment sets `TF_ENABLE_ONEDNN_OPTS`, that counts: 0 turns oneDNN off.
 
     Example:

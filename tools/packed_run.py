@@ -71,6 +71,8 @@ def prepare(on_cpu):
     os.environ.setdefault("KERAS_BACKEND", "jax")
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(HERE / "compiled"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")  # a model has hundreds of small programs
+    # Else the key of a program holds the path of this folder, and the programs of another machine do not count.
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES", "none")
     install_wheels()
     unpack_compiled()
     import jax
