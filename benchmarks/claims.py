@@ -119,6 +119,8 @@ def regularisation():
         "shifts as labels": longer({"num_classes": 9}, epochs=5, **shifts),
         "12 blocks, h = 11": longer({"num_blocks": 12, "filters": 11}),
         "3 blocks, h = 23": longer({"num_blocks": 3, "filters": 23}),
+        # Trained by the recipe digits:diagonal_bilstm.
+        "taught by the Diagonal BiLSTM": longer(teacher="exported/digits_diagonal_bilstm.keras"),
         "h = 32": longer({"filters": 32}),
         "h = 32, dropout 0.3": longer({"filters": 32, "dropout": 0.3}),
     }

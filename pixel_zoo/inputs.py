@@ -103,10 +103,13 @@ def stages_of(model):
     return getattr(model, "stages", [model])
 
 
+def named_inputs(model, inputs):
+    """What a model was called with, as a dictionary from the name of an input to its value."""
+    if isinstance(inputs, dict):
+        return inputs
+    return {tensor.name: value for tensor, value in zip(model.inputs, keras.tree.flatten(inputs), strict=True)}
+
+
 def image_of(model, inputs):
     """The image among what a model was called with."""
-    image = image_input(model)
-    if isinstance(inputs, dict):
-        return inputs[image.name]
-    position = next(index for index, tensor in enumerate(model.inputs) if tensor is image)
-    return keras.tree.flatten(inputs)[position]
+    return named_inputs(model, inputs)[image_input(model).name]

@@ -155,6 +155,26 @@ def log_probabilities(logits: Tensor) -> Tensor:
     return ops.log_softmax(likelihood_of_logits(logits.shape).class_logits(logits), axis=-1)
 
 
+def cross_entropy(expected_logits: Tensor, logits: Tensor) -> Tensor:
+    """-sum of p(value) log q(value) of each image, over its pixels, colours and all values that they may take.
+
+    Args:
+        expected_logits: logits of p, as of `log_likelihood`.
+        logits: logits of q, of the same shape.
+
+    Returns:
+        float32 tensor (batch,) in nats; float64 for logits of float64.
+
+    Example:
+    >>> import numpy as np
+    >>> certain, undecided = np.full((1, 2, 2, 1), 99, "float32"), np.zeros((1, 2, 2, 1), "float32")
+    >>> round(float(cross_entropy(certain, undecided)[0]), 3)
+    2.773
+    """
+    terms = ops.exp(log_probabilities(expected_logits)) * log_probabilities(logits)
+    return -ops.sum(terms, axis=(1, 2, 3, 4))
+
+
 def bits_per_dim(nats: Tensor, image_shape: Sequence[int]) -> Tensor:
     """Nats of an image as bits for each of its values: nats / (ln 2 x height x width x colours)."""
     return nats / (math.log(2) * math.prod(image_shape))

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from pixel_zoo import data
+from pixel_zoo.models import PixelCNN, PixelRNN
 from pixel_zoo.training import Recipe, load_recipes
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -69,7 +70,13 @@ def packed(tmp_path_factory):
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(pack, "_download_wheels", lambda folder, python: None)
         monkeypatch.setattr(packed_images, "IMAGES_A_BLOCK", 500)
+        monkeypatch.chdir(tmp_path_factory.mktemp("models"))
+        os.mkdir("large")
+        small = {"image_shape": (8, 8, 1), "levels": 17, "num_blocks": 1, "head_filters": 64}
+        PixelCNN(filters=4, **small).save("before.keras")
+        PixelRNN(units=4, **small).save("large/teacher.keras")
         changes = ["epochs=1", "batch_size=128", "model_options.filters=4", "model_options.num_blocks=1"]
+        changes += ["initial_weights=before.keras", "teacher=large/teacher.keras"]
         pack.pack(ROOT / "recipes" / "digits.py", folder, "pixel_cnn", changes, "3.12", limit=0.001)
     return folder
 
@@ -163,6 +170,25 @@ def test_a_machine_without_an_accelerator_is_refused_in_one_line(stage, tmp_path
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert result.returncode == 1
     assert result.stderr.splitlines()[-1] == "run: JAX finds no accelerator; --on-cpu trains without one"
+
+
+@pytest.mark.parametrize(
+    "path, error, words",
+    [
+        ("none.keras", FileNotFoundError, "set: there is no file 'none.keras'"),
+        (
+            "../best.keras",
+            ValueError,
+            r"set: name a model by its path from the current folder down, got '../best.keras'",
+        ),
+        ("/best.keras", ValueError, "set: name a model by its path"),
+    ],
+)
+def test_models_that_cannot_travel_are_refused(path, error, words, tmp_path):
+    for field in ("teacher", "initial_weights"):
+        with pytest.raises(error, match=words):
+            pack.pack(ROOT / "recipes" / "digits.py", tmp_path / "packed", "pixel_cnn", [f"{field}={path}"], "3.12", 50)
+    assert not (tmp_path / "packed").exists()
 
 
 def test_sets_that_users_bring_are_not_packed(tmp_path):

@@ -15,6 +15,7 @@ from pixel_zoo import models
 from pixel_zoo.training import Recipe, train
 from pixel_zoo.zoo import card, hugging_face, index, release, saved_model
 from pixel_zoo.zoo.command import training_command
+from pixel_zoo.zoo.recipe_facts import recipe_facts
 from pixel_zoo.zoo.whole import is_whole
 
 EXPORTED = pathlib.Path(__file__).parents[1] / "exported"
@@ -174,6 +175,16 @@ def test_the_card_says_that_a_run_ended_early(released):
     assert "Started from" not in card.card("mine", entry)
     tuned = entry | {"recipe": entry["recipe"] | {"initial_weights": "old.keras"}, "initial_weights_sha256": "ab12"}
     assert "| Started from | the weights of `old.keras` as it was then, SHA-256 `ab12` |" in card.card("mine", tuned)
+
+
+def test_the_card_names_the_teacher(released):
+    _, entry, _ = released
+    assert "Taught by" not in card.card("mine", entry)
+    taught = entry | {"recipe": entry["recipe"] | {"teacher": "large.keras"}, "teacher_sha256": "ab12"}
+    row = "| Taught by | the predictions of `large.keras` as it was then, SHA-256 `ab12`: the training loss is "
+    assert row in card.card("mine", taught)
+    taught["command"] = "pixel-zoo train digits:pixel_cnn --output runs/mine"
+    assert recipe_facts("digits:pixel_cnn", {"mine": taught})[4].endswith(", with a teacher")
 
 
 def test_a_run_may_lack_an_option_that_its_recipe_has_got_since(tmp_path):

@@ -4,9 +4,10 @@
     python tools/pack.py --join OUTPUT/best.keras best.keras
 
 The first command writes folders `packed/1`, `packed/2`, ..., each small enough for one transfer: the package, the
-recipe, wheels of Keras and its requirements, the training and validation images, and `run.py`, which checks them and
-trains. Merge the folders on that machine: `cp -r packed/1/. STAGE`, and so on. The second command joins a file that
-`run.py` has written in pieces. See docs/training-queue.md.
+recipe, the models that it starts from and learns from, wheels of Keras and its requirements, the training and
+validation images, and `run.py`, which checks them and trains. Merge the folders on that machine:
+`cp -r packed/1/. STAGE`, and so on. The second command joins a file that `run.py` has written in pieces. See
+docs/training-queue.md.
 """
 
 import argparse
@@ -68,6 +69,7 @@ def pack(recipes, folder, model, changes, python, limit):
         raise ValueError(
             f"data: only a fixed set can be packed, one of {', '.join(fixed)}; the recipe has {recipe.data!r}"
         )
+    models = _model_files(recipe)
     folder = new_directory(folder)
     first = folder / "1"
     first.mkdir()
@@ -76,6 +78,9 @@ def pack(recipes, folder, model, changes, python, limit):
     shutil.copy(TOOLS / "packed_images.py", first)
     shutil.copy(TOOLS / "packed_run.py", first / "run.py")
     (first / "recipe.json").write_text(json.dumps(recipe.to_dict(), indent=2) + "\n")
+    for path in models:
+        (first / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, first / path)
     _download_wheels(first / "wheels", python)
     arrays = {f"{recipe.data}-{split}": data.arrays(recipe.data, split) for split in ("validation", "train")}
     _pack_arrays(arrays, folder, limit * 2**20)
@@ -89,6 +94,17 @@ def _chosen(recipes, model):
     if model not in recipes:
         raise ValueError(f"model: there are {', '.join(recipes)}, got {model!r}")
     return recipes[model]
+
+
+def _model_files(recipe):
+    """The paths of the models that a recipe starts from and learns from, which keep them on the other machine."""
+    paths = [pathlib.Path(path) for path in (recipe.initial_weights, recipe.teacher) if path is not None]
+    for path in paths:
+        if path.is_absolute() or ".." in path.parts:
+            raise ValueError(f"set: name a model by its path from the current folder down, got {str(path)!r}")
+        if not path.is_file():
+            raise FileNotFoundError(f"set: there is no file {str(path)!r}")
+    return paths
 
 
 def _pack_arrays(arrays, folder, limit):

@@ -48,6 +48,9 @@ def main():
     if arguments.after is not None:
         give(arguments.output, arguments.after)
         return
+    if arguments.output is not None:
+        arguments.output = arguments.output.absolute()
+    os.chdir(HERE)  # the recipe's paths of other models lead from here
     try:
         prepare(arguments.on_cpu)
         recipe = changed(arguments.set)

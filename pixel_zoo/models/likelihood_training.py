@@ -4,16 +4,20 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 import keras
+from keras import ops
 
 from pixel_zoo import backend
 from pixel_zoo.inputs import image_input, other_inputs
 from pixel_zoo.models.checked_data import DataCheck, is_endless
+from pixel_zoo.models.teacher import Teacher
 from pixel_zoo.models.unknown import in_one_line
 from pixel_zoo.types import Structure, Tensor
 
 # Type checkers should know the methods of the model that comes after this class among the bases.
 if TYPE_CHECKING:
     from keras import Model as _Model
+
+    from pixel_zoo.models.pixel_model import PixelModel
 else:
     _Model = object
 
@@ -29,15 +33,42 @@ class LikelihoodTraining(_Model):
     """
 
     train_function: Any  # as Keras names it
+    _teacher: Teacher | None = None
 
     def compile(
         self,
         optimizer: str | keras.optimizers.Optimizer = "adam",
         loss: Any = "nats",
         metrics: Any = "default",
+        teacher: "PixelModel | None" = None,
         **kwargs: Any,
     ) -> None:
-        """As in Keras, with defaults for training: loss -log p(x) in nats per image, metrics nats and bits/dim."""
+        """As in Keras, with defaults for training: loss -log p(x) in nats per image, metrics nats and bits/dim.
+
+        With a `teacher`, the model is trained by knowledge distillation (Hinton, Vinyals and Dean 2015): the training
+        loss is the mean of the loss and of the cross-entropy of this model's predictions under the teacher's. The
+        teacher is not trained, and not saved with this model. Metrics and validation are as without it.
+
+        Args:
+            optimizer: as in Keras.
+            loss: as in Keras; "nats" is -log p(x).
+            metrics: as in Keras; "default" are nats and bits/dim.
+            teacher: a trained `PixelModel` of the same image shape and levels, or None.
+            **kwargs: as in Keras.
+
+        Raises:
+            TypeError, ValueError: the teacher's predictions are not for the same pixels, values and inputs.
+
+        Example:
+        >>> import numpy as np
+        >>> small = {"image_shape": (4, 4, 1), "levels": 4, "num_blocks": 1, "head_filters": 4}
+        >>> teacher, student = pz.models.PixelRNN(units=4, **small), pz.models.PixelCNN(filters=4, **small)
+        >>> student.compile(teacher=teacher)
+        >>> history = student.fit(np.zeros((8, 4, 4, 1), "uint8"), verbose=0).history
+        >>> sorted(history)
+        ['bits_per_dim', 'loss', 'nats']
+        """
+        self._teacher = None if teacher is None else Teacher(teacher, self)
         loss = self.default_loss() if loss == "nats" else loss
         metrics = self.default_metrics() if metrics == "default" else metrics
         for metric in keras.tree.flatten(metrics):
@@ -61,7 +92,11 @@ class LikelihoodTraining(_Model):
         training: bool = True,
     ) -> Tensor:
         y = self._target(x) if y is None else y
-        return super().compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
+        loss = super().compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
+        if self._teacher is None or not training:
+            return loss
+        taught = self._teacher.cross_entropy(self, x, y_pred)
+        return (loss + ops.mean(taught if sample_weight is None else taught * sample_weight)) / 2.0
 
     def compute_metrics(
         self, x: Structure, y: Tensor | None, y_pred: Tensor, sample_weight: Tensor | None = None

@@ -48,6 +48,8 @@ class Recipe:
         model_options: its other arguments, such as `{"filters": 32, "num_blocks": 15}`: values that JSON can hold.
         initial_weights: path of a `.keras` file of the same architecture to start from, or None. Layers that it lacks,
             such as a position embedding, start as usual.
+        teacher: path of the `.keras` file of a trained model of the same data set, from whose predictions the model
+            learns along with the images (knowledge distillation, see `pz.models.PixelModel.compile`); or None.
         optimizer: Keras's name: "adam", "adamw" or "rmsprop" (the paper's).
         learning_rate: its highest value, above 0.
         schedule: "constant", or "cosine", which falls to 0 along half a cosine over all steps of all epochs.
@@ -84,6 +86,7 @@ class Recipe:
     model: str | Callable[..., keras.Model]
     model_options: dict = dataclasses.field(default_factory=dict)
     initial_weights: str | None = None
+    teacher: str | None = None
     optimizer: str = "adam"
     learning_rate: float = 1e-3
     schedule: str = "constant"
@@ -127,9 +130,10 @@ class Recipe:
             raise ValueError(f"mixed_precision sets the model's dtype, got {self.model_options['dtype']!r} for it too")
         if self.mixed_precision:
             _check_model(self.model, self.model_options | {"dtype": "mixed_bfloat16"})
-        path = self.initial_weights
-        if path is not None and not (isinstance(path, str) and path.endswith(".keras")):
-            raise ValueError(f"initial_weights must be the path of a .keras file or None, got {self.initial_weights!r}")
+        for name in ("initial_weights", "teacher"):
+            path = getattr(self, name)
+            if path is not None and not (isinstance(path, str) and path.endswith(".keras")):
+                raise ValueError(f"{name} must be the path of a .keras file or None, got {path!r}")
         for name in ("target", "source"):
             if not isinstance(getattr(self, name), str):
                 raise TypeError(f"{name} must be a string, got {getattr(self, name)!r}")

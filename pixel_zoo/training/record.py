@@ -74,7 +74,7 @@ def record_configuration(path: pathlib.Path, recipe: Recipe, model: keras.Model,
         "recipe": recipe.to_dict(),
         "parameters": model.count_params(),
         "training_images_sha256": data.content_hash(recipe.data, "train", **recipe.data_options),
-        **_initial_weights(recipe),
+        **_hashes_of_models(recipe),
         "backend": keras.backend.backend(),
         "steps_per_call": steps_per_call,
         "machine": ", ".join([f"{_cores()} of {_processor()}", *backend.accelerators()]),
@@ -85,11 +85,10 @@ def record_configuration(path: pathlib.Path, recipe: Recipe, model: keras.Model,
         temporary.write_text(json.dumps(configuration, indent=2) + "\n")
 
 
-def _initial_weights(recipe: Recipe) -> dict[str, str]:
-    """The hash of the file that the run started from, if there is one: its name may be that of another file later."""
-    if recipe.initial_weights is None:
-        return {}
-    return {"initial_weights_sha256": hashlib.sha256(pathlib.Path(recipe.initial_weights).read_bytes()).hexdigest()}
+def _hashes_of_models(recipe: Recipe) -> dict[str, str]:
+    """The hashes of the model files that a run uses: their names may be those of other files later."""
+    paths = {"initial_weights_sha256": recipe.initial_weights, "teacher_sha256": recipe.teacher}
+    return {name: hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest() for name, path in paths.items() if path}
 
 
 def _check_same_run(before: dict[str, Any], recipe: Recipe, steps_per_call: int) -> None:

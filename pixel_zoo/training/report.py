@@ -44,6 +44,7 @@ def write_report(
         "Training images, SHA-256": f"`{configuration['training_images_sha256']}`",
         "Optimiser": f"{recipe.optimizer}, learning rate {recipe.learning_rate:g}, {recipe.schedule}; "
         f"batches of {recipe.batch_size}; seed {recipe.seed}",
+        **({"Teacher": f"`{recipe.teacher}`, SHA-256 `{configuration['teacher_sha256']}`"} if recipe.teacher else {}),
         "Epochs": f"{len(rows)} of {recipe.epochs}, the best is number {int(best['epoch']) + 1}",
         "Validation": f"**{nats:.3f} nats an image, {bits:.4f} bits/dim** (best epoch){mixed}",
         "Aimed at": f"{recipe.target} ({recipe.source})" if recipe.target else "no figure",

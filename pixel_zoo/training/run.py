@@ -25,12 +25,11 @@ from pixel_zoo.training.device_loop import DeviceLoop, check_steps_per_call, def
 from pixel_zoo.training.distribution import OneDevice, distribution
 from pixel_zoo.training.evaluation import evaluate
 from pixel_zoo.training.feed import columns, feed
-from pixel_zoo.training.initial_weights import load_initial_weights
 from pixel_zoo.training.recipe import Recipe
 from pixel_zoo.training.record import record_configuration, rewrite_log, run_directory
 from pixel_zoo.training.report import write_report
 from pixel_zoo.training.sample_grid import SampleGrid, conditions_of_samples, save_samples
-from pixel_zoo.training.set_up import build_model, compile_model, steps_per_epoch
+from pixel_zoo.training.set_up import build_model, compile_model, starting_model, steps_per_epoch
 
 #: Relative difference of validation nats that rounding to bfloat16 explains. More means that the weights depend on it.
 MIXED_PRECISION_ROUNDING = 0.005
@@ -128,9 +127,7 @@ def train(
     memory = KeepFreedMemory()
     keras.utils.set_random_seed(recipe.seed)
     with devices.build_scope():
-        model = build_model(recipe)
-        if recipe.initial_weights is not None:
-            load_initial_weights(model, recipe.initial_weights)
+        model = starting_model(recipe)
         compile_model(model, recipe, steps, distributed=distribute is not None)
     devices.prepare(model)
     with run_directory(output, resume, devices) as own:

@@ -1,10 +1,13 @@
 """From a recipe to a compiled model."""
 
+import os
+
 import keras
 
 from pixel_zoo import data, models
 from pixel_zoo.inputs import other_inputs
 from pixel_zoo.training.feed import needs_labels, needs_small
+from pixel_zoo.training.initial_weights import load_initial_weights
 from pixel_zoo.training.recipe import Recipe, check_classes, find_model
 
 
@@ -29,6 +32,18 @@ def build_model(recipe: Recipe, mixed_precision: bool | None = None) -> keras.Mo
         options["dtype"] = "mixed_bfloat16"
     model = find_model(recipe.model)(image_shape=info.image_shape, levels=info.levels, **options)
     _check_fits(model, recipe, info)
+    return model
+
+
+def starting_model(recipe: Recipe) -> keras.Model:
+    """Build the model of a recipe with the weights that its training starts from.
+
+    Raises:
+        ValueError, TypeError, FileNotFoundError: as `build_model`, or `initial_weights` are missing or do not fit.
+    """
+    model = build_model(recipe)
+    if recipe.initial_weights is not None:
+        load_initial_weights(model, recipe.initial_weights)
     return model
 
 
@@ -79,14 +94,28 @@ def build_optimizer(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Op
 
 
 def compile_model(model: keras.Model, recipe: Recipe, steps_per_epoch: int, distributed: bool = False) -> None:
-    """Compile a model as its recipe says, and create every variable that training needs."""
+    """Compile a model as its recipe says, and create every variable that training needs.
+
+    Raises:
+        FileNotFoundError: the recipe's teacher is missing.
+        TypeError, ValueError: the model can't learn from this teacher.
+    """
     optimizer = build_optimizer(recipe, steps_per_epoch)
     optimizer.build(model.trainable_variables)  # otherwise TensorFlow traces the step twice
     jit_compile = "auto" if recipe.jit_compile is None else recipe.jit_compile
     if distributed and keras.backend.backend() == "tensorflow":
         jit_compile = False  # XLA does not compile the communication between the replicas of tf.distribute
-    model.compile(optimizer=optimizer, jit_compile=jit_compile)
+    model.compile(optimizer=optimizer, jit_compile=jit_compile, teacher=_teacher(recipe))
     _build_loss_and_metrics(model)
+
+
+def _teacher(recipe: Recipe) -> keras.Model | None:
+    """The model from whose predictions that of a recipe learns."""
+    if recipe.teacher is None:
+        return None
+    if not os.path.isfile(recipe.teacher):
+        raise FileNotFoundError(f"teacher: there is no file {recipe.teacher!r}")
+    return keras.models.load_model(recipe.teacher, compile=False)
 
 
 def steps_per_epoch(recipe: Recipe) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from pixel_zoo.training.device_loop import DeviceLoop
 from pixel_zoo.training.feed import RowBlocks
 from pixel_zoo.training.recipe import Recipe
-from pixel_zoo.training.set_up import build_model, compile_model
+from pixel_zoo.training.set_up import compile_model, starting_model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +51,7 @@ def trial(recipe: Recipe, columns: np.ndarray | dict[str, np.ndarray], steps_per
     """
     count = len(keras.tree.flatten(columns)[0])
     keras.utils.set_random_seed(recipe.seed)
-    model = build_model(recipe)
+    model = starting_model(recipe)
     compile_model(model, recipe, count // recipe.batch_size)
     variables = (
         model.trainable_variables,

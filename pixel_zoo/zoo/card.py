@@ -70,7 +70,7 @@ def _facts(name, entry, on_hub):
         "Data": f"`{recipe['data']}`, {info.splits['train']:,} training images. {info.description} From: {info.source}",
         "Training images, SHA-256": f"`{entry['training_images_sha256']}`",
         "Trained by": f"`{_backend(entry)}{entry['command']}`",
-        **_started_from(entry),
+        **_other_models(entry),
         "Optimiser": f"{recipe['optimizer']}, learning rate {recipe['learning_rate']:g}, {recipe['schedule']}; batches "
         f"of {recipe['batch_size']}; moving average of the weights: {recipe['ema_momentum'] or 'none'}",
         "Length": f"{epochs(entry)}, {_steps(entry)}; the weights are those of epoch {entry['best_epoch']}, "
@@ -225,14 +225,17 @@ def epochs(entry):
     return f"{done} of the recipe's {wanted} epochs" if done < wanted else f"{done} epochs"
 
 
-def _started_from(entry):
-    """A row of the file whose weights the run started from, if there was one."""
-    if not entry["recipe"].get("initial_weights"):
-        return {}
-    return {
-        "Started from": f"the weights of `{entry['recipe']['initial_weights']}` as it was then, "
-        f"SHA-256 `{entry['initial_weights_sha256']}`"
-    }
+def _other_models(entry):
+    """Rows of the files of other models that the run used: that whose weights it started from, and its teacher."""
+    recipe, rows = entry["recipe"], {}
+    if path := recipe.get("initial_weights"):
+        rows["Started from"] = f"the weights of `{path}` as it was then, SHA-256 `{entry['initial_weights_sha256']}`"
+    if path := recipe.get("teacher"):
+        rows["Taught by"] = (
+            f"the predictions of `{path}` as it was then, SHA-256 `{entry['teacher_sha256']}`: the training loss is "
+            "the mean of -log p(image) and of the cross-entropy under these predictions (knowledge distillation)"
+        )
+    return rows
 
 
 def _steps(entry):

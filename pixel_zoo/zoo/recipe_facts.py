@@ -77,8 +77,9 @@ def _cost(entry):
     done, wanted = entry["epochs"], entry["epochs_of_recipe"]
     time = "time not recorded" if entry["seconds"] is None else duration(entry["seconds"])
     accelerator_or_cores = f" on {entry['machine'].rpartition(', ')[2]}" if entry["machine"] else ""
-    before = ", from earlier weights" if entry["recipe"].get("initial_weights") else ""
+    helped = ", from earlier weights" if entry["recipe"].get("initial_weights") else ""
+    helped += ", with a teacher" if entry["recipe"].get("teacher") else ""
     return (
         f"{architecture(entry)}, {entry['parameters']:,} parameters: {done} of {max(done, wanted)} epochs in "
-        f"{time}{accelerator_or_cores}{before}"
+        f"{time}{accelerator_or_cores}{helped}"
     )

@@ -76,7 +76,7 @@ def release(run, name, exported, recipes):
         "seconds": history[-1].get("seconds"),
         "machine": configuration.get("machine"),
         **{key: configuration[key] for key in ("training_images_sha256", "backend", "versions")},
-        **{key: configuration[key] for key in ("initial_weights_sha256",) if key in configuration},
+        **{key: configuration[key] for key in ("initial_weights_sha256", "teacher_sha256") if key in configuration},
     }
     loaded = [keras.models.load_model(file) for file in parts.values()]
     codec = codec_with(model, *loaded) if loaded else None
