@@ -292,6 +292,15 @@ def check_row_by_row_equals_call(layer, x, bias=None, whole_rows=(), tolerance=1
     np.testing.assert_allclose(stepped, expected[..., by_colour], rtol=0, atol=tolerance)
 
 
+def passed_on(layer, x):
+    """What `leave_row` takes, after row 0 of the images x."""
+    weights = layer.prepare()
+    state = layer.initial_state(weights, x.shape[0], x.shape[2])
+    context = layer.enter_row(weights, state)
+    rows = sorted_by_colour(x.transpose(1, 2, 0, 3), layer.colours).astype(layer.compute_dtype)
+    return weights, state, context, layer.row(weights, context, ops.convert_to_tensor(rows[0]))[1]
+
+
 # ----- Every layer passes the checks
 
 
@@ -663,6 +672,27 @@ class ForgetsThePixelBeside(DiagonalBiLSTM):
 
 def built(layer_class, colours=3, **arguments):
     return build(layer_class(colours=colours, dtype="float64", **arguments), input_features=3)
+
+
+class LeavesZeros(DiagonalBiLSTM):
+    def leave_row(self, weights, state, context, record):
+        return keras.tree.map_structure(ops.zeros_like, state)
+
+
+@tensorflow_alone
+def test_layers_that_finish_a_row_together_pass_on_what_each_does_alone():
+    x = np.random.default_rng(0).normal(size=(2, 1, 5, 3))
+    together = [built(DiagonalBiLSTM, units=units) for units in (6, 4, 6, 5)]
+    together.append(build(DiagonalBiLSTM(colours=3, units=6, dtype="float32"), input_features=3))
+    rows = [passed_on(layer, x) for layer in together]
+    alone = [layer.leave_row(*row) for layer, row in zip(together, rows, strict=True)]
+    states = DiagonalBiLSTM.leave_rows(together, *zip(*rows, strict=True))
+    for layer, state, expected in zip(together, states, alone, strict=True):
+        for part, expected_part in zip(state, expected, strict=True):
+            assert keras.backend.standardize_dtype(part.dtype) == layer.compute_dtype
+            np.testing.assert_allclose(part, expected_part, atol=1e-6 if layer.compute_dtype == "float32" else 1e-12)
+    zeros = LeavesZeros.leave_rows([built(LeavesZeros, units=6)], *([each] for each in rows[0]))
+    assert not any(np.any(part) for part in zeros[0])
 
 
 BROKEN_MASKS = {

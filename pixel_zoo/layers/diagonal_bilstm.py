@@ -1,7 +1,7 @@
 """The Diagonal BiLSTM."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -175,7 +175,7 @@ class DiagonalBiLSTM(RasterLayer):
     def step(self, weights: Structure, base: Structure, inputs: Sequence[Tensor], colour: int) -> tuple[Tensor, ...]:
         gates, c, moved_down = base
         (gates,) = self.input_to_state.step(weights[RIGHT]["input_to_state"], gates, inputs, colour)
-        _, widths = self.input_to_state.unit_groups()
+        widths = self._widths()
         h, c = lstm_cell(gates, colour_slice(c, widths, colour))
         return h + colour_slice(moved_down, widths, colour), h, c
 
@@ -187,28 +187,75 @@ class DiagonalBiLSTM(RasterLayer):
 
     def row(self, weights: Structure, context: Structure, x: Tensor) -> tuple[Tensor, Structure]:
         gates, _, moved_down = context
-        h = self._sweep(weights[RIGHT], gates, x)
+        (h,) = _sweep([self._gates(weights[RIGHT], gates, x)], [weights[RIGHT]], self._widths())
         return h + moved_down, (x, h)
 
     def leave_row(self, weights: Structure, state: Structure, context: Structure, record: Structure) -> Structure:
         x, right = record
-        left = self._sweep(weights[LEFT], context[1], x, reverse=True)
+        (left,) = _sweep([self._gates(weights[LEFT], context[1], x)], [weights[LEFT]], self._widths(), reverse=True)
         return right, left, left
 
-    def _sweep(self, weights, gates, x, reverse=False):
-        """One direction along a row x (width, batch, c_in), terms from above in `gates`: h (width, batch, units)."""
-        gates, _ = self.input_to_state.row(weights["input_to_state"], [gates], x)
-        _, widths = self.input_to_state.unit_groups()
+    @classmethod
+    def leave_rows(
+        cls,
+        layers: Sequence[Self],
+        weights: Sequence[Structure],
+        states: Sequence[Structure],
+        contexts: Sequence[Structure],
+        records: Sequence[Structure],
+    ) -> list[Structure]:
+        """The leftward LSTMs of equal size run side by side, since their inputs are all known.
 
-        def pixel(state, gates):
-            h, c = lstm_cell_by_colour(gates + ops.matmul(state[0], weights["beside"]), state[1], widths)
-            return (h, c), h
+        Without XLA a loop costs more than its arithmetic. With XLA products of several matrices cost more than loops.
+        """
+        if backend.compiles_with_xla() or cls.leave_row is not DiagonalBiLSTM.leave_row:  # a subclass may have its own
+            return super().leave_rows(layers, weights, states, contexts, records)
+        gates = [
+            layer._gates(w[LEFT], context[1], x)
+            for layer, w, context, (x, _) in zip(layers, weights, contexts, records, strict=True)
+        ]
+        kinds = [(layer.compute_dtype, tuple(layer._widths())) for layer in layers]
+        left: list[Any] = [None] * len(layers)
+        for kind in dict.fromkeys(kinds):
+            alike = [index for index, other in enumerate(kinds) if other == kind]
+            swept = _sweep([gates[i] for i in alike], [weights[i][LEFT] for i in alike], kind[1], reverse=True)
+            for index, h in zip(alike, swept, strict=True):
+                left[index] = h
+        return [(right, h, h) for (_, right), h in zip(records, left, strict=True)]
 
-        start = tuple(ops.broadcast_to(weights[state], (ops.shape(x)[1], self.units)) for state in ("h", "c"))
-        return backend.scan(pixel, start, gates, reverse=reverse)[1]
+    def _widths(self):
+        """How many units there are of each colour."""
+        return self.input_to_state.unit_groups()[1]
+
+    def _gates(self, weights, above, x):
+        """Gates (width, batch, 4 * units) of one direction, without the state beside: a row x and the terms above."""
+        return self.input_to_state.row(weights["input_to_state"], [above], x)[0]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "units": self.units}
+
+
+def _sweep(gates, weights, widths, reverse=False):
+    """LSTMs of equal size side by side along a row.
+
+    Args:
+        gates: list of tensors (width, batch, 4 * units), one for each LSTM, from `DiagonalBiLSTM._gates`.
+        weights: list of their weights, from `DiagonalBiLSTM.prepare`.
+        widths: ints, units per colour.
+        reverse: whether to run from right to left.
+
+    Returns:
+        List of their hidden states (width, batch, units).
+    """
+    beside, h, c = (ops.stack([w[name] for w in weights]) for name in ("beside", "h", "c"))
+
+    def pixel(state, gates):
+        h, c = lstm_cell_by_colour(gates + ops.matmul(state[0], beside), state[1], widths)
+        return (h, c), h
+
+    shape = (len(weights), ops.shape(gates[0])[1], h.shape[-1])
+    start = tuple(ops.broadcast_to(state[:, None], shape) for state in (h, c))
+    return ops.unstack(backend.scan(pixel, start, ops.stack(gates, axis=1), reverse=reverse)[1], axis=1)
 
 
 def _groups(batch, height, training):

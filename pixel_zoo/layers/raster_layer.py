@@ -1,7 +1,7 @@
 """The base class of raster layers."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import keras
 
@@ -31,7 +31,7 @@ class RasterLayer(keras.layers.Layer):
               for each colour:
                   outputs[colour] = layer.step(weights, base, inputs, colour)
               memory, record[column] = layer.leave_pixel(weights, memory, inputs, outputs)
-          state = layer.leave_row(weights, state, context, record)
+          state = layer.leave_row(weights, state, context, record)     # by way of `leave_rows`
       ```
 
       For a row whose inputs are all known, `row` replaces the loop over pixels.
@@ -141,3 +141,16 @@ class RasterLayer(keras.layers.Layer):
     def leave_row(self, weights: Structure, state: Structure, context: Structure, record: Structure) -> Structure:
         """Finish a row: the state for the row below."""
         return []
+
+    @classmethod
+    def leave_rows(
+        cls,
+        layers: Sequence[Self],
+        weights: Sequence[Structure],
+        states: Sequence[Structure],
+        contexts: Sequence[Structure],
+        records: Sequence[Structure],
+    ) -> list[Structure]:
+        """`leave_row` of all layers of this class in a model, which the walker calls; they may share operations."""
+        rows = zip(weights, states, contexts, records, strict=True)
+        return [layer.leave_row(*row) for layer, row in zip(layers, rows, strict=True)]

@@ -348,8 +348,7 @@ class Walker:
             tensor: unsort_features(row, feature_colours(row.shape[-1], self.graph.colours))
             for tensor, row in zip(self.graph.maps_read_below(), read_below, strict=True)
         }
-        layers = zip(self._with_layers(weights), states, contexts, records, strict=True)
-        states = [layer.leave_row(w, *rest) for (layer, w), *rest in layers]
+        states = _leave_rows([node.operation for node in self.layer_nodes], weights, states, contexts, records)
         return self.rows_above.leave_row(above, states_above, maps), states
 
     def _conditioning(self, inputs, batch):
@@ -485,6 +484,17 @@ def _draw(sampler_class, options, carried, logits, given, colour):
         log_prob = sampler_class.log_prob(value, logits, options)
         carried = carried + ops.where(given["weighed"][:, colour], log_prob, 0.0)
     return carried, value, ()
+
+
+def _leave_rows(layers, *rows):
+    """The states for the row below: `RasterLayer.leave_rows` of the layers of each class."""
+    states = [None] * len(layers)
+    for kind in dict.fromkeys(map(type, layers)):
+        alike = [index for index, layer in enumerate(layers) if type(layer) is kind]
+        of_kind = [[values[index] for index in alike] for values in rows]
+        for index, state in zip(alike, kind.leave_rows([layers[i] for i in alike], *of_kind), strict=True):
+            states[index] = state
+    return states
 
 
 def _no_nats(options):
