@@ -28,6 +28,7 @@ WHEELS = (
     "keras",
     "namex",
     "optree",
+    "packaging",
     "typing_extensions",
     "rich",
     "markdown-it-py",
@@ -70,6 +71,7 @@ def pack(recipes, folder, model, changes, python, limit):
             f"data: only a fixed set can be packed, one of {', '.join(fixed)}; the recipe has {recipe.data!r}"
         )
     models = _model_files(recipe)
+    arrays = {f"{recipe.data}-{split}": data.arrays(recipe.data, split) for split in ("validation", "train")}
     folder = new_directory(folder)
     first = folder / "1"
     first.mkdir()
@@ -82,7 +84,6 @@ def pack(recipes, folder, model, changes, python, limit):
         (first / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, first / path)
     _download_wheels(first / "wheels", python)
-    arrays = {f"{recipe.data}-{split}": data.arrays(recipe.data, split) for split in ("validation", "train")}
     _pack_arrays(arrays, folder, limit * 2**20)
     for transfer in sorted(folder.iterdir()):
         print(f"{transfer}: {_size(transfer) / 2**20:.1f} MiB")

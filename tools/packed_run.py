@@ -92,7 +92,9 @@ def install_wheels():
     if not site.exists():
         wheels = sorted(str(wheel) for wheel in (HERE / "wheels").glob("*.whl"))
         options = ["--quiet", "--no-index", "--no-deps", "--target", str(site)]
-        subprocess.run([sys.executable, "-m", "pip", "install", *options, *wheels], check=True)
+        if subprocess.run([sys.executable, "-m", "pip", "install", *options, *wheels]).returncode:
+            version = ".".join(map(str, sys.version_info[:2]))
+            raise OSError(f"pip could not install the packed wheels; this is Python {version}: pack with --python")
     sys.path.insert(0, str(site))
 
 

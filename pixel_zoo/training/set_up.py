@@ -147,6 +147,6 @@ def _build_loss_and_metrics(model: keras.Model) -> None:
     inputs = inputs if len(inputs) > 1 else inputs["image"]
     outputs = model.compute_output_spec(inputs)
     x, y_pred = keras.tree.map_structure(lambda tensor: keras.ops.zeros(tensor.shape, tensor.dtype), (inputs, outputs))
-    model.compute_loss(x, None, y_pred)
+    model.compute_loss(x, None, y_pred, training=False)  # without the teacher
     model.compute_metrics(x, None, y_pred)
     model.reset_metrics()
