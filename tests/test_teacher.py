@@ -18,7 +18,7 @@ RECIPE = Recipe(
     model="PixelCNN",
     model_options={"filters": 4, "num_blocks": 1, "head_filters": 8},
     batch_size=256,
-    epochs=2,
+    epochs=1,
     ema_momentum=0.9,
 )
 
@@ -122,7 +122,7 @@ def test_a_recipe_may_name_a_teacher(steps_per_call, tmp_path):
     teacher.save(path)
     recipe = dataclasses.replace(RECIPE, teacher=path)
     run = tmp_path / "run"
-    train(dataclasses.replace(recipe, epochs=1), run, samples=False, steps_per_call=steps_per_call, verbose=0)
+    train(recipe, run, samples=False, steps_per_call=steps_per_call, verbose=0)
     configuration = json.loads((run / "config.json").read_text())
     assert configuration["teacher_sha256"] == hashlib.sha256((tmp_path / "t.keras").read_bytes()).hexdigest()
     assert "| Teacher |" in (run / "report.md").read_text()
@@ -130,8 +130,12 @@ def test_a_recipe_may_name_a_teacher(steps_per_call, tmp_path):
     logs = dict(zip(header, map(float, first), strict=True))
     assert logs["loss"] != logs["nats"] and logs["val_loss"] == pytest.approx(logs["val_nats"])
     with pytest.raises(ValueError, match=r"resume: the run was started with teacher='.*t\.keras', got None"):
-        other = dataclasses.replace(recipe, epochs=1, teacher=None)
+        other = dataclasses.replace(recipe, teacher=None)
         train(other, run, resume=True, steps_per_call=steps_per_call, verbose=0)
+    teacher.set_weights([weight + 1 for weight in teacher.get_weights()])
+    teacher.save(path)
+    with pytest.raises(ValueError, match="resume: the run was started with teacher_sha256="):
+        train(recipe, run, resume=True, steps_per_call=steps_per_call, verbose=0)
 
 
 @tensorflow_alone

@@ -74,7 +74,7 @@ def record_configuration(path: pathlib.Path, recipe: Recipe, model: keras.Model,
         "recipe": recipe.to_dict(),
         "parameters": model.count_params(),
         "training_images_sha256": data.content_hash(recipe.data, "train", **recipe.data_options),
-        **_hashes_of_models(recipe),
+        **_hashes(initial_weights=recipe.initial_weights, teacher=recipe.teacher),
         "backend": keras.backend.backend(),
         "steps_per_call": steps_per_call,
         "machine": ", ".join([f"{_cores()} of {_processor()}", *backend.accelerators()]),
@@ -85,10 +85,13 @@ def record_configuration(path: pathlib.Path, recipe: Recipe, model: keras.Model,
         temporary.write_text(json.dumps(configuration, indent=2) + "\n")
 
 
-def _hashes_of_models(recipe: Recipe) -> dict[str, str]:
+def _hashes(**paths: str | None) -> dict[str, str]:
     """The hashes of the model files that a run uses: their names may be those of other files later."""
-    paths = {"initial_weights_sha256": recipe.initial_weights, "teacher_sha256": recipe.teacher}
-    return {name: hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest() for name, path in paths.items() if path}
+    return {
+        f"{name}_sha256": hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
+        for name, path in paths.items()
+        if path is not None
+    }
 
 
 def _check_same_run(before: dict[str, Any], recipe: Recipe, steps_per_call: int) -> None:
@@ -98,6 +101,7 @@ def _check_same_run(before: dict[str, Any], recipe: Recipe, steps_per_call: int)
         "steps_per_call": steps_per_call,
         "training_images_sha256": data.content_hash(recipe.data, "train", **recipe.data_options),
         **recipe.to_dict(),
+        **_hashes(teacher=recipe.teacher),
     }
     # What older versions did not record had the default's meaning.
     defaults = {field.name: field.default for field in dataclasses.fields(recipe)} | {"steps_per_call": 1}
