@@ -160,7 +160,7 @@ def cross_entropy(expected_logits: Tensor, logits: Tensor) -> Tensor:
 
     Args:
         expected_logits: logits of p, as of `log_likelihood`.
-        logits: logits of q, of the same shape.
+        logits: logits of q, of the same shape and dtype.
 
     Returns:
         float32 tensor (batch,) in nats; float64 for logits of float64.
@@ -193,6 +193,21 @@ class NegativeLogLikelihood(keras.losses.Loss):
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return -log_likelihood(y_true, y_pred)
+
+
+@keras.saving.register_keras_serializable(package="pixel_zoo")
+class CrossEntropy(keras.losses.Loss):
+    """`cross_entropy` of each image. Targets: the expected logits, of one model; predictions: those of another.
+
+    Example:
+    >>> import numpy as np
+    >>> loss = CrossEntropy()(np.full((4, 2, 2, 1), 99, "float32"), np.zeros((4, 2, 2, 1), "float32"))
+    >>> round(float(loss), 3)
+    2.773
+    """
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        return cross_entropy(y_true, y_pred)
 
 
 @keras.saving.register_keras_serializable(package="pixel_zoo")

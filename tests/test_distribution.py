@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 
+from pixel_zoo import models
 from pixel_zoo.training import Recipe, train
 from pixel_zoo.training.distribution import OneDevice
 from pixel_zoo.training.state import load_state
@@ -61,19 +62,29 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def run(output, distribute=None, environments=({},), devices=1):
+def run(recipe, output, distribute=None, environments=({},), devices=1):
     """Train in as many processes as there are environments, and wait for them."""
-    arguments = json.dumps([RECIPE, str(output), distribute, devices])
+    arguments = json.dumps([recipe, str(output), distribute, devices])
     command = [sys.executable, "-c", RUN, arguments]
     processes = [subprocess.Popen(command, env=os.environ | environment) for environment in environments]
     assert [process.wait(timeout=240) for process in processes] == [0] * len(processes)
 
 
 @pytest.fixture(scope="module")
-def one_process(tmp_path_factory):
+def taught(tmp_path_factory):
+    """The recipe with a teacher, whose predictions are far from even."""
+    path = tmp_path_factory.mktemp("teacher") / "teacher.keras"
+    teacher = models.PixelRNN((8, 8, 1), levels=17, units=3, num_blocks=1, head_filters=4)
+    teacher.set_weights([np.random.default_rng(0).normal(0, 0.5, weight.shape) for weight in teacher.get_weights()])
+    teacher.save(path)
+    return RECIPE | {"teacher": str(path)}
+
+
+@pytest.fixture(scope="module")
+def one_process(taught, tmp_path_factory):
     """A run on one device, in this process."""
     output = tmp_path_factory.mktemp("one") / "run"
-    train(Recipe(**RECIPE), output, samples=False, verbose=0)
+    train(Recipe(**taught), output, samples=False, verbose=0)
     return output
 
 
@@ -91,29 +102,29 @@ def assert_same(output, one_process):
 
 @pytest.mark.slow
 @on_tensorflow
-def test_two_workers_of_tensorflow_train_as_one(one_process, tmp_path):
+def test_two_workers_of_tensorflow_train_as_one(taught, one_process, tmp_path):
     workers = [f"localhost:{free_port()}" for _ in range(2)]
     environments = [
         {"TF_CONFIG": json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}})}
         for index in range(2)
     ]
-    run(tmp_path / "run", "multiworker", environments)
+    run(taught, tmp_path / "run", "multiworker", environments)
     assert_same(tmp_path / "run", one_process)
 
 
 @pytest.mark.slow
 @on_tensorflow
-def test_two_devices_of_tensorflow_train_as_one(one_process, tmp_path):
-    run(tmp_path / "run", "mirrored", devices=2)
+def test_two_devices_of_tensorflow_train_as_one(taught, one_process, tmp_path):
+    run(taught, tmp_path / "run", "mirrored", devices=2)
     assert_same(tmp_path / "run", one_process)
 
 
 @pytest.mark.slow
 @on_jax
-def test_two_processes_of_jax_train_as_one(one_process, tmp_path):
+def test_two_processes_of_jax_train_as_one(taught, one_process, tmp_path):
     shared = {"KERAS_DISTRIBUTION_JOB_ADDRESSES": f"localhost:{free_port()}", "KERAS_DISTRIBUTION_NUM_PROCESSES": "2"}
     environments = [shared | {"KERAS_DISTRIBUTION_PROCESS_ID": str(index)} for index in range(2)]
-    run(tmp_path / "run", "data_parallel", environments)
+    run(taught, tmp_path / "run", "data_parallel", environments)
     assert_same(tmp_path / "run", one_process)
 
     # Taken up again after its best epoch: only the first process has a file of the best weights.
@@ -123,7 +134,7 @@ def test_two_processes_of_jax_train_as_one(one_process, tmp_path):
     np.savez(tmp_path / "run" / "state.npz", **state | {"progress": np.array(json.dumps(progress))})
     (tmp_path / "run" / "samples.png").unlink()
     # It draws for longer than JAX lets the other one, which has ended, wait for it.
-    run(tmp_path / "run", "data_parallel", [environments[0] | {"SECONDS_TO_DRAW": "10"}, environments[1]])
+    run(taught, tmp_path / "run", "data_parallel", [environments[0] | {"SECONDS_TO_DRAW": "10"}, environments[1]])
     assert (tmp_path / "run" / "samples.png").exists()
 
 

@@ -37,6 +37,8 @@ WHEELS = (
     "filelock",
     "wrapt",
 )
+#: Where `run.py` keeps its files, below the folder into which the transfers are merged.
+FOLDERS_OF_A_STAGE = ("arrays", "before", "compiled", "data", "joining", "pieces", "pixel_zoo", "run", "site", "wheels")
 PLATFORMS = [f"manylinux{name}_x86_64" for name in ("_2_28", "_2_27", "_2_17", "2014")]
 
 
@@ -98,14 +100,18 @@ def _chosen(recipes, model):
 
 
 def _model_files(recipe):
-    """The paths of the models that a recipe starts from and learns from, which keep them on the other machine."""
-    paths = [pathlib.Path(path) for path in (recipe.initial_weights, recipe.teacher) if path is not None]
-    for path in paths:
-        if path.is_absolute() or ".." in path.parts:
-            raise ValueError(f"set: name a model by its path from the current folder down, got {str(path)!r}")
+    """The paths of the models that a recipe starts from and learns from; they are the same on the other machine."""
+    fields = {"initial_weights": recipe.initial_weights, "teacher": recipe.teacher}
+    paths = {name: pathlib.Path(path) for name, path in fields.items() if path is not None}
+    for name, path in paths.items():
+        if path.is_absolute() or ".." in path.parts or path.parts[0] in FOLDERS_OF_A_STAGE:
+            raise ValueError(
+                f"{name} must be a path below the current folder, and not in a folder named "
+                f"{', '.join(FOLDERS_OF_A_STAGE)}, got {str(path)!r}"
+            )
         if not path.is_file():
-            raise FileNotFoundError(f"set: there is no file {str(path)!r}")
-    return paths
+            raise FileNotFoundError(f"{name}: there is no file {str(path)!r}")
+    return list(paths.values())
 
 
 def _pack_arrays(arrays, folder, limit):

@@ -38,7 +38,9 @@ def main():
     what.add_argument("--check", action="store_true", help="check what has arrived, and measure the speed")
     what.add_argument("--minutes", type=float, help="train until so long after the start")
     what.add_argument("--after", type=int, help="don't train, but write the pieces after the first so many")
-    parser.add_argument("--set", action="append", default=[], help="change a field of the recipe; repeatable")
+    parser.add_argument(
+        "--set", action="append", default=[], help="change a field of the recipe; paths are from STAGE; repeatable"
+    )
     parser.add_argument("--output", type=pathlib.Path, help=f"folder for {PIECES_A_CALL} pieces at most")
     parser.add_argument("--on-cpu", action="store_true", help="for a rehearsal without an accelerator")
     parser.add_argument("--steps", type=int, help="steps of a call, and of the trial; 100 on an accelerator")
@@ -50,7 +52,7 @@ def main():
         return
     if arguments.output is not None:
         arguments.output = arguments.output.absolute()
-    os.chdir(HERE)  # the recipe's paths of other models lead from here
+    os.chdir(HERE)  # paths of models in the recipe are relative to this folder
     try:
         prepare(arguments.on_cpu)
         recipe = changed(arguments.set)

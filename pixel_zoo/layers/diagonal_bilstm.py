@@ -206,7 +206,8 @@ class DiagonalBiLSTM(RasterLayer):
     ) -> list[Structure]:
         """The leftward LSTMs of equal size run side by side, since their inputs are all known.
 
-        Without XLA a loop costs more than its arithmetic. With XLA products of several matrices cost more than loops.
+        Without XLA, a loop costs more than its arithmetic. With XLA, one product of stacked matrices takes longer than
+        separate loops.
         """
         if backend.compiles_with_xla() or cls.leave_row is not DiagonalBiLSTM.leave_row:  # a subclass may have its own
             return super().leave_rows(layers, weights, states, contexts, records)

@@ -4,7 +4,6 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 import keras
-from keras import ops
 
 from pixel_zoo import backend
 from pixel_zoo.inputs import image_input, other_inputs
@@ -46,8 +45,11 @@ class LikelihoodTraining(_Model):
         """As in Keras, with defaults for training: loss -log p(x) in nats per image, metrics nats and bits/dim.
 
         With a `teacher`, the model is trained by knowledge distillation (Hinton, Vinyals and Dean 2015): the training
-        loss is the mean of the loss and of the cross-entropy of this model's predictions under the teacher's. The
-        teacher is not trained, and not saved with this model. Metrics and validation are as without it.
+        loss is the mean of two terms, the usual loss and the cross-entropy between the teacher's predictions and this
+        model's, which is a mean over the batch. Metrics and validation are as without it.
+
+        The teacher is not trained. It is not saved with this model: a model that is loaded from a file trains without
+        it until it is compiled with it again. On JAX, it has the weights that it had when the step was compiled.
 
         Args:
             optimizer: as in Keras.
@@ -57,7 +59,8 @@ class LikelihoodTraining(_Model):
             **kwargs: as in Keras.
 
         Raises:
-            TypeError, ValueError: the teacher's predictions are not for the same pixels, values and inputs.
+            TypeError, ValueError: the teacher's predictions are not for the same pixels, values and inputs, or it
+                shares weights with this model.
 
         Example:
         >>> import numpy as np
@@ -68,13 +71,14 @@ class LikelihoodTraining(_Model):
         >>> sorted(history)
         ['bits_per_dim', 'loss', 'nats']
         """
-        self._teacher = None if teacher is None else Teacher(teacher, self)
+        checked = None if teacher is None else Teacher(teacher, self)
         loss = self.default_loss() if loss == "nats" else loss
         metrics = self.default_metrics() if metrics == "default" else metrics
         for metric in keras.tree.flatten(metrics):
             if isinstance(metric, keras.metrics.Metric) and metric.name in ("nats", "bits_per_dim"):
                 metric._direction = "down"  # where callbacks of mode "auto" look for it
         super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
+        self._teacher = checked
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Called by `load_model`: Keras leaves this to models that override `compile`."""
@@ -95,8 +99,7 @@ class LikelihoodTraining(_Model):
         loss = super().compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
         if self._teacher is None or not training:
             return loss
-        taught = self._teacher.cross_entropy(self, x, y_pred)
-        return (loss + ops.mean(taught if sample_weight is None else taught * sample_weight)) / 2.0
+        return (loss + self._teacher.loss(self, x, y_pred, sample_weight)) / 2.0
 
     def compute_metrics(
         self, x: Structure, y: Tensor | None, y_pred: Tensor, sample_weight: Tensor | None = None

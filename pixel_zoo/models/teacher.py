@@ -1,11 +1,14 @@
 """Knowledge distillation: a model that learns from the predictions of another."""
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
+import keras
+import numpy as np
 from keras import ops
 
 from pixel_zoo.inputs import image_of, logits_of, named_inputs, other_inputs
-from pixel_zoo.likelihoods import cross_entropy
+from pixel_zoo.likelihoods import CrossEntropy
 from pixel_zoo.types import Structure, Tensor
 
 if TYPE_CHECKING:
@@ -15,24 +18,27 @@ if TYPE_CHECKING:
 class Teacher:
     """A trained model whose predictions another one, the student, learns (Hinton, Vinyals and Dean 2015).
 
-    The prediction for a pixel is a distribution over its values; the image has a single draw from it. So the teacher's
-    predictions tell the student more about each pixel than the image does.
+    The prediction for a pixel is a distribution over its values; the image shows only one value drawn from it. So the
+    teacher's predictions tell the student more about each pixel than the image does.
 
     Args:
-        teacher: `PixelModel` that gives the distributions. Its weights are not trained.
+        teacher: `PixelModel` that gives the distributions. It runs without dropout, and its weights are not trained.
         student: `PixelModel` that is trained.
 
     Raises:
-        TypeError: one of them is not a model in raster order.
-        ValueError: they do not agree in image shape or levels, or the student lacks an input of the teacher.
+        TypeError: one of them is not a `PixelModel`.
+        ValueError: they do not agree in image shape, levels or classes, the student lacks an input of the teacher, or
+            they share weights.
     """
 
     def __init__(self, teacher: "PixelModel", student: "PixelModel") -> None:
         _check(teacher, student)
-        self.model = teacher
+        self._model, self._cross_entropy = teacher, CrossEntropy()
 
-    def cross_entropy(self, student: "PixelModel", inputs: Structure, logits: Tensor) -> Tensor:
-        """Cross-entropy of the student's predictions under those of the teacher, in nats per image.
+    def loss(
+        self, student: "PixelModel", inputs: Structure, logits: Tensor, sample_weight: Tensor | None = None
+    ) -> Tensor:
+        """Cross-entropy between the teacher's predictions and the student's: the mean over the batch, in nats.
 
         ```
         - sum over pixels, colours and values of p_teacher(value | values before) log p_student(value | values before)
@@ -42,31 +48,44 @@ class Teacher:
             student: the model that is trained.
             inputs: what the student was called with.
             logits: what it returned.
+            sample_weight: weight of each image, or None.
 
         Returns:
-            float32 tensor (batch,).
+            Scalar float32 tensor.
         """
-        # The image may have another name in the teacher, and the student may have more inputs.
-        taught = logits_of(self.model, image_of(student, inputs), named_inputs(student, inputs))
-        return cross_entropy(ops.stop_gradient(taught), logits)
+        with self._weights_on_the_host():
+            # The image may have another name in the teacher, and the student may have more inputs.
+            expected = logits_of(self._model, image_of(student, inputs), named_inputs(student, inputs))
+        return self._cross_entropy(ops.stop_gradient(expected), logits, sample_weight)
+
+    def _weights_on_the_host(self) -> contextlib.AbstractContextManager:
+        """On JAX, where the step is compiled with them: a process can't compile arrays that several processes share."""
+        if keras.backend.backend() != "jax":
+            return contextlib.nullcontext()
+        return keras.StatelessScope([(variable, np.asarray(variable.value)) for variable in self._model.variables])
 
 
 def _check(teacher: Any, student: Any) -> None:
     """Raise unless the predictions of a teacher are for the same pixels and values as those of a student."""
+    from pixel_zoo.models.pixel_model import PixelModel
+
     for role, model in (("teacher", teacher), ("model to train", student)):
-        if len(getattr(model, "stages", ())) != 1:  # multi-scale models have several
+        if not isinstance(model, PixelModel):
             raise TypeError(
                 f"teacher: the {role} must be a pixel_zoo.models.PixelModel, which predicts pixels in raster order, "
-                f"got {type(model).__name__}"
+                f"got {type(model).__name__}; load a file with keras.models.load_model"
             )
-    for name in ("image_shape", "levels"):
+    classes = ["num_classes"] if teacher.num_classes is not None else []
+    for name in ("image_shape", "levels", *classes):
         ours, theirs = getattr(student, name), getattr(teacher, name)
         if ours != theirs:
             raise ValueError(f"teacher: its {name} must be {ours}, as of the model to train, got {theirs}")
-    ours = {tensor.name: (tuple(tensor.shape[1:]), tensor.dtype) for tensor in other_inputs(student)}
+    inputs = {tensor.name: (tuple(tensor.shape[1:]), tensor.dtype) for tensor in other_inputs(student)}
     for tensor in other_inputs(teacher):
-        if ours.get(tensor.name) != (tuple(tensor.shape[1:]), tensor.dtype):
+        if inputs.get(tensor.name) != (tuple(tensor.shape[1:]), tensor.dtype):
             raise ValueError(
                 f"teacher: it takes {tensor.name!r}, {tensor.dtype} {tuple(tensor.shape[1:])}, with each image, which "
-                f"the model to train does not; its inputs other than the image: {ours or 'none'}"
+                f"the model to train does not; its inputs other than the image: {inputs or 'none'}"
             )
+    if {id(variable) for variable in teacher.variables} & {id(variable) for variable in student.variables}:
+        raise ValueError("teacher: it shares weights with the model to train, which would change it; use a copy")

@@ -99,8 +99,8 @@ def train(
         FileExistsError, NotADirectoryError, PermissionError: `output` holds files, or can't be written.
         MemoryError: `steps_per_call` is above 1 and the device has no room for the training images.
         OSError: for example, the disk is full; what was saved before is whole.
-        ValueError: the model can't be built for these images, `output` holds a run of another recipe or engine, or
-            training diverged (`output` then keeps the last good weights).
+        TypeError, ValueError: the model can't be built for these images or can't learn from the teacher, `output` holds
+            a run of another recipe or engine, or training diverged (`output` then keeps the last good weights).
 
     Example:
 

@@ -115,7 +115,10 @@ def _teacher(recipe: Recipe) -> keras.Model | None:
         return None
     if not os.path.isfile(recipe.teacher):
         raise FileNotFoundError(f"teacher: there is no file {recipe.teacher!r}")
-    return keras.models.load_model(recipe.teacher, compile=False)
+    try:
+        return keras.models.load_model(recipe.teacher, compile=False)
+    except (ValueError, OSError, KeyError) as error:
+        raise ValueError(f"teacher: {recipe.teacher!r} can't be loaded: {error}") from error
 
 
 def steps_per_epoch(recipe: Recipe) -> int:

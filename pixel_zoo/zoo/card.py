@@ -233,7 +233,7 @@ def _other_models(entry):
     if path := recipe.get("teacher"):
         rows["Taught by"] = (
             f"the predictions of `{path}` as it was then, SHA-256 `{entry['teacher_sha256']}`: the training loss is "
-            "the mean of -log p(image) and of the cross-entropy under these predictions (knowledge distillation)"
+            "the mean of -log p(image) and of the cross-entropy between these and its own (knowledge distillation)"
         )
     return rows
 
