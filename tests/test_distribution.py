@@ -48,7 +48,7 @@ RECIPE = {
     "data": "digits",
     "model": "PixelCNN",
     "model_options": {"filters": 4, "num_blocks": 1, "head_filters": 4},
-    "learning_rate": 1e-4,  # Adam makes of a rounding error in a gradient near 0 one of a whole step
+    "learning_rate": 1e-4,
     "clip_norm": 1.0,
     "ema_momentum": 0.9,
     "batch_size": 128,
@@ -91,8 +91,13 @@ def one_process(taught, tmp_path_factory):
 def assert_same(output, one_process):
     (progress, arrays), (expected_progress, expected) = (load_state(o / "state.npz") for o in (output, one_process))
     assert (progress["epoch"], progress["steps"]) == (expected_progress["epoch"], expected_progress["steps"]) == (1, 10)
+    # Adam makes of a rounding error in a gradient near 0 one of up to a whole step: a few entries may differ by that.
+    farther = RECIPE["learning_rate"] * progress["steps"]
+    differences = []
     for array, other in zip(arrays, expected, strict=True):
-        np.testing.assert_allclose(array, other, rtol=1e-5, atol=1e-5 * max(abs(other).max(initial=0), 1e-3))
+        np.testing.assert_allclose(array, other, rtol=1e-5, atol=farther)
+        differences.append(abs(array - other).ravel() / max(abs(other).max(initial=0), 1e-3))
+    assert np.mean(np.concatenate(differences) > 1e-5) < 0.01
     logs, other = (list(csv.DictReader((o / "log.csv").open())) for o in (output, one_process))
     assert len(logs) == 2
     for row, expected in zip(logs, other, strict=True):
