@@ -426,6 +426,25 @@ def test_averaged_weights_are_evaluated_and_saved(run, tmp_path):
     assert any(not np.allclose(a, b, rtol=1e-2) for a, b in pairs)
 
 
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), MemoryError("no room for the step")], ids=lambda error: type(error).__name__
+)
+def test_a_first_step_that_fails_says_why_and_leaves_the_weights(error):
+    class Failing(PixelCNN):
+        def compute_loss(self, *args, training=True, **kwargs):
+            if training:
+                raise error
+            return super().compute_loss(*args, training=training, **kwargs)
+
+    model = Failing((4, 4, 1), filters=2, num_blocks=1)
+    before = model.get_weights()
+    model.compile(keras.optimizers.Adam(use_ema=True))
+    with pytest.raises(type(error)) as raised:
+        model.fit(np.zeros((2, 4, 4, 1), "uint8"), batch_size=2, verbose=0)
+    assert str(error) in str(raised.value)
+    assert all(map(np.array_equal, model.get_weights(), before))
+
+
 @tensorflow_alone
 def test_time_ends_training_and_the_averaged_weights_are_kept(tmp_path, monkeypatch):
     seconds = itertools.count(step=15)  # a step takes 15 seconds by this clock

@@ -1,6 +1,7 @@
 """Training defaults of all models."""
 
 import inspect
+import sys
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -125,6 +126,17 @@ class LikelihoodTraining(_Model):
         compiles = keras.backend.backend() == "jax" and self.jit_compile and not self.run_eagerly
         compiles = compiles and not keras.config.is_nnx_enabled()
         return compiles and self.steps_per_execution == 1 and keras.distribution.distribution() is None
+
+    def jax_state_sync(self) -> None:
+        """As in Keras. If the first step of `fit` fails, raise its error again.
+
+        Keras calls this when a step has failed, too. In the first one it has taken the values out of the variables and
+        has no others: averaging the weights would fail next, and that error would hide the first.
+        """
+        super().jax_state_sync()
+        error = sys.exception()
+        if error is not None and any(variable._value is None for variable in self.variables):
+            raise error
 
     def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """As in Keras, with checked data."""
