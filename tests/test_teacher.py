@@ -106,7 +106,7 @@ def test_a_student_may_have_inputs_that_its_teacher_lacks_but_not_the_reverse():
     labelled.train_on_batch({"image": batch, "label": labels})
     with pytest.raises(ValueError, match=r"teacher: its num_classes must be None, .* got 3"):
         plain.compile(teacher=labelled)
-    with pytest.raises(ValueError, match=r"teacher: it takes 'vector', float32 \(2,\)"):
+    with pytest.raises(ValueError, match=r"teacher: it needs the input 'vector', float32 \(2,\)"):
         labelled.compile(teacher=PixelCNN(filters=4, conditioning_dim=2, **SMALL))
 
 

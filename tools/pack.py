@@ -7,7 +7,7 @@ The first command writes folders `packed/1`, `packed/2`, ..., each small enough 
 recipe, the models that it starts from and learns from, wheels of Keras and its requirements, the training and
 validation images, and `run.py`, which checks them and trains. Merge the folders on that machine:
 `cp -r packed/1/. STAGE`, and so on. The second command joins a file that `run.py` has written in pieces. See
-docs/training-queue.md.
+docs/fifteen-minutes.md.
 """
 
 import argparse

@@ -3,7 +3,7 @@
     python STAGE/run.py --check
     python STAGE/run.py --minutes 9 --output OUTPUT
 
-The first command checks the images that have arrived, trains a hundred steps as a trial, and prints images per second
+The first command checks the images that have arrived, trains two hundred steps as a trial, and prints images per second
 and epochs per minute; only the compiled programs are kept. The second command trains until so many minutes after its
 start. The run is stored in `STAGE/run/`, and the next call continues it. Results are written to OUTPUT as folders of
 pieces, `best.keras/1-of-2` and so on. If STAGE was lost, put such folders into `STAGE/before/`: the next call continues

@@ -212,7 +212,8 @@ class ImageModel(LikelihoodTraining):
 
         Returns:
             NumPy array (num_images, height, width, colours), uint8 for up to 256 levels, else int32. With
-            `return_log_likelihood`, a pair of it and of what `log_likelihood` is of it, float32 (num_images,).
+            `return_log_likelihood`, a pair: the images, and their log-likelihoods as `log_likelihood` gives them,
+            float32 (num_images,).
 
         Raises:
             ValueError, TypeError: naming the argument that is wrong, missing or superfluous, before any work.
@@ -266,8 +267,8 @@ class ImageModel(LikelihoodTraining):
 
         Returns:
             NumPy array of the images' shape, known pixels unchanged. With `return_log_likelihood` or
-            `return_diagnostics`, a tuple of it, the log-likelihood as of `generate`, and the diagnostics, those that
-            are asked for.
+            `return_diagnostics`, a tuple: the images, then the log-likelihoods (as of `generate`) and the diagnostics,
+            whichever were requested.
 
         Raises:
             ValueError, TypeError: as `pixel_zoo.sampling.complete`.

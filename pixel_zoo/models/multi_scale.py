@@ -33,8 +33,9 @@ class MultiScalePixelRNN(Configured, ImageModel, keras.Model):
     log p(x) = log p(small) + log p(x | small),   small = rows 0, k, 2k ... and columns 0, k, 2k ... of x
     ```
 
-    The first stage is an unconditional model of the smallest image; each further stage a model of a larger image given
-    the one before, which a deconvolution upsamples and a 1x1 convolution in every block adds to the input-to-state map.
+    The first stage is a model of the smallest image. Each further stage is a model of a larger image given the one
+    before: a 3x3 convolution and a deconvolution upsample the smaller image, and a 1x1 convolution in every block adds
+    the result to the map of its core layer. Labels and vectors are given to every stage.
 
     The small image's pixels are pixels of the large one. With `copy_known` they are copied into it, not predicted, so
     the sum above is exactly log p(x). The paper predicts them a second time; then the sum is a lower bound of log p(x).

@@ -84,8 +84,9 @@ def _check(teacher: Any, student: Any) -> None:
     for tensor in other_inputs(teacher):
         if inputs.get(tensor.name) != (tuple(tensor.shape[1:]), tensor.dtype):
             raise ValueError(
-                f"teacher: it takes {tensor.name!r}, {tensor.dtype} {tuple(tensor.shape[1:])}, with each image, which "
-                f"the model to train does not; its inputs other than the image: {inputs or 'none'}"
+                f"teacher: it needs the input {tensor.name!r}, {tensor.dtype} {tuple(tensor.shape[1:])}, with each "
+                "image, and the model to train does not take it; inputs of the model to train other than the image: "
+                f"{inputs or 'none'}"
             )
     if {id(variable) for variable in teacher.variables} & {id(variable) for variable in student.variables}:
         raise ValueError("teacher: it shares weights with the model to train, which would change it; use a copy")

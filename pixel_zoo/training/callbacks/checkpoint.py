@@ -21,7 +21,8 @@ class Checkpoint(keras.callbacks.ModelCheckpoint):
 
     Args:
         path: the `.keras` file.
-        pace: `Pace` that tells after which epochs there is time to save, beside the last one; None saves after all.
+        pace: `Pace` that tells after which epochs there is time to save, besides the last one; None saves after every
+        epoch.
         **options: of `ModelCheckpoint`, such as `monitor` and `save_best_only`.
 
     Example:
