@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from pixel_zoo.models import Mixture, MultiScalePixelRNN, PixelCNN, PixelModel, PixelRNN
-from pixel_zoo.training import Recipe, train
+from pixel_zoo.models.teacher import Teacher
+from pixel_zoo.training import Recipe, teacher_predictions, train
+from pixel_zoo.training.feed import columns
 
 SMALL = {"image_shape": (4, 4, 1), "num_blocks": 1, "head_filters": 4}
 tensorflow_alone = pytest.mark.tensorflow_alone
@@ -102,8 +104,11 @@ def test_a_student_may_have_inputs_that_its_teacher_lacks_but_not_the_reverse():
     nats = -np.asarray(labelled.log_likelihood(batch, labels)) - (np.exp(expected) * own).sum(axis=(1, 2, 3, 4))
     loss = labelled.train_on_batch({"image": batch, "label": labels}, return_dict=True)["loss"]
     assert loss == pytest.approx(nats.mean() / 2, rel=1e-5)
-    labelled.compile("sgd", teacher=PixelCNN(filters=4, num_classes=3, **SMALL))
-    labelled.train_on_batch({"image": batch, "label": labels})
+    teacher, inputs = PixelCNN(filters=4, num_classes=3, **SMALL), {"image": batch, "label": labels}
+    labelled.compile("sgd", teacher=teacher)
+    predictions = Teacher(teacher, labelled).predict(labelled, inputs, batch_size=4)
+    assert predictions == pytest.approx(np.asarray(teacher(inputs)), abs=1e-5)
+    labelled.train_on_batch(inputs)
     with pytest.raises(ValueError, match=r"teacher: its num_classes must be None, .* got 3"):
         plain.compile(teacher=labelled)
     with pytest.raises(ValueError, match=r"teacher: it needs the input 'vector', float32 \(2,\)"):
@@ -140,7 +145,7 @@ def test_a_teacher_of_other_pixels_or_values_is_refused():
         pytest.param(2, marks=[pytest.mark.slow, pytest.mark.skipif(keras.backend.backend() != "jax", reason="JAX's")]),
     ],
 )
-def test_a_recipe_may_name_a_teacher(steps_per_call, tmp_path):
+def test_a_recipe_may_name_a_teacher(steps_per_call, tmp_path, monkeypatch):
     teacher = strange(PixelRNN((8, 8, 1), levels=17, units=3, num_blocks=1, head_filters=4))
     path = str(tmp_path / "t.keras")
     teacher.save(path)
@@ -153,6 +158,20 @@ def test_a_recipe_may_name_a_teacher(steps_per_call, tmp_path):
     header, first = (line.split(",") for line in (run / "log.csv").read_text().splitlines())
     logs = dict(zip(header, map(float, first), strict=True))
     assert abs(logs["loss"] - logs["nats"]) > 0.1 and logs["val_loss"] == pytest.approx(logs["val_nats"])
+
+    # The teacher's predictions were kept. If they would be too large, it predicts each batch, with the same result.
+    expected = columns(recipe, "train")[:2]
+    assert np.load(run / "teacher.npy")[:2] == pytest.approx(np.asarray(teacher(expected)), abs=1e-4)
+    with monkeypatch.context() as patch:
+        patch.setattr(Teacher, "predict", None)  # `resume` reads the file
+        train(recipe, run, resume=True, samples=False, steps_per_call=steps_per_call, verbose=0)
+        patch.setattr(teacher_predictions, "LARGEST", 0)
+        train(recipe, tmp_path / "online", samples=False, steps_per_call=steps_per_call, verbose=0)
+    assert not (tmp_path / "online" / "teacher.npy").exists()
+    header, first = (line.split(",") for line in (tmp_path / "online" / "log.csv").read_text().splitlines())
+    online = dict(zip(header, map(float, first), strict=True))
+    assert [online[name] for name in ("loss", "val_loss")] == pytest.approx([logs["loss"], logs["val_loss"]], rel=1e-4)
+
     with pytest.raises(ValueError, match=r"resume: the run was started with teacher='.*t\.keras', got None"):
         other = dataclasses.replace(recipe, teacher=None)
         train(other, run, resume=True, steps_per_call=steps_per_call, verbose=0)

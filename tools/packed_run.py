@@ -156,6 +156,8 @@ def check(recipe, steps):
     blank = np.random.default_rng(0).integers(0, 2, shapes[f"{recipe.data}-train"], "uint8")
     say(f"trial: {recipe.to_dict()}")
     result = trial(recipe, blank, steps)
+    if result.teacher_seconds:
+        say(f"before training, the teacher predicts all images in about {result.teacher_seconds:.0f} s")
     say(
         f"compiled in {result.compile_seconds:.1f} s; {1000 * result.step_seconds:.2f} ms a step, "
         f"{recipe.batch_size / result.step_seconds:,.0f} images/s, "

@@ -188,6 +188,7 @@ def pipeline(
     multiple_of: int = 1,
     share: tuple[int, int] = (0, 1),
     small_images: bool = False,
+    targets: np.ndarray | None = None,
     **options: Any,
 ) -> "tf.data.Dataset":
     """A split as a tf.data pipeline: one pass over all its images, in batches, prefetched.
@@ -207,12 +208,14 @@ def pipeline(
         multiple_of: images of a pass beyond a multiple of this number are dropped, so that devices get equal batches.
         share: (k, n), the share of the k-th of n workers in each batch: every n-th image from the k-th on.
         small_images: whether each image comes with its small image.
+        targets: array (N, ...) in the order of `arrays`, such as a teacher's predictions, or None.
         **options: of the data set, as of `pixel_zoo.data.info`.
 
     Returns:
         tf.data.Dataset, of known length, of tensors (batch, H, W, C), uint8 or int32 as of `arrays`. With `labels` or
         `small_images` it is of 1-tuples of a dictionary, which Keras's `fit` takes as a model's inputs by name:
-        `image`, as above, `label`, int64 (batch,), and `small`, as of the function `small_images`.
+        `image`, as above, `label`, int64 (batch,), and `small`, as of the function `small_images`. With `targets`, it
+        is of pairs of the inputs and the targets.
 
     Raises:
         ValueError: bad `batch_size` or `seed`, `labels` or `small_images` of a set that has none; and as of `arrays`.
@@ -230,7 +233,10 @@ def pipeline(
         raise ValueError(f"seed must be None or an integer from 0 to 2**32 - 1, got {seed!r}")
     data_set = info(data, **options)
     columns = inputs(data_set, split, labels, small_images)
-    columns = (columns,) if isinstance(columns, dict) else columns  # `fit` takes all of a 1-tuple as inputs
+    if targets is not None:
+        columns = (columns, targets)
+    elif isinstance(columns, dict):
+        columns = (columns,)  # `fit` takes all of a 1-tuple as inputs
     count = data_set.splits[split]
 
     try:

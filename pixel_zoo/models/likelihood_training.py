@@ -96,17 +96,23 @@ class LikelihoodTraining(_Model):
         sample_weight: Tensor | None = None,
         training: bool = True,
     ) -> Tensor:
-        y = self._target(x) if y is None else y
-        loss = super().compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
+        images = self._images(x, y)
+        loss = super().compute_loss(x=x, y=images, y_pred=y_pred, sample_weight=sample_weight, training=training)
         if self._teacher is None or not training:
             return loss
-        return (loss + self._teacher.loss(self, x, y_pred, sample_weight)) / 2.0
+        return (loss + self._teacher.loss(self, x, y, y_pred, sample_weight)) / 2.0
 
     def compute_metrics(
         self, x: Structure, y: Tensor | None, y_pred: Tensor, sample_weight: Tensor | None = None
     ) -> dict[str, Any]:
-        y = self._target(x) if y is None else y
-        return super().compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+        return super().compute_metrics(x, self._images(x, y), y_pred, sample_weight=sample_weight)
+
+    def _images(self, x, y):
+        """The images of a step: its targets, unless there are none or they are a teacher's predictions."""
+        return self._target(x) if y is None or self._targets_are_predictions() else y
+
+    def _targets_are_predictions(self):
+        return self._teacher is not None and self._teacher.targets_are_predictions
 
     def make_train_function(self, force: bool = False) -> Any:
         """As in Keras. Creates the optimiser's variables first: otherwise TensorFlow traces the step twice.
@@ -205,5 +211,6 @@ class LikelihoodTraining(_Model):
             self.num_classes,
             self.conditioning_dim,
             tuple(small[0].shape[1:]) if small else None,
-            check_targets=loss is default or (isinstance(default, keras.losses.Loss) and type(loss) is type(default)),
+            check_targets=not self._targets_are_predictions()
+            and (loss is default or (isinstance(default, keras.losses.Loss) and type(loss) is type(default))),
         )

@@ -35,8 +35,35 @@ class Teacher:
         _check(teacher, student)
         self._model, self._cross_entropy = teacher, CrossEntropy()
 
+    #: Whether the targets of a step hold the teacher's predictions, from `predict`, instead of images.
+    targets_are_predictions = False
+
+    @property
+    def prediction_shape(self) -> tuple[int, ...]:
+        """The shape of the logits of one image: (height, width, channels), with more than two levels (..., levels)."""
+        return tuple(self._model.output_shape[1:])
+
+    def predict(self, student: "PixelModel", inputs: Structure, batch_size: int = 128) -> np.ndarray:
+        """The teacher's predictions for images, to be given to every step as its targets.
+
+        Args:
+            student: the model that is trained.
+            inputs: what the student is called with for all of the images, as NumPy arrays.
+            batch_size: int, how many images the teacher sees at a time.
+
+        Returns:
+            float32 NumPy array (number of images, *prediction_shape) of logits.
+        """
+        images, conditions = image_of(student, inputs), named_inputs(student, inputs)
+        return self._model.in_batches(_in_float32, images, conditions, batch_size)
+
     def loss(
-        self, student: "PixelModel", inputs: Structure, logits: Tensor, sample_weight: Tensor | None = None
+        self,
+        student: "PixelModel",
+        inputs: Structure,
+        targets: Tensor | None,
+        logits: Tensor,
+        sample_weight: Tensor | None = None,
     ) -> Tensor:
         """Cross-entropy between the teacher's predictions and the student's: the mean over the batch, in nats.
 
@@ -47,22 +74,30 @@ class Teacher:
         Args:
             student: the model that is trained.
             inputs: what the student was called with.
-            logits: what it returned.
+            targets: the targets of the step; read if `targets_are_predictions`.
+            logits: what the student returned.
             sample_weight: weight of each image, or None.
 
         Returns:
             Scalar float32 tensor.
         """
+        expected = targets if self.targets_are_predictions else self._predictions(student, inputs)
+        return self._cross_entropy(ops.stop_gradient(expected), logits, sample_weight)
+
+    def _predictions(self, student, inputs):
         with self._weights_on_the_host():
             # The image may have another name in the teacher, and the student may have more inputs.
-            expected = logits_of(self._model, image_of(student, inputs), named_inputs(student, inputs))
-        return self._cross_entropy(ops.stop_gradient(expected), logits, sample_weight)
+            return logits_of(self._model, image_of(student, inputs), named_inputs(student, inputs))
 
     def _weights_on_the_host(self) -> contextlib.AbstractContextManager:
         """On JAX, where the step is compiled with them: a process can't compile arrays that several processes share."""
         if keras.backend.backend() != "jax":
             return contextlib.nullcontext()
         return keras.StatelessScope([(variable, np.asarray(variable.value)) for variable in self._model.variables])
+
+
+def _in_float32(images: Tensor, logits: Tensor) -> Tensor:
+    return ops.cast(logits, "float32")
 
 
 def _check(teacher: Any, student: Any) -> None:

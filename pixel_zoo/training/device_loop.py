@@ -50,16 +50,23 @@ class DeviceLoop:
         model: compiled model, whose loss, metrics and optimizer are built.
         columns: NumPy array (N, height, width, channels), or a dictionary of such an array and others of N rows: the
             model's inputs.
+        targets: NumPy array (N, ...), the target of each image, or None: the images themselves.
 
     Raises:
         MemoryError: the images do not fit into the device's free memory; names both sizes.
     """
 
-    def __init__(self, model: keras.Model, columns: np.ndarray | dict[str, np.ndarray]) -> None:
+    def __init__(
+        self,
+        model: keras.Model,
+        columns: np.ndarray | dict[str, np.ndarray],
+        targets: np.ndarray | None = None,
+    ) -> None:
         import jax
 
-        _check_memory(columns)
-        self.columns = keras.tree.map_structure(jax.device_put, columns)
+        batch = (columns,) if targets is None else (columns, targets)
+        _check_memory(batch)
+        self.columns = keras.tree.map_structure(jax.device_put, batch)
         # The images are an argument: as constants they would be compiled into the program.
         self._run = backend.compiled_step(
             lambda state, columns, rows: _run_block(model, state, columns, rows), donate_argnums=0
@@ -77,14 +84,14 @@ def _run_block(model: keras.Model, state: tuple, columns: Any, rows: Any) -> tup
 
     def step(index: Any, state: tuple) -> tuple:
         batch = keras.tree.map_structure(lambda column: jax.numpy.take(column, rows[index], axis=0), columns)
-        return model.train_step(state, (batch,))[1]
+        return model.train_step(state, batch)[1]
 
     state = jax.lax.fori_loop(0, (rows[:, 0] != RowBlocks.NOTHING).sum(), step, state)
     with keras.StatelessScope(state_mapping=zip(model.metrics_variables, state[-1], strict=True)):
         return model.get_metrics_result(), state
 
 
-def _check_memory(columns: np.ndarray | dict[str, np.ndarray]) -> None:
+def _check_memory(columns: Any) -> None:
     """Raise a MemoryError if the images do not fit into the free memory of the device."""
     import jax
 
@@ -92,6 +99,6 @@ def _check_memory(columns: np.ndarray | dict[str, np.ndarray]) -> None:
     needed = sum(column.nbytes for column in keras.tree.flatten(columns))
     if memory and needed > (free := memory["bytes_limit"] - memory["bytes_in_use"]):
         raise MemoryError(
-            f"the training images take {needed / 2**20:,.0f} MiB, and the device has {free / 2**20:,.0f} MiB free; "
+            f"the training data take {needed / 2**20:,.0f} MiB, and the device has {free / 2**20:,.0f} MiB free; "
             "steps_per_call=1 leaves them in main memory"
         )

@@ -13,7 +13,11 @@ from pixel_zoo.training.recipe import Recipe
 
 
 def feed(
-    recipe: Recipe, position: Callable[[], tuple[int, int]], devices: OneDevice, steps_per_call: int
+    recipe: Recipe,
+    position: Callable[[], tuple[int, int]],
+    devices: OneDevice,
+    steps_per_call: int,
+    targets: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Return the data arguments of `fit`.
 
@@ -25,6 +29,7 @@ def feed(
         position: zero-argument callable, called at the start of each epoch, as of `pixel_zoo.data.pipeline`.
         devices: how the run is distributed, as of `pixel_zoo.training.distribution`.
         steps_per_call: int, training steps that the train function takes at a time.
+        targets: array (N, ...), the target of each training image, or None: the images themselves.
 
     Returns:
         Dictionary of arguments of `fit`.
@@ -34,7 +39,7 @@ def feed(
         count = data.info(recipe.data, **recipe.data_options).splits["train"]
         training = RowBlocks(count, recipe.batch_size, steps_per_call, recipe.seed, position)
     else:
-        options = {"seed": recipe.seed, "drop_remainder": True, "position": position}
+        options = {"seed": recipe.seed, "drop_remainder": True, "position": position, "targets": targets}
         training = devices.distribute(make(recipe, "train", devices.share, **options))
     validation = devices.distribute(make(recipe, "validation", devices.share, multiple_of=devices.replicas))
     return {"x": training, "validation_data": validation, "shuffle": False}
@@ -71,7 +76,7 @@ class Batches(keras.utils.PyDataset):
 
     Args:
         columns: array (N, H, W, C), or a dictionary of such an array and others of as many rows: a model's inputs.
-        batch_size, seed, drop_remainder, position, multiple_of, share: as of `pixel_zoo.data.pipeline`.
+        batch_size, seed, drop_remainder, position, multiple_of, share, targets: as of `pixel_zoo.data.pipeline`.
 
     Example:
 
@@ -89,9 +94,11 @@ class Batches(keras.utils.PyDataset):
         position: Callable[[], tuple[int, int]] | None = None,
         multiple_of: int = 1,
         share: tuple[int, int] = (0, 1),
+        targets: np.ndarray | None = None,
     ) -> None:
         super().__init__()
-        self.columns, self.batch_size, self.seed, self.drop_remainder = columns, batch_size, seed, drop_remainder
+        self.columns = (columns,) if targets is None else (columns, targets)
+        self.batch_size, self.seed, self.drop_remainder = batch_size, seed, drop_remainder
         count = len(keras.tree.flatten(columns)[0])
         self.count = count - count % multiple_of
         self.number_and_left_out = passes(position)
@@ -100,13 +107,13 @@ class Batches(keras.utils.PyDataset):
     def __len__(self) -> int:
         return batches_of(self.count, self.batch_size, self.drop_remainder)
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray | dict[str, np.ndarray]]:
+    def __getitem__(self, index: int) -> tuple[np.ndarray | dict[str, np.ndarray], ...]:
         if index == 0:
             self.indices = order_of_pass(self.count, self.batch_size, self.seed, *self.number_and_left_out())
         worker, workers = self.share
         first = index * self.batch_size
         rows = self.indices[first : first + self.batch_size][worker::workers]
-        return (keras.tree.map_structure(lambda column: column[rows], self.columns),)
+        return keras.tree.map_structure(lambda column: column[rows], self.columns)
 
 
 class RowBlocks(keras.utils.PyDataset):

@@ -10,6 +10,7 @@ import pathlib
 from collections.abc import Iterator
 
 import keras
+import numpy as np
 
 from pixel_zoo import pictures
 from pixel_zoo.checks import positive_integer
@@ -30,6 +31,7 @@ from pixel_zoo.training.record import record_configuration, rewrite_log, run_dir
 from pixel_zoo.training.report import write_report
 from pixel_zoo.training.sample_grid import SampleGrid, conditions_of_samples, save_samples
 from pixel_zoo.training.set_up import build_model, compile_model, starting_model, steps_per_epoch
+from pixel_zoo.training.teacher_predictions import predict_once
 
 #: Relative difference of validation nats that rounding to bfloat16 explains. More means that the weights depend on it.
 MIXED_PRECISION_ROUNDING = 0.005
@@ -56,6 +58,7 @@ def train(
     | `config.json` | the recipe, versions, backend, machine, a hash of the training images |
     | `log.csv`, `tensorboard/` | for each epoch: loss, nats, bits/dim of both splits, seconds since the start; \
       TensorBoard also shows the samples, if the extra `tensorboard` is installed |
+    | `teacher.npy` | the teacher's predictions for the training images, up to 1 GiB; only `resume` needs it |
     | `model.keras` | the model and optimizer after the last epoch |
     | `best.keras` | the model after the epoch with the fewest validation nats, without the optimizer |
     | `state.npz` | everything that `resume` needs |
@@ -142,10 +145,11 @@ def train(
         )
         drawn = samples and pictures.can_draw()
         callbacks = [*stop, memory, *_callbacks(own, recipe, resumable, profile, drawn), resumable]
+        targets = _teacher_predictions(own, model, recipe, devices, verbose)
         signals = contextlib.nullcontext() if devices.several_processes else resumable.obeying_signals()
-        with signals, devices.train_scope(), _engine(model, recipe, steps_per_call):
+        with signals, devices.train_scope(), _engine(model, recipe, steps_per_call, targets):
             history = model.fit(
-                **feed(recipe, resumable.position, devices, steps_per_call),
+                **feed(recipe, resumable.position, devices, steps_per_call, targets),
                 initial_epoch=resumable.epoch,
                 epochs=recipe.epochs,
                 callbacks=callbacks,
@@ -163,11 +167,21 @@ def train(
     return model
 
 
+def _teacher_predictions(
+    output: pathlib.Path, model: keras.Model, recipe: Recipe, devices: OneDevice, verbose: int | str
+) -> np.ndarray | None:
+    """The targets of training steps if one device learns from a teacher, unless they would be too large."""
+    if recipe.teacher is None or devices.replicas > 1:
+        return None
+    progress = None if verbose else False
+    return predict_once(model, columns(recipe, "train"), output / "teacher.npy", progress)
+
+
 @contextlib.contextmanager
-def _engine(model: keras.Model, recipe: Recipe, steps_per_call: int) -> Iterator[None]:
+def _engine(model: keras.Model, recipe: Recipe, steps_per_call: int, targets: np.ndarray | None) -> Iterator[None]:
     """Inside, `fit` trains with a loop on the device if a call takes several steps."""
     if steps_per_call > 1:
-        model.train_function = DeviceLoop(model, columns(recipe, "train"))
+        model.train_function = DeviceLoop(model, columns(recipe, "train"), targets)
     try:
         yield
     finally:

@@ -10,6 +10,7 @@ from pixel_zoo.training.device_loop import DeviceLoop
 from pixel_zoo.training.feed import RowBlocks
 from pixel_zoo.training.recipe import Recipe
 from pixel_zoo.training.set_up import compile_model, starting_model
+from pixel_zoo.training.teacher_predictions import shape_of_predictions, some_images
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,11 +21,13 @@ class Trial:
         compile_seconds: time of the first call, which compiles.
         step_seconds: time of a training step in the second call.
         loss: the mean loss over all of these steps.
+        teacher_seconds: about what the teacher takes to predict all images before training; 0 without predictions.
     """
 
     compile_seconds: float
     step_seconds: float
     loss: float
+    teacher_seconds: float = 0.0
 
 
 def trial(recipe: Recipe, columns: np.ndarray | dict[str, np.ndarray], steps_per_call: int = 100) -> Trial:
@@ -60,7 +63,8 @@ def trial(recipe: Recipe, columns: np.ndarray | dict[str, np.ndarray], steps_per
         model.metrics_variables,
     )
     state = tuple([variable.value for variable in each] for each in variables)
-    loop = DeviceLoop(model, columns)
+    targets, teacher_seconds = _teacher(model, columns)
+    loop = DeviceLoop(model, columns, targets)
     blocks = iter(RowBlocks(count, recipe.batch_size, min(steps_per_call, count // recipe.batch_size), recipe.seed))
     seconds = []
     for _ in range(2):
@@ -70,4 +74,17 @@ def trial(recipe: Recipe, columns: np.ndarray | dict[str, np.ndarray], steps_per
         loss = float(logs["loss"])  # waits for the device
         seconds.append(time.monotonic() - started)
     steps = int((block[0][:, 0] != RowBlocks.NOTHING).sum())
-    return Trial(compile_seconds=seconds[0], step_seconds=seconds[1] / steps, loss=loss)
+    return Trial(seconds[0], seconds[1] / steps, loss, teacher_seconds)
+
+
+def _teacher(model: keras.Model, columns: np.ndarray | dict[str, np.ndarray]) -> tuple[np.ndarray | None, float]:
+    """Targets in the place of a teacher's predictions, and about what it takes to predict them; or (None, 0.0)."""
+    teacher = model._teacher
+    if teacher is None or (shape := shape_of_predictions(teacher, columns)) is None:
+        return None, 0.0
+    some = some_images(columns, 0)
+    teacher.predict(model, some)  # compiles
+    started = time.monotonic()
+    count = len(teacher.predict(model, some))
+    teacher.targets_are_predictions = True
+    return np.zeros(shape, "float32"), (time.monotonic() - started) * shape[0] / count
