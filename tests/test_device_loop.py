@@ -81,7 +81,7 @@ def test_images_that_do_not_fit_are_refused_with_both_sizes(monkeypatch):
     monkeypatch.setattr(jax, "devices", lambda: [device])
     model = build_model(RECIPE)
     compile_model(model, RECIPE, steps_per_epoch=10)
-    with pytest.raises(MemoryError, match=r"images take 2 MiB, and the device has 1 MiB free; steps_per_call=1"):
+    with pytest.raises(MemoryError, match=r"training data take 2 MiB, and the device has 1 MiB free; steps_per_call=1"):
         DeviceLoop(model, np.zeros((2**15, 8, 8, 1), "uint8"))
 
 
