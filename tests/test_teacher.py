@@ -151,7 +151,7 @@ def test_a_recipe_may_name_a_teacher(steps_per_call, tmp_path, monkeypatch):
     teacher.save(path)
     recipe = dataclasses.replace(RECIPE, teacher=path)
     run = tmp_path / "run"
-    train(recipe, run, samples=False, steps_per_call=steps_per_call, verbose=0)
+    trained = train(recipe, run, samples=False, steps_per_call=steps_per_call, verbose=0)
     configuration = json.loads((run / "config.json").read_text())
     assert configuration["teacher_sha256"] == hashlib.sha256((tmp_path / "t.keras").read_bytes()).hexdigest()
     assert "| Teacher |" in (run / "report.md").read_text()
@@ -159,9 +159,13 @@ def test_a_recipe_may_name_a_teacher(steps_per_call, tmp_path, monkeypatch):
     logs = dict(zip(header, map(float, first), strict=True))
     assert abs(logs["loss"] - logs["nats"]) > 0.1 and logs["val_loss"] == pytest.approx(logs["val_nats"])
 
+    # The model that is returned learns from its teacher in `fit`, too.
+    batch = columns(recipe, "train")[:2]
+    nats = -trained.log_likelihood(batch) + expected_cross_entropy(teacher, trained, batch)
+    assert trained.train_on_batch(batch, return_dict=True)["loss"] == pytest.approx(nats.mean() / 2, rel=1e-4)
+
     # The teacher's predictions were kept. If they would be too large, it predicts each batch, with the same result.
-    expected = columns(recipe, "train")[:2]
-    assert np.load(run / "teacher.npy")[:2] == pytest.approx(np.asarray(teacher(expected)), abs=1e-4)
+    assert np.load(run / "teacher.npy")[:2] == pytest.approx(np.asarray(teacher(batch)), abs=1e-4)
     with monkeypatch.context() as patch:
         patch.setattr(Teacher, "predict", None)  # `resume` reads the file
         train(recipe, run, resume=True, samples=False, steps_per_call=steps_per_call, verbose=0)

@@ -179,13 +179,17 @@ def _teacher_predictions(
 
 @contextlib.contextmanager
 def _engine(model: keras.Model, recipe: Recipe, steps_per_call: int, targets: np.ndarray | None) -> Iterator[None]:
-    """Inside, `fit` trains with a loop on the device if a call takes several steps."""
+    """Inside, `fit` loops on the device if a call takes several steps, and learns from `targets`, a teacher's, if any."""
     if steps_per_call > 1:
         model.train_function = DeviceLoop(model, columns(recipe, "train"), targets)
+    if targets is not None:
+        model._teacher.targets_are_predictions = True
     try:
         yield
     finally:
-        if steps_per_call > 1:
+        if targets is not None:
+            model._teacher.targets_are_predictions = False
+        if steps_per_call > 1 or targets is not None:
             model.train_function = None  # Keras makes its own again
 
 

@@ -22,8 +22,8 @@ def predict_once(
 ) -> np.ndarray | None:
     """Have the teacher of a compiled model predict the training images, which are the same in every epoch.
 
-    The model then takes the predictions as the targets of its training steps. So the teacher costs one pass over the
-    images instead of one in each epoch, and is no part of the compiled step.
+    They can be the targets of training steps while `Teacher.targets_are_predictions` is set. So the teacher costs one
+    pass over the images instead of one in each epoch, and is no part of the compiled step.
 
     Args:
         model: compiled model.
@@ -50,7 +50,6 @@ def predict_once(
     if not path.exists():
         with replacing(path) as temporary, open(temporary, "wb") as file:
             np.save(file, _predict(teacher, model, columns, progress))
-    teacher.targets_are_predictions = True
     return np.load(path)
 
 
