@@ -179,7 +179,7 @@ def _teacher_predictions(
 
 @contextlib.contextmanager
 def _engine(model: keras.Model, recipe: Recipe, steps_per_call: int, targets: np.ndarray | None) -> Iterator[None]:
-    """Inside, `fit` loops on the device if a call takes several steps, and learns from `targets`, a teacher's, if any."""
+    """Inside, `fit` loops on the device if a call takes several steps. Targets are the predictions of a teacher."""
     if steps_per_call > 1:
         model.train_function = DeviceLoop(model, columns(recipe, "train"), targets)
     if targets is not None:
