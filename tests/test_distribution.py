@@ -91,13 +91,12 @@ def one_process(taught, tmp_path_factory):
 def assert_same(output, one_process):
     (progress, arrays), (expected_progress, expected) = (load_state(o / "state.npz") for o in (output, one_process))
     assert (progress["epoch"], progress["steps"]) == (expected_progress["epoch"], expected_progress["steps"]) == (1, 10)
-    # Adam makes of a rounding error in a gradient near 0 one of up to a whole step: a few entries may differ by that.
-    farther = RECIPE["learning_rate"] * progress["steps"]
-    differences = []
     for array, other in zip(arrays, expected, strict=True):
-        np.testing.assert_allclose(array, other, rtol=1e-5, atol=farther)
-        differences.append(abs(array - other).ravel() / max(abs(other).max(initial=0), 1e-3))
-    assert np.mean(np.concatenate(differences) > 1e-5) < 0.01
+        largest = abs(other).max(initial=0)
+        differs = abs(array - other) > 1e-5 * max(largest, 1e-3)
+        # Adam makes of a rounding error in a gradient near 0 one of up to a whole step: one entry may differ by that.
+        assert differs.sum() <= max(1, 0.01 * other.size)
+        np.testing.assert_allclose(array, other, rtol=0.1, atol=min(RECIPE["learning_rate"], max(0.1 * largest, 1e-8)))
     logs, other = (list(csv.DictReader((o / "log.csv").open())) for o in (output, one_process))
     assert len(logs) == 2
     for row, expected in zip(logs, other, strict=True):

@@ -3,7 +3,9 @@
 import dataclasses
 import hashlib
 import json
+import math
 
+import interrupted_runs
 import keras
 import numpy as np
 import pytest
@@ -11,7 +13,9 @@ import pytest
 from pixel_zoo.models import Mixture, MultiScalePixelRNN, PixelCNN, PixelModel, PixelRNN
 from pixel_zoo.models.teacher import Teacher
 from pixel_zoo.training import Recipe, teacher_predictions, train
+from pixel_zoo.training import run as run_module
 from pixel_zoo.training.feed import columns
+from pixel_zoo.training.teacher_predictions import predictions_of_teacher
 
 SMALL = {"image_shape": (4, 4, 1), "num_blocks": 1, "head_filters": 4}
 tensorflow_alone = pytest.mark.tensorflow_alone
@@ -164,14 +168,11 @@ def test_a_recipe_may_name_a_teacher(steps_per_call, tmp_path, monkeypatch):
     nats = -trained.log_likelihood(batch) + expected_cross_entropy(teacher, trained, batch)
     assert trained.train_on_batch(batch, return_dict=True)["loss"] == pytest.approx(nats.mean() / 2, rel=1e-4)
 
-    # The teacher's predictions were kept. If they would be too large, it predicts each batch, with the same result.
-    assert np.load(run / "teacher.npy")[:2] == pytest.approx(np.asarray(teacher(batch)), abs=1e-4)
+    # If its predictions would be too large to keep, the teacher predicts each batch, with the same result.
     with monkeypatch.context() as patch:
-        patch.setattr(Teacher, "predict", None)  # `resume` reads the file
-        train(recipe, run, resume=True, samples=False, steps_per_call=steps_per_call, verbose=0)
-        patch.setattr(teacher_predictions, "LARGEST", 0)
+        patch.setattr(run_module, "LARGEST", 0)
+        patch.setattr(Teacher, "predict", None)
         train(recipe, tmp_path / "online", samples=False, steps_per_call=steps_per_call, verbose=0)
-    assert not (tmp_path / "online" / "teacher.npy").exists()
     header, first = (line.split(",") for line in (tmp_path / "online" / "log.csv").read_text().splitlines())
     online = dict(zip(header, map(float, first), strict=True))
     assert [online[name] for name in ("loss", "val_loss")] == pytest.approx([logs["loss"], logs["val_loss"]], rel=1e-4)
@@ -183,6 +184,55 @@ def test_a_recipe_may_name_a_teacher(steps_per_call, tmp_path, monkeypatch):
     teacher.save(path)
     with pytest.raises(ValueError, match="resume: the run was started with teacher_sha256="):
         train(recipe, run, resume=True, steps_per_call=steps_per_call, verbose=0)
+
+
+@pytest.mark.slow
+def test_a_run_with_a_teacher_is_resumed_with_the_results_of_an_uninterrupted_one(tmp_path, monkeypatch):
+    """The teacher reads the labels, too. It is interrupted itself, and then the training."""
+    strange(PixelCNN((8, 8, 1), levels=17, filters=4, num_blocks=1, num_classes=10)).save(tmp_path / "t.keras")
+    options = interrupted_runs.RECIPE.model_options | {"num_classes": 10}
+    recipe = dataclasses.replace(interrupted_runs.RECIPE, teacher=str(tmp_path / "t.keras"), model_options=options)
+    monkeypatch.setattr(interrupted_runs, "RECIPE", recipe)
+    train(recipe, tmp_path / "undisturbed", samples=False, verbose=0)
+    assert not list((tmp_path / "undisturbed").glob("teacher*"))
+
+    run, predict, calls = tmp_path / "run", Teacher.predict, []
+
+    def interrupted(self, *args):
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return predict(self, *args)
+
+    monkeypatch.setattr(teacher_predictions, "IMAGES_AT_A_TIME", 500)
+    monkeypatch.setattr(Teacher, "predict", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, run, samples=False, verbose=0)
+    with pytest.raises(interrupted_runs.Killed):
+        interrupted_runs.train_until(run, 18, interrupted_runs.kill, monkeypatch, checkpoint_steps=5)
+    assert len(calls) == 4  # of three parts, the second one twice
+    (kept,) = run.glob("teacher-*.npy")
+    assert np.isfinite(np.load(kept)).all()
+    train(recipe, run, resume=True, samples=False, verbose=0)
+    interrupted_runs.assert_same_run(run, tmp_path / "undisturbed")
+    train(recipe, run, resume=True, samples=False, verbose=0)
+    assert len(calls) == 4  # nothing was left to do
+
+
+@tensorflow_alone
+def test_predictions_are_kept_for_the_same_inputs_only_and_as_long_as_there_is_time(tmp_path, monkeypatch):
+    student, batch = PixelCNN(filters=4, **SMALL), images(2)
+    student.compile(teacher=strange(PixelCNN(filters=4, **SMALL)))
+    monkeypatch.setattr(teacher_predictions, "IMAGES_AT_A_TIME", 4)
+    with pytest.raises(TimeoutError, match=r"minutes: the time was over when the teacher had predicted 0 of 6 images"):
+        predictions_of_teacher(student, batch, tmp_path, deadline=-math.inf)
+    first = predictions_of_teacher(student, batch, tmp_path)
+    other = predictions_of_teacher(student, 1 - batch, tmp_path)
+    assert abs(first - other).max() > 0.1
+    for path in tmp_path.iterdir():
+        np.save(path, first[:5])
+    with pytest.raises(ValueError, match=r"resume: '.*teacher-\w+\.npy' is damaged; delete it"):
+        predictions_of_teacher(student, batch, tmp_path)
 
 
 @tensorflow_alone

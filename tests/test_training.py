@@ -427,9 +427,11 @@ def test_averaged_weights_are_evaluated_and_saved(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "error", [KeyboardInterrupt(), MemoryError("no room for the step")], ids=lambda error: type(error).__name__
+    "error",
+    [KeyboardInterrupt("by the user"), MemoryError("no room for the step")],
+    ids=lambda error: type(error).__name__,
 )
-def test_a_first_step_that_fails_says_why_and_leaves_the_weights(error):
+def test_a_first_step_that_cannot_be_compiled_says_why_and_leaves_the_weights(error):
     class Failing(PixelCNN):
         def compute_loss(self, *args, training=True, **kwargs):
             if training:

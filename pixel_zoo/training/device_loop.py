@@ -64,26 +64,26 @@ class DeviceLoop:
     ) -> None:
         import jax
 
-        batch = (columns,) if targets is None else (columns, targets)
-        _check_memory(batch)
-        self.columns = keras.tree.map_structure(jax.device_put, batch)
+        _check_memory(columns, targets)
+        images = (columns,) if targets is None else (columns, targets)
+        self.images = keras.tree.map_structure(jax.device_put, images)
         # The images are an argument: as constants they would be compiled into the program.
         self._run = backend.compiled_step(
-            lambda state, columns, rows: _run_block(model, state, columns, rows), donate_argnums=0
+            lambda state, images, rows: _run_block(model, state, images, rows), donate_argnums=0
         )
 
     def __call__(self, state: tuple, iterator: Iterator[tuple[np.ndarray]]) -> tuple[dict[str, Any], tuple]:
         """Take the steps of the next block of rows: (state, iterator) -> (logs, state), as Keras's train function."""
         (rows,) = next(iterator)
-        return self._run(state, self.columns, rows)
+        return self._run(state, self.images, rows)
 
 
-def _run_block(model: keras.Model, state: tuple, columns: Any, rows: Any) -> tuple[dict[str, Any], tuple]:
+def _run_block(model: keras.Model, state: tuple, images: Any, rows: Any) -> tuple[dict[str, Any], tuple]:
     """Apply `model.train_step` to every batch of a block, int32 (steps, batch); rows of -1 fill an unfinished one."""
     import jax
 
     def step(index: Any, state: tuple) -> tuple:
-        batch = keras.tree.map_structure(lambda column: jax.numpy.take(column, rows[index], axis=0), columns)
+        batch = keras.tree.map_structure(lambda column: jax.numpy.take(column, rows[index], axis=0), images)
         return model.train_step(state, batch)[1]
 
     state = jax.lax.fori_loop(0, (rows[:, 0] != RowBlocks.NOTHING).sum(), step, state)
@@ -91,14 +91,36 @@ def _run_block(model: keras.Model, state: tuple, columns: Any, rows: Any) -> tup
         return model.get_metrics_result(), state
 
 
-def _check_memory(columns: Any) -> None:
-    """Raise a MemoryError if the images do not fit into the free memory of the device."""
+def has_room(columns: np.ndarray | dict[str, np.ndarray], more: int = 0) -> bool:
+    """Return whether the free memory of the device holds these arrays and so many bytes more, as far as JAX tells.
+
+    Example:
+
+    >>> has_room(np.zeros(10))
+    True
+    """
+    free = _free_bytes()
+    return free is None or _bytes(columns) + more <= free
+
+
+def _free_bytes() -> int | None:
+    if keras.backend.backend() != "jax":
+        return None
     import jax
 
     memory = jax.devices()[0].memory_stats()  # None on a CPU
-    needed = sum(column.nbytes for column in keras.tree.flatten(columns))
-    if memory and needed > (free := memory["bytes_limit"] - memory["bytes_in_use"]):
+    return memory["bytes_limit"] - memory["bytes_in_use"] if memory else None
+
+
+def _bytes(columns: Any) -> int:
+    return sum(column.nbytes for column in keras.tree.flatten(columns))
+
+
+def _check_memory(columns: np.ndarray | dict[str, np.ndarray], targets: np.ndarray | None) -> None:
+    """Raise a MemoryError if the images and targets do not fit into the free memory of the device."""
+    more = 0 if targets is None else targets.nbytes
+    if not has_room(columns, more):
         raise MemoryError(
-            f"the training data take {needed / 2**20:,.0f} MiB, and the device has {free / 2**20:,.0f} MiB free; "
-            "steps_per_call=1 leaves them in main memory"
+            f"the training data take {(_bytes(columns) + more) / 2**20:,.0f} MiB, and the device has "
+            f"{(_free_bytes() or 0) / 2**20:,.0f} MiB free; steps_per_call=1 leaves them in main memory"
         )

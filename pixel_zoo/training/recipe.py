@@ -60,7 +60,7 @@ class Recipe:
         ema_momentum: momentum, in (0, 1), of the moving average of the weights with which the model is evaluated and
             saved, or None for the weights themselves.
         batch_size: images per step; images left over at the end of an epoch, too few for a batch, are dropped:
-        different ones each epoch.
+            different ones each epoch.
         accumulation_steps: steps whose gradients are averaged for one update of the weights, for batches that do not
             fit in memory. Schedules count steps, not updates.
         epochs: passes over the training split.

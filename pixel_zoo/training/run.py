@@ -22,7 +22,7 @@ from pixel_zoo.training.callbacks.patience import Patience
 from pixel_zoo.training.callbacks.profile import Profile
 from pixel_zoo.training.callbacks.resumable import Resumable
 from pixel_zoo.training.callbacks.stop_after import StopAfter
-from pixel_zoo.training.device_loop import DeviceLoop, check_steps_per_call, default_steps_per_call
+from pixel_zoo.training.device_loop import DeviceLoop, check_steps_per_call, default_steps_per_call, has_room
 from pixel_zoo.training.distribution import OneDevice, distribution
 from pixel_zoo.training.evaluation import evaluate
 from pixel_zoo.training.feed import columns, feed
@@ -31,7 +31,12 @@ from pixel_zoo.training.record import record_configuration, rewrite_log, run_dir
 from pixel_zoo.training.report import write_report
 from pixel_zoo.training.sample_grid import SampleGrid, conditions_of_samples, save_samples
 from pixel_zoo.training.set_up import build_model, compile_model, starting_model, steps_per_epoch
-from pixel_zoo.training.teacher_predictions import predict_once
+from pixel_zoo.training.teacher_predictions import (
+    LARGEST,
+    bytes_of_predictions,
+    forget_predictions,
+    predictions_of_teacher,
+)
 
 #: Relative difference of validation nats that rounding to bfloat16 explains. More means that the weights depend on it.
 MIXED_PRECISION_ROUNDING = 0.005
@@ -58,7 +63,7 @@ def train(
     | `config.json` | the recipe, versions, backend, machine, a hash of the training images |
     | `log.csv`, `tensorboard/` | for each epoch: loss, nats, bits/dim of both splits, seconds since the start; \
       TensorBoard also shows the samples, if the extra `tensorboard` is installed |
-    | `teacher.npy` | the teacher's predictions for the training images, up to 1 GiB; only `resume` needs it |
+    | `teacher-*.npy` | the teacher's predictions for the training images, up to 1 GiB, until training ends |
     | `model.keras` | the model and optimizer after the last epoch |
     | `best.keras` | the model after the epoch with the fewest validation nats, without the optimizer |
     | `state.npz` | everything that `resume` needs |
@@ -101,6 +106,7 @@ def train(
     Raises:
         FileExistsError, NotADirectoryError, PermissionError: `output` holds files, or can't be written.
         MemoryError: `steps_per_call` is above 1 and the device has no room for the training images.
+        TimeoutError: `minutes` are over before the teacher has predicted the training images; `resume` continues.
         OSError: for example, the disk is full; what was saved before is whole.
         TypeError, ValueError: the model can't be built for these images or can't learn from the teacher, `output` holds
             a run of another recipe or engine, or training diverged (`output` then keeps the last good weights).
@@ -145,7 +151,11 @@ def train(
         )
         drawn = samples and pictures.can_draw()
         callbacks = [*stop, memory, *_callbacks(own, recipe, resumable, profile, drawn), resumable]
-        targets = _teacher_predictions(own, model, recipe, devices, verbose)
+        targets = None
+        if _keeps_predictions(model, recipe, devices, steps_per_call) and not resumable.has_finished(recipe.epochs):
+            resumable.stopwatch.start()
+            deadline, progress = stop[0].end if stop else math.inf, None if verbose else False
+            targets = predictions_of_teacher(model, columns(recipe, "train"), own, deadline, progress)
         signals = contextlib.nullcontext() if devices.several_processes else resumable.obeying_signals()
         with signals, devices.train_scope(), _engine(model, recipe, steps_per_call, targets):
             history = model.fit(
@@ -155,6 +165,8 @@ def train(
                 callbacks=callbacks,
                 verbose=verbose if devices.is_first else 0,
             ).history
+        if not model.stop_training:
+            forget_predictions(own)
         if devices.is_first and (own / "best.keras").exists():
             model = _with_best_weights(model, recipe, own / "best.keras", devices)
             _conclude(own, recipe, model, drawn)
@@ -167,19 +179,18 @@ def train(
     return model
 
 
-def _teacher_predictions(
-    output: pathlib.Path, model: keras.Model, recipe: Recipe, devices: OneDevice, verbose: int | str
-) -> np.ndarray | None:
-    """The targets of training steps if one device learns from a teacher, unless they would be too large."""
+def _keeps_predictions(model: keras.Model, recipe: Recipe, devices: OneDevice, steps_per_call: int) -> bool:
+    """Whether there is room for a teacher's predictions for all images; if not, it predicts each batch."""
     if recipe.teacher is None or devices.replicas > 1:
-        return None
-    progress = None if verbose else False
-    return predict_once(model, columns(recipe, "train"), output / "teacher.npy", progress)
+        return False
+    inputs = columns(recipe, "train")
+    size = bytes_of_predictions(model._teacher, inputs)
+    return size <= LARGEST and (steps_per_call == 1 or has_room(inputs, size))
 
 
 @contextlib.contextmanager
 def _engine(model: keras.Model, recipe: Recipe, steps_per_call: int, targets: np.ndarray | None) -> Iterator[None]:
-    """Inside, `fit` loops on the device if a call takes several steps. Targets are the predictions of a teacher."""
+    """Inside, `fit` loops on the device if a call takes several steps, and takes targets as a teacher's predictions."""
     if steps_per_call > 1:
         model.train_function = DeviceLoop(model, columns(recipe, "train"), targets)
     if targets is not None:

@@ -10,7 +10,12 @@ from pixel_zoo.training.device_loop import DeviceLoop
 from pixel_zoo.training.feed import RowBlocks
 from pixel_zoo.training.recipe import Recipe
 from pixel_zoo.training.set_up import compile_model, starting_model
-from pixel_zoo.training.teacher_predictions import shape_of_predictions, some_images
+from pixel_zoo.training.teacher_predictions import (
+    LARGEST,
+    bytes_of_predictions,
+    shape_of_predictions,
+    some_images,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,11 +85,13 @@ def trial(recipe: Recipe, columns: np.ndarray | dict[str, np.ndarray], steps_per
 def _teacher(model: keras.Model, columns: np.ndarray | dict[str, np.ndarray]) -> tuple[np.ndarray | None, float]:
     """Targets in the place of a teacher's predictions, and about what it takes to predict them; or (None, 0.0)."""
     teacher = model._teacher
-    if teacher is None or (shape := shape_of_predictions(teacher, columns)) is None:
+    if teacher is None or bytes_of_predictions(teacher, columns) > LARGEST:
         return None, 0.0
     some = some_images(columns, 0)
     teacher.predict(model, some)  # compiles
     started = time.monotonic()
     count = len(teacher.predict(model, some))
+    seconds = time.monotonic() - started
     teacher.targets_are_predictions = True
-    return np.zeros(shape, "float32"), (time.monotonic() - started) * shape[0] / count
+    shape = shape_of_predictions(teacher, columns)
+    return np.zeros(shape, "float32"), seconds * shape[0] / count

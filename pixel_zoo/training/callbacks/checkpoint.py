@@ -22,7 +22,7 @@ class Checkpoint(keras.callbacks.ModelCheckpoint):
     Args:
         path: the `.keras` file.
         pace: `Pace` that tells after which epochs there is time to save, besides the last one; None saves after every
-        epoch.
+            epoch.
         **options: of `ModelCheckpoint`, such as `monitor` and `save_best_only`.
 
     Example:

@@ -90,6 +90,10 @@ class Resumable(keras.callbacks.Callback):
         super().set_model(model)
         self._unsynced_model = model  # `self.model` first updates JAX's variables, which takes time
 
+    def has_finished(self, epochs: int) -> bool:
+        """Return whether a run of so many epochs had taken all of its steps when it was saved."""
+        return self.epoch + 1 == epochs and self._skipped_calls == self._calls(self.steps_per_epoch)
+
     def position(self) -> tuple[int, int]:
         """Return (epoch, completed calls of it): the feed of images begins each epoch there."""
         return self.epoch, self._skipped_calls

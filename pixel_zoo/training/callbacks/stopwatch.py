@@ -29,8 +29,12 @@ class Stopwatch(keras.callbacks.Callback):
         """Float, the time that the run has taken until now."""
         return self._before if self._started is None else self._before + time.monotonic() - self._started
 
+    def start(self) -> None:
+        """Start it, if it does not run yet, for work before `fit`."""
+        self._started = time.monotonic() if self._started is None else self._started
+
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        self._started = time.monotonic()
+        self.start()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         logs["seconds"] = self.seconds
