@@ -7,11 +7,9 @@ model given a small image is the last stage of a multi-scale model, which copies
 """
 
 import argparse
-import statistics
-import time
 
 import numpy as np
-from turns import Table
+from turns import Table, medians
 
 import pixel_zoo as pz
 
@@ -36,18 +34,6 @@ def runs(model_class, options, batch, jit_compile):
         lambda: labelled.generate(batch, labels=3, **drawing),
         lambda: stage.generate(batch, conditioning=[small], **drawing),
     )
-
-
-def medians(functions, repeats):
-    """The median seconds of functions that take turns, all of them warm."""
-    seconds = [[] for _ in functions]
-    for repeat in range(repeats + 1):
-        for function, own in zip(functions, seconds, strict=True):
-            begin = time.perf_counter()
-            function()
-            if repeat:  # the first one compiles
-                own.append(time.perf_counter() - begin)
-    return [statistics.median(own) for own in seconds]
 
 
 def main():

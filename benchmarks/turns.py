@@ -4,7 +4,8 @@ The speed of a machine drifts by more than the differences to measure, so figure
 A worker is a script that ends in `serve(run)`; the benchmark starts workers, lets them take turns, and compares
 medians.
 
-This file needs only Python: workers run in whatever environment their packages are installed in.
+`medians` times functions of one process. This file needs only Python: workers run in whatever environment their
+packages are installed in.
 """
 
 import json
@@ -13,6 +14,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import time
 
 
 def serve(run, **facts):
@@ -80,6 +82,18 @@ def take_turns(workers, rounds=6, steps=5):
             worker.turn(steps)
     for worker in workers:
         worker.close()
+
+
+def medians(functions, repeats):
+    """The median seconds of functions that take turns, all of them warm."""
+    seconds = [[] for _ in functions]
+    for repeat in range(repeats + 1):
+        for function, own in zip(functions, seconds, strict=True):
+            begin = time.perf_counter()
+            function()
+            if repeat:  # the first one compiles
+                own.append(time.perf_counter() - begin)
+    return [statistics.median(own) for own in seconds]
 
 
 class Table:

@@ -127,6 +127,7 @@ def test_a_stage_trains_by_itself_and_gives_its_results_in_pieces(stage, tmp_pat
     checked = run(stage, tmp_path, "--check", "--steps", "2")
     assert checked.returncode == 0, checked.stderr
     assert "digits-train: (1297, 8, 8, 1), hash as packed" in checked.stdout
+    assert "the teacher predicts all images in about" in checked.stdout
     assert "images/s" in checked.stdout and not (stage / "run").exists()
 
     trained = run(stage, tmp_path, "--minutes", "5", "--output", "first", "--steps", "4")
