@@ -10,6 +10,7 @@ from pixel_zoo import training
 from pixel_zoo.shipped import shipped
 from pixel_zoo.training import find_recipe, load_recipes
 from pixel_zoo.training.set_up import build_model
+from pixel_zoo.zoo.card import duration
 from pixel_zoo.zoo.index import read_index
 from pixel_zoo.zoo.recipe_facts import recipe_facts
 from pixel_zoo.zoo.recipe_sizes import recipe_size
@@ -91,7 +92,8 @@ def test_recipes_are_listed_with_what_was_trained_by_them(capsys, monkeypatch):
         f"{entry['parameters']:,}",
         "79.20 nats, fixed binarisation, test split",
     ]
-    assert f"{entry['parameters']:,} parameters: 5 of 30 epochs in 1 h 26 min" in rows["mnist:diagonal_bilstm"][6]
+    length = f"{entry['epochs']} of 30 epochs in {duration(entry['seconds'])}"
+    assert f"{entry['parameters']:,} parameters: {length}" in rows["mnist:diagonal_bilstm"][6]
     assert rows["imagenet64:row_lstm"][4] == "44,936,960" and rows["imagenet64:row_lstm"][6] == "none"
     assert rows["codes:pixel_cnn"][4] == "by your data"
 
