@@ -96,7 +96,7 @@ def assert_same(output, one_process):
         differs = abs(array - other) > 1e-5 * max(largest, 1e-3)
         # Adam makes of a rounding error in a gradient near 0 one of up to a whole step: one entry may differ by that.
         assert differs.sum() <= max(1, 0.01 * other.size)
-        np.testing.assert_allclose(array, other, rtol=0.1, atol=min(RECIPE["learning_rate"], max(0.1 * largest, 1e-8)))
+        np.testing.assert_allclose(array, other, rtol=1e-5, atol=min(RECIPE["learning_rate"], max(0.1 * largest, 1e-8)))
     logs, other = (list(csv.DictReader((o / "log.csv").open())) for o in (output, one_process))
     assert len(logs) == 2
     for row, expected in zip(logs, other, strict=True):
