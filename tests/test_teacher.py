@@ -13,7 +13,6 @@ import pytest
 from pixel_zoo.models import Mixture, MultiScalePixelRNN, PixelCNN, PixelModel, PixelRNN
 from pixel_zoo.models.teacher import Teacher
 from pixel_zoo.training import Recipe, teacher_predictions, train
-from pixel_zoo.training import run as run_module
 from pixel_zoo.training.feed import columns
 from pixel_zoo.training.teacher_predictions import predictions_of_teacher
 
@@ -170,7 +169,7 @@ def test_a_recipe_may_name_a_teacher(steps_per_call, tmp_path, monkeypatch):
 
     # If its predictions would be too large to keep, the teacher predicts each batch, with the same result.
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "LARGEST", 0)
+        patch.setattr(teacher_predictions, "LARGEST", 0)
         patch.setattr(Teacher, "predict", None)
         train(recipe, tmp_path / "online", samples=False, steps_per_call=steps_per_call, verbose=0)
     header, first = (line.split(",") for line in (tmp_path / "online" / "log.csv").read_text().splitlines())

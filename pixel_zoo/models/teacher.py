@@ -31,12 +31,12 @@ class Teacher:
             they share weights.
     """
 
+    #: Whether the targets of a step hold the teacher's predictions, from `predict`, instead of images.
+    targets_are_predictions = False
+
     def __init__(self, teacher: "PixelModel", student: "PixelModel") -> None:
         _check(teacher, student)
         self._model, self._cross_entropy = teacher, CrossEntropy()
-
-    #: Whether the targets of a step hold the teacher's predictions, from `predict`, instead of images.
-    targets_are_predictions = False
 
     @property
     def prediction_shape(self) -> tuple[int, ...]:

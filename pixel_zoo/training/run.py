@@ -22,7 +22,7 @@ from pixel_zoo.training.callbacks.patience import Patience
 from pixel_zoo.training.callbacks.profile import Profile
 from pixel_zoo.training.callbacks.resumable import Resumable
 from pixel_zoo.training.callbacks.stop_after import StopAfter
-from pixel_zoo.training.device_loop import DeviceLoop, check_steps_per_call, default_steps_per_call, has_room
+from pixel_zoo.training.device_loop import DeviceLoop, check_steps_per_call, default_steps_per_call
 from pixel_zoo.training.distribution import OneDevice, distribution
 from pixel_zoo.training.evaluation import evaluate
 from pixel_zoo.training.feed import columns, feed
@@ -31,12 +31,7 @@ from pixel_zoo.training.record import record_configuration, rewrite_log, run_dir
 from pixel_zoo.training.report import write_report
 from pixel_zoo.training.sample_grid import SampleGrid, conditions_of_samples, save_samples
 from pixel_zoo.training.set_up import build_model, compile_model, starting_model, steps_per_epoch
-from pixel_zoo.training.teacher_predictions import (
-    LARGEST,
-    bytes_of_predictions,
-    forget_predictions,
-    predictions_of_teacher,
-)
+from pixel_zoo.training.teacher_predictions import are_kept, forget_predictions, predictions_of_teacher
 
 #: Relative difference of validation nats that rounding to bfloat16 explains. More means that the weights depend on it.
 MIXED_PRECISION_ROUNDING = 0.005
@@ -183,9 +178,7 @@ def _keeps_predictions(model: keras.Model, recipe: Recipe, devices: OneDevice, s
     """Whether there is room for a teacher's predictions for all images; if not, it predicts each batch."""
     if recipe.teacher is None or devices.replicas > 1:
         return False
-    inputs = columns(recipe, "train")
-    size = bytes_of_predictions(model._teacher, inputs)
-    return size <= LARGEST and (steps_per_call == 1 or has_room(inputs, size))
+    return are_kept(model._teacher, columns(recipe, "train"), steps_per_call)
 
 
 @contextlib.contextmanager

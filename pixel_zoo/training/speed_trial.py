@@ -10,12 +10,7 @@ from pixel_zoo.training.device_loop import DeviceLoop
 from pixel_zoo.training.feed import RowBlocks
 from pixel_zoo.training.recipe import Recipe
 from pixel_zoo.training.set_up import compile_model, starting_model
-from pixel_zoo.training.teacher_predictions import (
-    LARGEST,
-    bytes_of_predictions,
-    shape_of_predictions,
-    some_images,
-)
+from pixel_zoo.training.teacher_predictions import are_kept, shape_of_predictions, some_images
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +63,7 @@ def trial(recipe: Recipe, columns: np.ndarray | dict[str, np.ndarray], steps_per
         model.metrics_variables,
     )
     state = tuple([variable.value for variable in each] for each in variables)
-    targets, teacher_seconds = _teacher(model, columns)
+    targets, teacher_seconds = _teacher(model, columns, steps_per_call)
     loop = DeviceLoop(model, columns, targets)
     blocks = iter(RowBlocks(count, recipe.batch_size, min(steps_per_call, count // recipe.batch_size), recipe.seed))
     seconds = []
@@ -82,10 +77,12 @@ def trial(recipe: Recipe, columns: np.ndarray | dict[str, np.ndarray], steps_per
     return Trial(seconds[0], seconds[1] / steps, loss, teacher_seconds)
 
 
-def _teacher(model: keras.Model, columns: np.ndarray | dict[str, np.ndarray]) -> tuple[np.ndarray | None, float]:
+def _teacher(
+    model: keras.Model, columns: np.ndarray | dict[str, np.ndarray], steps_per_call: int
+) -> tuple[np.ndarray | None, float]:
     """Targets in the place of a teacher's predictions, and about what it takes to predict them; or (None, 0.0)."""
     teacher = model._teacher
-    if teacher is None or bytes_of_predictions(teacher, columns) > LARGEST:
+    if teacher is None or not are_kept(teacher, columns, steps_per_call):
         return None, 0.0
     some = some_images(columns, 0)
     teacher.predict(model, some)  # compiles

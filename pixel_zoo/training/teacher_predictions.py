@@ -11,6 +11,7 @@ import numpy as np
 from pixel_zoo.files import replacing
 from pixel_zoo.models.teacher import Teacher
 from pixel_zoo.progress import progress_bar
+from pixel_zoo.training.device_loop import has_room
 
 #: Bytes of predictions that are kept. If there are more, the teacher predicts each batch when it is trained on.
 LARGEST = 2**30
@@ -28,9 +29,10 @@ def shape_of_predictions(teacher: Teacher, columns: Columns) -> tuple[int, ...]:
     return (len(keras.tree.flatten(columns)[0]), *teacher.prediction_shape)
 
 
-def bytes_of_predictions(teacher: Teacher, columns: Columns) -> int:
-    """The size of a teacher's predictions for all images, in float32."""
-    return math.prod(shape_of_predictions(teacher, columns)) * np.dtype("float32").itemsize
+def are_kept(teacher: Teacher, columns: Columns, steps_per_call: int) -> bool:
+    """Whether there is room for a teacher's predictions: in memory, and for several steps a call on the device, too."""
+    size = math.prod(shape_of_predictions(teacher, columns)) * np.dtype("float32").itemsize
+    return size <= LARGEST and (steps_per_call == 1 or has_room(columns, size))
 
 
 def some_images(columns: Columns, first: int) -> Columns:
