@@ -17,21 +17,22 @@ from sampling import forward_pass
 from turns import Table, medians
 
 import pixel_zoo as pz
-from pixel_zoo.sampling import walker
 from pixel_zoo.sampling.drawing import Drawing
+from pixel_zoo.sampling.walker import Walker
 
 MODELS = {
     "PixelCNN 15x64": "binarized_mnist_pixel_cnn",
     "Gated PixelCNN 15x64": "binarized_mnist_gated",
     "Row LSTM 7x16": "binarized_mnist_row_lstm",
+    "Row LSTM 7x32": "binarized_mnist_row_lstm_wide",
 }
 WAYS = {"row by row": (False, 0), "one call": (True, 0), "by iteration": (True, 10**6)}
 
 
-def draw(model, batch, xla, in_one_call, iterated):
+def draw(model, batch, xla, in_one_call, most_iterated):
     """Draw a batch in one of the ways. A graph is traced in the first call, and stays as it was then."""
     one_call = mock.patch.object(Drawing, "_is_quick", lambda *_: in_one_call)
-    with one_call, mock.patch.object(walker, "_FEW_IMAGES", iterated):
+    with one_call, mock.patch.object(Walker, "_few_images", lambda _: most_iterated):
         return model.generate(batch, jit_compile=xla, progress=False)
 
 

@@ -129,20 +129,6 @@ def take(x, indices, axis):
     return tf.gather(x, indices, axis=axis)
 
 
-def add_vector(x, vector):
-    """The sum of a tensor (batch, features) and a vector, by an operation that TensorFlow merges with a product before.
-
-    Example:
-    >>> [int(number) for number in add_vector(np.ones((1, 2), "float32"), np.arange(2, dtype="float32"))[0]]
-    [1, 2]
-    """
-    if keras.backend.backend() != "tensorflow":
-        return x + vector
-    import tensorflow as tf
-
-    return tf.nn.bias_add(x, vector)
-
-
 def matmul(a, b, dtype):
     """The matrix product of two tensors in a dtype as wide as theirs or wider.
 

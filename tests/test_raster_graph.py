@@ -216,5 +216,5 @@ def inputs_of_loops(num_blocks, batch):
 
 
 def test_a_loop_passes_on_no_more_than_a_state_for_each_block():
-    deep, shallow = (inputs_of_loops(num_blocks, batch=5) for num_blocks in (6, 2))
+    deep, shallow = (inputs_of_loops(num_blocks, batch=10) for num_blocks in (6, 2))
     assert deep - shallow <= 4

@@ -146,7 +146,7 @@ class MaskedConv2D(RasterLayer):
             weights["above"] = above
         if self.use_bias:
             bias = ops.cast(backend.take(bias, order, axis=0), self.compute_dtype)
-            weights |= {"bias": bias, "bias_by_colour": backend.split(bias, widths)}
+            weights |= {"bias": bias, "minus_bias": backend.split(-bias, widths)}
         return weights
 
     def _steps_by_colour(self, row, input_widths, widths):
@@ -180,7 +180,7 @@ class MaskedConv2D(RasterLayer):
             terms.append(state)
         if bias is not None:
             terms.append(bias)
-        # A row of bias vectors alone is not worth its memory: then `enter_pixel` adds the vector.
+        # A row of bias vectors alone is not worth its memory: then `step` adds the vector.
         return _sum([*terms, *self._bias_vector(weights)]) if terms else []
 
     def _bias_vector(self, weights):
@@ -201,14 +201,16 @@ class MaskedConv2D(RasterLayer):
         """What the rows above add to each colour, [] if there is nothing; and the inputs of the pixels to the left."""
         if context:
             return backend.split(context[0], [matrix.shape[1] for matrix in weights["steps"]]), memory
-        return weights.get("bias_by_colour", []), memory
+        return [], memory
 
     def step(self, weights: Structure, base: Structure, inputs: Sequence[Tensor], colour: int) -> tuple[Tensor, ...]:
         above, memory = base
         seen = [*memory, *inputs[: colour + self.sees_itself]]
         terms = [ops.matmul(join(seen), weights["steps"][colour])] if seen else []
-        if terms and above and len(above[colour].shape) == 1:
-            return (backend.add_vector(terms[0], above[colour]),)
+        if terms and not above and self.use_bias:
+            # Not a sum: TensorFlow would merge a product, a bias and the next sum into one operation of oneDNN, which
+            # takes ten times as long for the few rows of a step.
+            return (terms[0] - weights["minus_bias"][colour],)
         return tuple(_sum([*terms, *above[colour : colour + 1]]))
 
     def leave_pixel(

@@ -24,8 +24,11 @@ from pixel_zoo.sampling.raster_graph import RasterGraph, autocast, is_projection
 from pixel_zoo.sampling.rows_above import RowsAbove, all_columns, enter_row
 from pixel_zoo.types import Structure, Tensor
 
-# Up to this many binary images are drawn by iteration; 8 of a PixelCNN 15x64 took twice as long as step by step.
+# Up to so many binary images are drawn by iteration; for more, its passes over whole rows take longer than the steps
+# that they save: see benchmarks/few_images.py.
 _FEW_IMAGES = 4
+_FEW_IMAGES_OF_A_SMALL_MODEL = 8  # of up to 500,000 parameters
+_FEW_IMAGES_WITH_XLA = 2  # in compiled loops a step costs little
 
 #: How a row gets its values; see `Walker.row_of_choices`.
 Choose = Callable[[Structure, Tensor, Structure, int], tuple[Structure, Tensor, Structure]]
@@ -55,6 +58,7 @@ class Walker:
         self.rows_above = RowsAbove(self.graph)
         self.layer_nodes = [node for node in self.graph.nodes if node.raster is not None]
         self.sampler_class = sampler_class
+        self._is_small = model.count_params() <= 500_000
         self.likelihood = likelihood_of_logits(model.outputs[0].shape, (None, *self.graph.image_shape))
 
     def __call__(
@@ -105,13 +109,19 @@ class Walker:
     def _draw_row(self, weights, maps, states, noise, *args):
         """A row in the way that takes less time: by iteration for few binary images, else from left to right."""
         args = (weights, maps, states, noise, *args)
-        batch = ops.shape(noise)[1]
+        batch, few = ops.shape(noise)[1], self._few_images()
         # With more levels or images, most passes settle little: a row takes as long as its slowest value.
         if self.likelihood.levels > 2 or any(node.operation.row_is_a_scan for node in self.layer_nodes):
             return self.sample_row(*args)
         if isinstance(batch, int):
-            return self.iterate_row(*args) if batch <= _FEW_IMAGES else self.sample_row(*args)
-        return ops.cond(batch <= _FEW_IMAGES, lambda: self.iterate_row(*args), lambda: self.sample_row(*args))
+            return self.iterate_row(*args) if batch <= few else self.sample_row(*args)
+        return ops.cond(batch <= few, lambda: self.iterate_row(*args), lambda: self.sample_row(*args))
+
+    def _few_images(self):
+        """How many binary images are drawn by iteration at most."""
+        if backend.compiles_with_xla():
+            return _FEW_IMAGES_WITH_XLA
+        return _FEW_IMAGES_OF_A_SMALL_MODEL if self._is_small else _FEW_IMAGES
 
     def start(self, batch: int | Tensor, conditioning: Sequence[Tensor] = ()) -> tuple[Structure, Structure, Structure]:
         """The work before the first row.
