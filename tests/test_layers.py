@@ -274,15 +274,40 @@ def row_by_row(layer, x, bias, whole_rows):
 
     weights = layer.prepare()
     state = layer.initial_state(weights, batch, width)
-    rows = []
+    rows, records = [], []
     for i in range(height):
-        context = layer.enter_row(weights, state, None if bias is None else take_structure(bias_rows, i))
+        bias_row = None if bias is None else take_structure(bias_rows, i)
+        context = layer.enter_row(weights, state, bias_row)
+        if layer.reach is not None:
+            check_windows_equal_row(layer, weights, context, bias_row, records, (width, batch))
         whole = layer.of_rows_above or i in whole_rows
         compute_row = layer.row if whole else lambda *args: pixel_by_pixel(layer, *args)
         y, record = compute_row(weights, context, ops.convert_to_tensor(x[i]))
         state = layer.leave_row(weights, state, context, record)
         rows.append(y)
+        records.append(record)
     return as_numpy(ops.stack(rows)).transpose(2, 0, 1, 3)
+
+
+def check_windows_equal_row(layer, weights, context, bias, records, shape):
+    """`enter_window` of every column, given what the rows above left there, is what `enter_row` returned for it."""
+    (width, batch), (rows, reach) = shape, layer.reach
+    above = keras.tree.map_structure(
+        lambda x: ops.broadcast_to(x, (width, *x.shape)), layer.initial_record(weights, batch)
+    )
+    for column in range(width):
+
+        def window(row, column=column):
+            padded = ops.pad(row, [[reach, reach], *[[0, 0]] * (len(row.shape) - 1)])
+            return padded[column : column + 2 * reach + 1]
+
+        state = layer.initial_state(weights, batch, 2 * reach + 1 if rows else 1)
+        for record in [*[above] * rows, *records][-rows:] if rows else []:
+            state = layer.leave_row(weights, state, [], keras.tree.map_structure(window, record))
+        entered = layer.enter_window(weights, state, None if bias is None else take_structure(bias, column))
+        keras.tree.assert_same_structure(entered, context)
+        for x, y in zip(keras.tree.flatten(entered), keras.tree.flatten(context), strict=True):
+            np.testing.assert_allclose(as_numpy(x), as_numpy(y[column]), rtol=0, atol=1e-10)
 
 
 def check_row_by_row_equals_call(layer, x, bias=None, whole_rows=(), tolerance=1e-10):

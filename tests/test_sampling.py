@@ -21,6 +21,7 @@ from pixel_zoo.backend import compiled  # which conftest.py does not replace
 from pixel_zoo.inputs import join_inputs
 from pixel_zoo.likelihoods import likelihood_of_logits
 from pixel_zoo.sampling import Sampler, Walker
+from pixel_zoo.sampling.wavefront import Wavefront, WavefrontWalk
 
 # Random123's own test vectors of Threefry-2x32 with 20 rounds (kat_vectors): counter, key, result.
 THREEFRY = [
@@ -301,30 +302,92 @@ def test_batches_are_split_without_a_trace(small_model):
     assert (small_model.complete(images, known, batch_size=2) == small_model.complete(images, known)).all()
 
 
-@pytest.mark.slow
-@pytest.mark.compiled
-@pytest.mark.parametrize(
-    ("model_class", "count"),
-    [pytest.param(pz.models.GatedPixelCNN, 10, marks=tensorflow_alone), (pz.models.PixelRNN, 2)],
-)
-def test_images_are_the_same_whichever_way_they_are_drawn(model_class, count, monkeypatch):
-    """In one call, by iteration of rows (2 images) or from left to right (10), and row by row."""
-    options = {"recurrence": "row", "units": 4} if model_class is pz.models.PixelRNN else {"filters": 4}
-    model = scrambled(model_class((3, 5, 2), levels=2, num_blocks=1, head_filters=4, **options))
-    iterated, iterate = [], Walker.iterate_row
-    monkeypatch.setattr(Walker, "iterate_row", lambda *args: iterated.append(args) or iterate(*args))
-    known = np.indices((3, 5))[1] < 2
-    known[2] = True
+def ways_of_drawing(model, count, known, **conditions):
+    """Images, completed images and log-likelihoods, drawn in one call and row by row."""
     ways = []
     for progress in (None, True):
-        images, nats = model.generate(count, return_log_likelihood=True, progress=progress)
-        completed = model.complete(1 - images, known, seed=count, progress=progress)
+        images, nats = model.generate(count, return_log_likelihood=True, progress=progress, **conditions)
+        completed = model.complete(model.levels - 1 - images, known, seed=count, progress=progress, **conditions)
         ways.append((images, completed, nats))
-    assert bool(iterated) == (count == 2)
+    return ways
+
+
+def check_ways_agree(ways):
     (images, completed, nats), (images_by_row, completed_by_row, nats_by_row) = ways
     assert (images == images_by_row).all() and (completed == completed_by_row).all()
     np.testing.assert_allclose(nats, nats_by_row, rtol=1e-5)
-    assert len(np.unique(images, axis=0)) == count
+    assert len(np.unique(images, axis=0)) == len(images)
+
+
+def calls_of(monkeypatch, owner, name):
+    """A list of the arguments that a method is called with from now on."""
+    calls, method = [], getattr(owner, name)
+    monkeypatch.setattr(owner, name, lambda *args: calls.append(args) or method(*args))
+    return calls
+
+
+@pytest.mark.slow
+@pytest.mark.compiled
+@pytest.mark.parametrize(
+    ("model_class", "count", "way"),
+    [
+        pytest.param(pz.models.GatedPixelCNN, 6, "left to right", marks=tensorflow_alone),
+        pytest.param(pz.models.PixelRNN, 6, "wavefront", marks=tensorflow_alone),
+        (pz.models.PixelRNN, 2, "iteration"),
+    ],
+)
+def test_images_are_the_same_whichever_way_they_are_drawn(model_class, count, way, monkeypatch):
+    options = {"recurrence": "row", "units": 4} if model_class is pz.models.PixelRNN else {"filters": 4}
+    model = scrambled(model_class((3, 5, 2), levels=2, num_blocks=1, head_filters=4, **options))
+    iterated = calls_of(monkeypatch, Walker, "iterate_row")
+    along_wavefront = calls_of(monkeypatch, WavefrontWalk, "__call__")
+    known = np.indices((3, 5))[1] < 2
+    known[2] = True
+    check_ways_agree(ways_of_drawing(model, count, known))
+    assert (bool(iterated), bool(along_wavefront)) == (way == "iteration", way == "wavefront")
+
+
+@pytest.mark.slow
+@pytest.mark.compiled
+@tensorflow_alone
+@pytest.mark.parametrize("image_shape", [(7, 4, 3), (2, 11, 1), (9, 1, 1)], ids=str)
+@pytest.mark.parametrize(
+    ("recurrence", "conditioning"),
+    [(None, {"num_classes": 3, "position_embedding": True}), ("row", {}), ("row", {"num_classes": 3})],
+)
+def test_a_wavefront_draws_what_rows_draw(image_shape, recurrence, conditioning, monkeypatch):
+    """Of images that are wider or higher than the kernels, with several colours and conditions."""
+    options = {"levels": 5, "num_blocks": 2, "head_filters": 6, "embedding_dim": 2, **conditioning}
+    if recurrence:
+        model = scrambled(pz.models.PixelRNN(image_shape, recurrence=recurrence, units=3, **options))
+    else:
+        model = scrambled(pz.models.PixelCNN(image_shape, filters=6, **options))
+    along_wavefront = calls_of(monkeypatch, WavefrontWalk, "__call__")
+    conditions = {"labels": [0, 1, 2]} if "num_classes" in conditioning else {}
+    check_ways_agree(ways_of_drawing(model, 3, np.random.default_rng(1).random(image_shape[:2]) < 0.5, **conditions))
+    assert along_wavefront
+
+
+@pytest.mark.parametrize("architecture", [pz.models.GatedPixelCNN, pz.models.PixelRNN])
+def test_layers_that_see_whole_rows_above_allow_no_wavefront(architecture):
+    assert Walker(architecture((4, 4, 1), num_blocks=1)).wavefront is None
+
+
+@pytest.mark.parametrize(("lag", "height", "width"), [(1, 3, 4), (2, 5, 5), (4, 28, 28), (4, 32, 32), (4, 6, 3)])
+def test_a_wavefront_draws_each_pixel_once_after_what_it_sees(lag, height, width):
+    front = Wavefront(lag, (height, width, 1))
+    drawn_in = np.full((height, width), -1)
+    for step, slot in np.ndindex(front.rows.shape):
+        row, column = front.rows[step, slot], front.columns[step, slot]
+        if 0 <= row < height and column < width:
+            assert drawn_in[row, column] == -1 and row % front.slots == slot
+            drawn_in[row, column] = step
+    assert (drawn_in >= 0).all()
+    assert (np.diff(drawn_in, axis=1) > 0).all()
+    for shift in range(lag):
+        assert (drawn_in[1:, : width - shift] > drawn_in[:-1, shift:]).all()
+    x = np.arange(2 * height * width).reshape(height, width, 2)
+    assert (keras.ops.convert_to_numpy(front.in_rows(front.in_steps(x))) == x).all()
 
 
 @tensorflow_alone
@@ -420,10 +483,10 @@ def test_a_users_own_rule_is_a_field_of_a_subclass(small_model):
 @pytest.mark.compiled
 @tensorflow_alone
 def test_new_values_of_options_compile_nothing(small_model, monkeypatch):
-    """A function is traced where it is compiled, and the walker's rows are run by Python only while they are traced."""
+    """A function is traced where it is compiled, and what is drawn is chosen by Python only while it is traced."""
     traced = []
-    plain = Walker.sample_row
-    monkeypatch.setattr(Walker, "sample_row", lambda *args: traced.append(args) or plain(*args))
+    plain = Walker._choose
+    monkeypatch.setattr(Walker, "_choose", lambda *args: traced.append(args) or plain(*args))
     model = pz.models.PixelCNN.from_config(small_model.get_config())
     drawn = [
         model.generate(2, seed=1, sampler=sampler)

@@ -170,12 +170,28 @@ class MaskedConv2D(RasterLayer):
         # Without rows above and without the pixel itself, only this empty sum has the size of the batch.
         return ops.zeros((width, batch, self.filters), self.compute_dtype)
 
+    @property
+    def reach(self) -> tuple[int, int]:
+        return self.rows_above, self.columns_left
+
+    def initial_record(self, weights: Structure, batch: int | Tensor) -> Structure:
+        return [ops.zeros((batch, self.kernel.shape[2]), self.compute_dtype)] if self.rows_above else []
+
     def enter_row(self, weights: Structure, state: Structure, bias: Tensor | None = None) -> Structure:
         """The sum of all terms from outside the row, a list of one tensor; [] if there is nothing."""
+        taps = [tap for row in state for tap in self._taps(row, self.kernel_size[1])] if self.rows_above else []
+        return self._terms_from_outside(weights, taps, state, bias)
+
+    def enter_window(self, weights: Structure, state: Structure, bias: Tensor | None = None) -> Structure:
+        if not self.rows_above:
+            return self._terms_from_outside(weights, [], state if self.sees_itself else state[0], bias)
+        taps = [tap for row in state for tap in ops.unstack(row)]
+        return self._terms_from_outside(weights, taps, state, bias)
+
+    def _terms_from_outside(self, weights, taps, state, bias):
         terms = []
-        if self.rows_above:
-            taps = [tap for row in state for tap in self._taps(row, self.kernel_size[1])]
-            terms.append(ops.matmul(ops.concatenate(taps, axis=-1), weights["above"]))
+        if taps:
+            terms.append(ops.matmul(join(taps), weights["above"]))
         elif not self.sees_itself:
             terms.append(state)
         if bias is not None:

@@ -65,6 +65,15 @@ class RasterLayer(keras.layers.Layer):
         super().__init__(**kwargs)
         self.colours = positive_integer("colours", colours)
 
+    @property
+    def reach(self) -> tuple[int, int] | None:
+        """(rows, columns): how many rows the state holds, and how many columns to each side `enter_row` looks there.
+
+        Beyond the sides of the image it finds zeros. None, the default, says that there is no such limit. Images of a
+        model of layers with a reach are drawn along a wavefront.
+        """
+        return None
+
     def build(self, input_shape: Shape) -> None:
         check_rank(self, input_shape)
         check_groups(f"the number of input features of {self.name!r}", input_shape[-1], self.colours)
@@ -98,6 +107,10 @@ class RasterLayer(keras.layers.Layer):
         """The state above row 0."""
         return []
 
+    def initial_record(self, weights: Structure, batch: int | Tensor) -> Structure:
+        """The record of each pixel above row 0, for layers with a `reach`."""
+        return []
+
     def enter_row(self, weights: Structure, state: Structure, bias: Tensor | None = None) -> Structure:
         """All that the rows above and the conditioning map add to this row: structure of tensors (width, batch, ...).
 
@@ -105,6 +118,14 @@ class RasterLayer(keras.layers.Layer):
         alike; a result that depends on it only may have that width too.
         """
         return []
+
+    def enter_window(self, weights: Structure, state: Structure, bias: Tensor | None = None) -> Structure:
+        """The context of one pixel, of tensors (batch, ...), for layers with a `reach` of C columns.
+
+        It is what `enter_row` returns for the middle column, given the 2 C + 1 columns of the state around it.
+        """
+        context = self.enter_row(weights, state, None if bias is None else bias[None])
+        return keras.tree.map_structure(lambda x: x[x.shape[0] // 2], context)
 
     def initial_memory(self, weights: Structure, batch: int | Tensor) -> Structure:
         """The memory to the left of column 0."""

@@ -124,11 +124,24 @@ class RowLSTM(RasterLayer):
         shape = (width, batch, self.units)
         return ops.broadcast_to(weights["h"], shape), ops.broadcast_to(weights["c"], shape)
 
+    @property
+    def reach(self) -> tuple[int, int]:
+        return 1, self.kernel_size // 2
+
+    def initial_record(self, weights: Structure, batch: int | Tensor) -> Structure:
+        return tuple(ops.broadcast_to(weights[state], (batch, self.units)) for state in ("h", "c"))
+
     def enter_row(self, weights: Structure, state: Structure, bias: Tensor | None = None) -> Structure:
         h, c = state
         gates = self._state_to_state(weights, h)
         gates = gates if bias is None else gates + bias
         return self.input_to_state.enter_row(weights["input_to_state"], [], gates), c
+
+    def enter_window(self, weights: Structure, state: Structure, bias: Tensor | None = None) -> Structure:
+        h, c = state
+        gates = ops.matmul(join(ops.unstack(h)), weights["state_to_state"])
+        gates = gates if bias is None else gates + bias
+        return self.input_to_state.enter_row(weights["input_to_state"], [], gates), c[self.kernel_size // 2]
 
     def initial_memory(self, weights: Structure, batch: int | Tensor) -> Structure:
         return self.input_to_state.initial_memory(weights["input_to_state"], batch)

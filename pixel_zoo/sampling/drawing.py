@@ -98,9 +98,12 @@ class Drawing:
         return drawn, nats
 
     def _is_quick(self, model, count):
-        """Whether images are drawn within a second or two, so that nobody misses progress or needs to interrupt it."""
-        products = model.count_params() * math.prod(walker_of(model).graph.image_shape[:2]) * count
-        return self.progress is not True and count <= self.batch_size and products <= 2e10
+        """Whether images are drawn within a few seconds, so that nobody misses progress or needs to interrupt it."""
+        walker = walker_of(model)
+        products = model.count_params() * math.prod(walker.graph.image_shape[:2]) * count
+        along_wavefront = not self.use_xla(count) and walker.draws_along_wavefront(count)
+        most = 1e11 if along_wavefront else 2e10
+        return self.progress is not True and count <= self.batch_size and products <= most
 
     def use_xla(self, count: int) -> bool:
         """Whether to compile with XLA, which pays off only if the compiled function runs often enough."""

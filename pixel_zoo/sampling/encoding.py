@@ -50,6 +50,10 @@ class ImageEncoding(RasterLayer):
         super().__init__(colours=colours, name=chain[-1].node.operation.name)
         self.chain = tuple(chain)
 
+    @property
+    def reach(self):
+        return (0, 0)
+
     def call(self, x, bias=None):
         """The features of pixels (..., colours), in their natural order."""
         pixels = ops.shape(x)[:-1]

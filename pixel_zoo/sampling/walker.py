@@ -22,13 +22,15 @@ from pixel_zoo.sampling.packing import pack_features, pack_rows
 from pixel_zoo.sampling.pointwise import run_pointwise
 from pixel_zoo.sampling.raster_graph import RasterGraph, autocast, is_projection
 from pixel_zoo.sampling.rows_above import RowsAbove, all_columns, enter_row
+from pixel_zoo.sampling.wavefront import WavefrontWalk
 from pixel_zoo.types import Structure, Tensor
 
 # Up to so many binary images are drawn by iteration; for more, its passes over whole rows take longer than the steps
-# that they save: see benchmarks/few_images.py.
-_FEW_IMAGES = 4
-_FEW_IMAGES_OF_A_SMALL_MODEL = 8  # of up to 500,000 parameters
-_FEW_IMAGES_WITH_XLA = 2  # in compiled loops a step costs little
+# that they save. A wavefront and XLA make steps cheaper. See benchmarks/few_images.py.
+_FEW_IMAGES, _VERY_FEW_IMAGES = 4, 2
+
+# Up to so many pixels are drawn in a step along a wavefront. For more, a step takes as long as its pixels one by one.
+_PIXELS_OF_A_STEP = 512
 
 #: How a row gets its values; see `Walker.row_of_choices`.
 Choose = Callable[[Structure, Tensor, Structure, int], tuple[Structure, Tensor, Structure]]
@@ -43,8 +45,8 @@ class Walker:
     image at all is computed once, in full, before.
 
     A call processes whole images in one graph, which is the fastest way for few images and the one that a server needs.
-    It iterates rows (`iterate_row`) where that takes less time. To regain control between rows, call `start`, then
-    `sample_row` or `known_row` for each row, from the top.
+    It draws along a wavefront (`WavefrontWalk`) or iterates rows (`iterate_row`) where that takes less time. To regain
+    control between rows, call `start`, then `sample_row` or `known_row` for each row, from the top.
 
     A row of images is a tensor (width, batch, colours).
 
@@ -58,7 +60,7 @@ class Walker:
         self.rows_above = RowsAbove(self.graph)
         self.layer_nodes = [node for node in self.graph.nodes if node.raster is not None]
         self.sampler_class = sampler_class
-        self._is_small = model.count_params() <= 500_000
+        self.wavefront = WavefrontWalk(self) if WavefrontWalk.suits(self.graph) else None
         self.likelihood = likelihood_of_logits(model.outputs[0].shape, (None, *self.graph.image_shape))
 
     def __call__(
@@ -82,18 +84,40 @@ class Walker:
             (images, log_likelihood): int32 tensor of the noise's shape, and float32 tensor (batch,) of nats under the
             model itself, whatever the options.
         """
-        weights, states, maps = self.start(ops.shape(noise)[0], conditioning)
-        rows = {"noise": to_rows(noise), "maps": maps}
+        batch = ops.shape(noise)[0]
+        weights, states, maps = self.start(batch, conditioning)
+        given = {"noise": to_rows(noise)}
         if images is not None:
-            rows |= {"known_values": to_rows(images), "known": ops.moveaxis(known, 0, 2)}
+            given |= {"known_values": to_rows(images), "known": ops.moveaxis(known, 0, 2)}
+
+        def by_rows():
+            return self._draw_rows(weights, maps, states, given, options)
+
+        def along_wavefront():
+            of_slots = {name: self.wavefront.of_slots(option, batch) for name, option in options.items()}
+            return self.wavefront(weights, maps, given, self._choose(of_slots))
+
+        way = False if backend.compiles_with_xla() else self.draws_along_wavefront(batch)
+        values, log_likelihood = _either(way, along_wavefront, by_rows)
+        return from_rows(values), log_likelihood
+
+    def draws_along_wavefront(self, batch: int | Tensor) -> bool | Tensor:
+        """Whether a call without XLA draws so many images along a wavefront."""
+        if self.wavefront is None:
+            return False
+        few = _VERY_FEW_IMAGES if self._iterates() else 0
+        return (batch > few) & (batch * self.wavefront.front.slots <= _PIXELS_OF_A_STEP)
+
+    def _draw_rows(self, weights, maps, states, given, options):
+        """Images row by row, as rows of values (height, width, batch, colours), and their log-likelihood."""
 
         def row(carry, row):
             states, total = carry
             states, values, log_prob = self._any_row(weights, states, row, options)
             return (states, total + log_prob), values
 
-        (_, log_likelihood), values = backend.scan(row, (states, _no_nats(options)), rows)
-        return from_rows(values), log_likelihood
+        (_, log_likelihood), values = backend.scan(row, (states, _no_nats(options)), given | {"maps": maps})
+        return values, log_likelihood
 
     def _any_row(self, weights, states, row, options):
         if "known" not in row:
@@ -109,19 +133,19 @@ class Walker:
     def _draw_row(self, weights, maps, states, noise, *args):
         """A row in the way that takes less time: by iteration for few binary images, else from left to right."""
         args = (weights, maps, states, noise, *args)
-        batch, few = ops.shape(noise)[1], self._few_images()
-        # With more levels or images, most passes settle little: a row takes as long as its slowest value.
-        if self.likelihood.levels > 2 or any(node.operation.row_is_a_scan for node in self.layer_nodes):
+        if not self._iterates():
             return self.sample_row(*args)
-        if isinstance(batch, int):
-            return self.iterate_row(*args) if batch <= few else self.sample_row(*args)
-        return ops.cond(batch <= few, lambda: self.iterate_row(*args), lambda: self.sample_row(*args))
+        few = self._few_images()
+        return _either(ops.shape(noise)[1] <= few, lambda: self.iterate_row(*args), lambda: self.sample_row(*args))
+
+    def _iterates(self):
+        """Whether rows may be drawn by iteration, which pays if most passes settle many values."""
+        scans = any(node.operation.row_is_a_scan for node in self.layer_nodes)
+        return self.likelihood.levels == 2 and not scans  # a row takes as long as its slowest value
 
     def _few_images(self):
         """How many binary images are drawn by iteration at most."""
-        if backend.compiles_with_xla():
-            return _FEW_IMAGES_WITH_XLA
-        return _FEW_IMAGES_OF_A_SMALL_MODEL if self._is_small else _FEW_IMAGES
+        return _VERY_FEW_IMAGES if self.wavefront or backend.compiles_with_xla() else _FEW_IMAGES
 
     def start(self, batch: int | Tensor, conditioning: Sequence[Tensor] = ()) -> tuple[Structure, Structure, Structure]:
         """The work before the first row.
@@ -145,9 +169,9 @@ class Walker:
 
     def _within_loops(self, weights):
         """The weights as a loop reads them: packed, so that it has few tensors to pass on, but not for XLA."""
-        return self._unpack(weights) if backend.compiles_with_xla() else weights
+        return self.unpack(weights) if backend.compiles_with_xla() else weights
 
-    def _unpack(self, weights):
+    def unpack(self, weights):
         """The weights of rows above, layers and projections, from what `start` returned."""
         return self._unpack_weights(weights) if isinstance(weights, dict) else weights
 
@@ -180,13 +204,17 @@ class Walker:
             and of those weighed under the distribution that values are drawn from.
         """
         given = {"noise": noise} if known is None else {"noise": noise, "known_values": known_values, "known": known}
-        draw = functools.partial(_draw, self.sampler_class, options)
+        draw = self._choose(options)
         if weighed is None:
             states, values, log_prob, _, _ = self.row_of_choices(weights, maps, states, draw, (), given)
             return states, values, log_prob
         given, nothing = given | {"weighed": weighed}, _no_nats(options)
         states, values, log_prob, log_weight, _ = self.row_of_choices(weights, maps, states, draw, nothing, given)
         return states, values, ops.stack([log_prob, log_weight])
+
+    def _choose(self, options):
+        """The way to choose values that draws those that are not known."""
+        return functools.partial(_draw, self.sampler_class, options)
 
     def row_of_choices(
         self,
@@ -213,9 +241,9 @@ class Walker:
             (states, values, log_prob, carried, notes): the first three as of `sample_row`; what the last value passed
             on; a list of the notes of each colour, whose tensors have a new axis 0 for the pixels.
         """
-        weights, weights_within = self._unpack(weights), self._within_loops(weights)
+        weights, weights_within = self.unpack(weights), self._within_loops(weights)
         maps, contexts = self._enter_row(weights, states, maps)
-        pixels = {"contexts": contexts, "given": given, "beside": self._maps_beside_image(maps)}
+        pixels = {"contexts": contexts, "given": given, "beside": self.maps_beside_image(maps)}
         batch = ops.shape(keras.tree.flatten(given)[0])[1]
         memories = [layer.initial_memory(w, batch) for layer, w in self._with_layers(weights[1])]
 
@@ -227,8 +255,8 @@ class Walker:
         def pixel(carry, pixel):
             nonlocal unpack_outputs
             memories, carried, total = carry
-            _, weights_of_steps, _ = self._unpack(weights_within)
-            memories, carried, outputs, log_prob = self._pixel(
+            _, weights_of_steps, _ = self.unpack(weights_within)
+            memories, carried, outputs, log_prob = self.pixel(
                 weights_of_steps, unpack_memories(memories), unpack_pixel(pixel), choose, carried
             )
             memories, _ = pack_features(memories, axes=1)
@@ -253,7 +281,7 @@ class Walker:
 
         The options of sampling are needed only with `weighed`.
         """
-        weights = self._unpack(weights)
+        weights = self.unpack(weights)
         maps, contexts = self._enter_row(weights, states, maps)
         passed = self._parallel_row(weights, maps, contexts, known_values)
         states = self._leave_row(weights, states, maps, contexts, passed["records"], passed["read_below"])
@@ -283,11 +311,11 @@ class Walker:
         with the values that `sample_row` draws. Binary rows take two or three passes. Arguments and results are those
         of `sample_row`.
         """
-        weights, weights_within = self._unpack(weights), self._within_loops(weights)
+        weights, weights_within = self.unpack(weights), self._within_loops(weights)
         maps, contexts = self._enter_row(weights, states, maps)
 
         def draw(guess):
-            passed = self._parallel_row(self._unpack(weights_within), maps, contexts, guess)
+            passed = self._parallel_row(self.unpack(weights_within), maps, contexts, guess)
             return self._row_of_values(passed["logits"], noise, options, known_values, known), passed
 
         def redraw(guess, values, passed):
@@ -307,7 +335,7 @@ class Walker:
     def _parallel_row(self, weights, maps, contexts, values):
         """One pass over all pixels of a row with the given values: what is left to the row below, and the logits."""
         _, weights_of_steps, _ = weights
-        features = self._beside(self._maps_beside_image(maps))
+        features = self._beside(self.maps_beside_image(maps))
         features[self.graph.image] = self._split(values)
         records = []
         for node in self.graph.nodes:
@@ -348,7 +376,7 @@ class Walker:
     def _enter_row(self, weights, states, maps):
         """All maps that are known when the row is entered, by tensor, and the contexts of raster layers."""
         (above, weights, projections), (states_above, states) = weights, states
-        maps = self.rows_above.enter_row(above, states_above, self._conditioning_of_row(projections, maps))
+        maps = self.rows_above.enter_row(above, states_above, self.conditioning_of_row(projections, maps))
         nodes = zip(self.layer_nodes, weights, states, strict=True)
         return maps, [enter_row(node, w, state, maps, self.rows_above.width) for node, w, state in nodes]
 
@@ -389,7 +417,7 @@ class Walker:
         operations = [node.operation for node in self.graph.conditioning_of_rows]
         return [weights(operation) if is_projection(operation) else [] for operation in operations]
 
-    def _conditioning_of_row(self, projections, maps):
+    def conditioning_of_row(self, projections, maps, width=None):
         """What the conditioning gives to a row: dictionary from ids of symbolic tensors to (width, batch, features).
 
         What is nothing but a layer's bias stays (1, batch, features) where all columns are alike: it costs less to add.
@@ -397,6 +425,7 @@ class Walker:
         Args:
             projections: from `_projections`.
             maps: list of tensors (1 or width, batch, features), one row of the graph's `maps`.
+            width: int, if not that of the image: of what is computed.
         """
         values = {id(tensor): row[None] for tensor, row in zip(self.graph.maps, maps, strict=True)}
         for node, weights in zip(self.graph.conditioning_of_rows, projections, strict=True):
@@ -406,11 +435,11 @@ class Walker:
             )
             values[id(node.outputs[0])] = output
 
-        biases, width = self.graph.maps_of_biases_alone(), self.graph.image_shape[1]
+        biases, width = self.graph.maps_of_biases_alone(), width or self.graph.image_shape[1]
         rows = {tensor: values[tensor][0] for tensor in self.graph.conditioning_maps()}
         return {tensor: row if tensor in biases else all_columns(row, width) for tensor, row in rows.items()}
 
-    def _pixel(self, weights, memories, pixel, choose, carried):
+    def pixel(self, weights, memories, pixel, choose, carried):
         """One pixel, its colours in turn: (memories, carried, (values, what `_leave_row` takes, notes), log_prob)."""
         bases = [
             layer.enter_pixel(w, context, memory)
@@ -470,7 +499,7 @@ class Walker:
     def _read_below(self, features):
         return [join(features[tensor]) for tensor in self.graph.maps_read_below()]
 
-    def _maps_beside_image(self, maps):
+    def maps_beside_image(self, maps):
         """Rows that are combined with the image's features, sorted by colour as those are."""
         rows = [maps[tensor] for tensor in self.graph.maps_beside_image()]
         return [sort_features(row, feature_colours(row.shape[-1], self.graph.colours)) for row in rows]
@@ -482,6 +511,13 @@ class Walker:
         """Features (..., c) sorted by colour as a list, one entry per colour."""
         _, widths = by_colour(feature_colours(x.shape[-1], self.graph.colours))
         return [colour_slice(x, widths, colour) for colour in range(len(widths))]
+
+
+def _either(condition, if_true, if_false):
+    """The result of one of two functions: of a bool, the other one is not traced."""
+    if isinstance(condition, bool):
+        return if_true() if condition else if_false()
+    return ops.cond(condition, if_true, if_false)
 
 
 def _draw(sampler_class, options, carried, logits, given, colour):
