@@ -373,6 +373,23 @@ def test_layers_that_see_whole_rows_above_allow_no_wavefront(architecture):
     assert Walker(architecture((4, 4, 1), num_blocks=1)).wavefront is None
 
 
+class DimmedRows(pz.layers.MaskedConv2D):
+    """A layer of a user that looks up in a way of its own, and knows nothing of windows."""
+
+    def enter_row(self, weights, state, bias=None):
+        return super().enter_row(weights, [row / 2 for row in state], bias)
+
+
+def test_a_layer_that_only_overrides_rows_is_drawn_row_by_row():
+    image = keras.Input((4, 4, 1), dtype="uint8", name="image")
+    x = pz.layers.MaskedConv2D(2, 3, "A")(keras.layers.Rescaling(0.5)(image))
+    walkers = [
+        Walker(keras.Model(image, pz.layers.Logits(2)(layer(x))))
+        for layer in (pz.layers.MaskedConv2D(2, 3, "B"), DimmedRows(2, 3, "B"))
+    ]
+    assert [walker.wavefront is None for walker in walkers] == [False, True]
+
+
 @pytest.mark.parametrize(("lag", "height", "width"), [(1, 3, 4), (2, 5, 5), (4, 28, 28), (4, 32, 32), (4, 6, 3)])
 def test_a_wavefront_draws_each_pixel_once_after_what_it_sees(lag, height, width):
     front = Wavefront(lag, (height, width, 1))

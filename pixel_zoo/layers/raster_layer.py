@@ -35,6 +35,17 @@ class RasterLayer(keras.layers.Layer):
       ```
 
       For a row whose inputs are all known, `row` replaces the loop over pixels.
+    - A layer that sees few columns of few rows above says so by `reach`, (rows, columns). Several rows can then be
+      drawn at the same time, along a wavefront (`pixel_zoo.sampling.wavefront`). What a pixel takes from the rows above
+      comes from windows of their records, `2 * columns + 1` columns wide and 0 outside of the image. Rows above row 0
+      have `initial_record` at each pixel:
+
+      ```
+      state = layer.initial_state(weights, batch, 2 * columns + 1)
+      for each of the rows above, from the top:
+          state = layer.leave_row(weights, state, [], records[first_column:last_column + 1])
+      context = layer.enter_window(weights, state, bias)              # of the pixel in the middle
+      ```
 
     In these methods a row is a tensor (width, batch, features); columns come first because the loop runs over them.
     Features are sorted by colour, so that the features of a colour are a contiguous slice; `prepare` sorts the weights
@@ -67,11 +78,7 @@ class RasterLayer(keras.layers.Layer):
 
     @property
     def reach(self) -> tuple[int, int] | None:
-        """(rows, columns): how many rows the state holds, and how many columns to each side `enter_row` looks there.
-
-        Beyond the sides of the image it finds zeros. None, the default, says that there is no such limit. Images of a
-        model of layers with a reach are drawn along a wavefront.
-        """
+        """(rows, columns): how many rows above it a pixel sees, and how many columns to each side; None: no limit."""
         return None
 
     def build(self, input_shape: Shape) -> None:
@@ -120,9 +127,9 @@ class RasterLayer(keras.layers.Layer):
         return []
 
     def enter_window(self, weights: Structure, state: Structure, bias: Tensor | None = None) -> Structure:
-        """The context of one pixel, of tensors (batch, ...), for layers with a `reach` of C columns.
+        """The context of one pixel, tensors (batch, ...), for layers with a `reach`: that of the middle of a window.
 
-        It is what `enter_row` returns for the middle column, given the 2 C + 1 columns of the state around it.
+        `bias` is the conditioning map at this pixel, (batch, features), or None.
         """
         context = self.enter_row(weights, state, None if bias is None else bias[None])
         return keras.tree.map_structure(lambda x: x[x.shape[0] // 2], context)

@@ -105,7 +105,7 @@ class Walker:
         """Whether a call without XLA draws so many images along a wavefront."""
         if self.wavefront is None:
             return False
-        few = _VERY_FEW_IMAGES if self._iterates() else 0
+        few = _VERY_FEW_IMAGES if self.may_iterate else 0
         return (batch > few) & (batch * self.wavefront.front.slots <= _PIXELS_OF_A_STEP)
 
     def _draw_rows(self, weights, maps, states, given, options):
@@ -133,12 +133,13 @@ class Walker:
     def _draw_row(self, weights, maps, states, noise, *args):
         """A row in the way that takes less time: by iteration for few binary images, else from left to right."""
         args = (weights, maps, states, noise, *args)
-        if not self._iterates():
+        if not self.may_iterate:
             return self.sample_row(*args)
         few = self._few_images()
         return _either(ops.shape(noise)[1] <= few, lambda: self.iterate_row(*args), lambda: self.sample_row(*args))
 
-    def _iterates(self):
+    @property
+    def may_iterate(self) -> bool:
         """Whether rows may be drawn by iteration, which pays if most passes settle many values."""
         scans = any(node.operation.row_is_a_scan for node in self.layer_nodes)
         return self.likelihood.levels == 2 and not scans  # a row takes as long as its slowest value

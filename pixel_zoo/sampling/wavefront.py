@@ -81,7 +81,8 @@ class WavefrontWalk:
     @staticmethod
     def suits(graph):
         """Whether all layers of a `RasterGraph` see only a few columns to the right in the rows above."""
-        return not graph.above and all(node.raster is None or node.operation.reach is not None for node in graph.nodes)
+        layers = [node.operation for node in graph.nodes if node.raster is not None]
+        return not graph.above and all(layer.reach is not None and _looks_up_alike(layer) for layer in layers)
 
     def __call__(self, weights, maps, given, choose):
         """Draw images.
@@ -166,6 +167,15 @@ class WavefrontWalk:
             bias = None if node.bias is None else layer.prepare_bias(autocast(layer, maps[node.bias][0]))
             contexts.append(layer.enter_window(w, state, bias))
         return contexts
+
+
+def _looks_up_alike(layer):
+    """Whether windows give what rows give: not if a subclass overrides how rows are looked up and nothing else."""
+
+    def depth(method):
+        return next(depth for depth, kind in enumerate(type(layer).__mro__) if method in vars(kind))
+
+    return depth("enter_window") <= min(depth("enter_row"), depth("leave_row"))
 
 
 class _Pixel:
