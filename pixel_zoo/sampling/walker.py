@@ -170,9 +170,9 @@ class Walker:
 
     def _within_loops(self, weights):
         """The weights as a loop reads them: packed, so that it has few tensors to pass on, but not for XLA."""
-        return self.unpack(weights) if backend.compiles_with_xla() else weights
+        return self._unpack(weights) if backend.compiles_with_xla() else weights
 
-    def unpack(self, weights):
+    def _unpack(self, weights):
         """The weights of rows above, layers and projections, from what `start` returned."""
         return self._unpack_weights(weights) if isinstance(weights, dict) else weights
 
@@ -242,9 +242,9 @@ class Walker:
             (states, values, log_prob, carried, notes): the first three as of `sample_row`; what the last value passed
             on; a list of the notes of each colour, whose tensors have a new axis 0 for the pixels.
         """
-        weights, weights_within = self.unpack(weights), self._within_loops(weights)
+        weights, weights_within = self._unpack(weights), self._within_loops(weights)
         maps, contexts = self._enter_row(weights, states, maps)
-        pixels = {"contexts": contexts, "given": given, "beside": self.maps_beside_image(maps)}
+        pixels = {"contexts": contexts, "given": given, "beside": self._maps_beside_image(maps)}
         batch = ops.shape(keras.tree.flatten(given)[0])[1]
         memories = [layer.initial_memory(w, batch) for layer, w in self._with_layers(weights[1])]
 
@@ -256,8 +256,8 @@ class Walker:
         def pixel(carry, pixel):
             nonlocal unpack_outputs
             memories, carried, total = carry
-            _, weights_of_steps, _ = self.unpack(weights_within)
-            memories, carried, outputs, log_prob = self.pixel(
+            _, weights_of_steps, _ = self._unpack(weights_within)
+            memories, carried, outputs, log_prob = self._pixel(
                 weights_of_steps, unpack_memories(memories), unpack_pixel(pixel), choose, carried
             )
             memories, _ = pack_features(memories, axes=1)
@@ -282,7 +282,7 @@ class Walker:
 
         The options of sampling are needed only with `weighed`.
         """
-        weights = self.unpack(weights)
+        weights = self._unpack(weights)
         maps, contexts = self._enter_row(weights, states, maps)
         passed = self._parallel_row(weights, maps, contexts, known_values)
         states = self._leave_row(weights, states, maps, contexts, passed["records"], passed["read_below"])
@@ -312,11 +312,11 @@ class Walker:
         with the values that `sample_row` draws. Binary rows take two or three passes. Arguments and results are those
         of `sample_row`.
         """
-        weights, weights_within = self.unpack(weights), self._within_loops(weights)
+        weights, weights_within = self._unpack(weights), self._within_loops(weights)
         maps, contexts = self._enter_row(weights, states, maps)
 
         def draw(guess):
-            passed = self._parallel_row(self.unpack(weights_within), maps, contexts, guess)
+            passed = self._parallel_row(self._unpack(weights_within), maps, contexts, guess)
             return self._row_of_values(passed["logits"], noise, options, known_values, known), passed
 
         def redraw(guess, values, passed):
@@ -336,7 +336,7 @@ class Walker:
     def _parallel_row(self, weights, maps, contexts, values):
         """One pass over all pixels of a row with the given values: what is left to the row below, and the logits."""
         _, weights_of_steps, _ = weights
-        features = self._beside(self.maps_beside_image(maps))
+        features = self._beside(self._maps_beside_image(maps))
         features[self.graph.image] = self._split(values)
         records = []
         for node in self.graph.nodes:
@@ -377,7 +377,7 @@ class Walker:
     def _enter_row(self, weights, states, maps):
         """All maps that are known when the row is entered, by tensor, and the contexts of raster layers."""
         (above, weights, projections), (states_above, states) = weights, states
-        maps = self.rows_above.enter_row(above, states_above, self.conditioning_of_row(projections, maps))
+        maps = self.rows_above.enter_row(above, states_above, self._conditioning_of_row(projections, maps))
         nodes = zip(self.layer_nodes, weights, states, strict=True)
         return maps, [enter_row(node, w, state, maps, self.rows_above.width) for node, w, state in nodes]
 
@@ -418,7 +418,7 @@ class Walker:
         operations = [node.operation for node in self.graph.conditioning_of_rows]
         return [weights(operation) if is_projection(operation) else [] for operation in operations]
 
-    def conditioning_of_row(self, projections, maps, width=None):
+    def _conditioning_of_row(self, projections, maps, width=None):
         """What the conditioning gives to a row: dictionary from ids of symbolic tensors to (width, batch, features).
 
         What is nothing but a layer's bias stays (1, batch, features) where all columns are alike: it costs less to add.
@@ -440,7 +440,7 @@ class Walker:
         rows = {tensor: values[tensor][0] for tensor in self.graph.conditioning_maps()}
         return {tensor: row if tensor in biases else all_columns(row, width) for tensor, row in rows.items()}
 
-    def pixel(self, weights, memories, pixel, choose, carried):
+    def _pixel(self, weights, memories, pixel, choose, carried):
         """One pixel, its colours in turn: (memories, carried, (values, what `_leave_row` takes, notes), log_prob)."""
         bases = [
             layer.enter_pixel(w, context, memory)
@@ -500,7 +500,7 @@ class Walker:
     def _read_below(self, features):
         return [join(features[tensor]) for tensor in self.graph.maps_read_below()]
 
-    def maps_beside_image(self, maps):
+    def _maps_beside_image(self, maps):
         """Rows that are combined with the image's features, sorted by colour as those are."""
         rows = [maps[tensor] for tensor in self.graph.maps_beside_image()]
         return [sort_features(row, feature_colours(row.shape[-1], self.graph.colours)) for row in rows]

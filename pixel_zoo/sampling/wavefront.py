@@ -63,7 +63,8 @@ class WavefrontWalk:
 
     To layers, the slots of all images are one batch (slots * batch), slot by slot. What a pixel takes from the rows
     above, layers compute from a window of the records that former steps left (`RasterLayer.enter_window`). Records of
-    layers with the same `reach` are packed, so that few operations move all of them.
+    layers with the same `reach` are packed, so that few operations move all of them. A part of the walker, it uses
+    methods that nobody else does.
 
     Args:
         walker: `Walker` of a model for which `WavefrontWalk.suits` is true.
@@ -97,14 +98,14 @@ class WavefrontWalk:
         """
         walker, front = self.walker, self.front
         batch = ops.shape(keras.tree.flatten(given)[0])[2]
-        memory, unpack_memory, above, unpack_records = self._before_first(walker.unpack(weights)[1], batch)
+        memory, unpack_memory, above, unpack_records = self._before_first(walker._unpack(weights)[1], batch)
         histories = {(rows, reach): [above[rows, reach]] * (front.lag * rows + reach) for rows, reach in self.groups}
 
         def step(carry, x):
             memories, histories, total = carry
             pixel = _Pixel(front, x["rows"], x["columns"], batch)
-            _, of_layers, projections = walker.unpack(weights)
-            maps_here = walker.conditioning_of_row(projections, [pixel.of_map(rows) for rows in maps], width=1)
+            _, of_layers, projections = walker._unpack(weights)
+            maps_here = walker._conditioning_of_row(projections, [pixel.of_map(rows) for rows in maps], width=1)
             windows = {
                 (rows, reach): [
                     unpack_records[rows, reach](pixel.window(history, r, reach)) for r in range(rows, 0, -1)
@@ -114,10 +115,10 @@ class WavefrontWalk:
             drawn = {
                 "contexts": self._contexts(of_layers, windows, maps_here, batch),
                 "given": {name: pixel.of_all_slots(value) for name, value in x["given"].items()},
-                "beside": [row[0] for row in walker.maps_beside_image(maps_here)],
+                "beside": [row[0] for row in walker._maps_beside_image(maps_here)],
             }
             memories = unpack_memory(pixel.where(pixel.is_first, memory, memories))
-            memories, _, (values, (records, _), _), log_prob = walker.pixel(of_layers, memories, drawn, choose, ())
+            memories, _, (values, (records, _), _), log_prob = walker._pixel(of_layers, memories, drawn, choose, ())
             records, _ = self._pack_records(records)
             histories = {
                 reach: [pixel.where(pixel.has_started, records[reach], above[reach]), *history[:-1]]
