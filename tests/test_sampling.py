@@ -20,7 +20,7 @@ from pixel_zoo import backend
 from pixel_zoo.backend import compiled  # which conftest.py does not replace
 from pixel_zoo.inputs import join_inputs
 from pixel_zoo.likelihoods import likelihood_of_logits
-from pixel_zoo.sampling import Sampler, Walker
+from pixel_zoo.sampling import Sampler, Walker, wavefront
 from pixel_zoo.sampling.wavefront import Wavefront, WavefrontWalk
 
 # Random123's own test vectors of Threefry-2x32 with 20 rounds (kat_vectors): counter, key, result.
@@ -326,22 +326,30 @@ def calls_of(monkeypatch, owner, name):
     return calls
 
 
+@pytest.fixture
+def always_along_wavefront(monkeypatch):
+    """Draw along a wavefront even if that takes longer; the list of calls."""
+    monkeypatch.setattr(wavefront, "_COST_OF_A_STEP", 0)
+    return calls_of(monkeypatch, WavefrontWalk, "__call__")
+
+
 @pytest.mark.slow
 @pytest.mark.compiled
 @pytest.mark.parametrize(
-    ("model_class", "count", "way"),
+    ("model_class", "image_shape", "count", "way"),
     [
-        pytest.param(pz.models.GatedPixelCNN, 6, "left to right", marks=tensorflow_alone),
-        pytest.param(pz.models.PixelRNN, 6, "wavefront", marks=tensorflow_alone),
-        (pz.models.PixelRNN, 2, "iteration"),
+        pytest.param(pz.models.GatedPixelCNN, (3, 5, 2), 6, "left to right", marks=tensorflow_alone),
+        pytest.param(pz.models.PixelRNN, (9, 20, 1), 6, "wavefront", marks=tensorflow_alone),
+        pytest.param(pz.models.PixelRNN, (9, 5, 1), 6, "left to right", marks=tensorflow_alone),
+        (pz.models.PixelRNN, (3, 5, 2), 2, "iteration"),
     ],
 )
-def test_images_are_the_same_whichever_way_they_are_drawn(model_class, count, way, monkeypatch):
+def test_images_are_the_same_whichever_way_they_are_drawn(model_class, image_shape, count, way, monkeypatch):
     options = {"recurrence": "row", "units": 4} if model_class is pz.models.PixelRNN else {"filters": 4}
-    model = scrambled(model_class((3, 5, 2), levels=2, num_blocks=1, head_filters=4, **options))
+    model = scrambled(model_class(image_shape, levels=2, num_blocks=1, head_filters=4, **options))
     iterated = calls_of(monkeypatch, Walker, "iterate_row")
     along_wavefront = calls_of(monkeypatch, WavefrontWalk, "__call__")
-    known = np.indices((3, 5))[1] < 2
+    known = np.indices(image_shape[:2])[1] < 2
     known[2] = True
     check_ways_agree(ways_of_drawing(model, count, known))
     assert (bool(iterated), bool(along_wavefront)) == (way == "iteration", way == "wavefront")
@@ -355,39 +363,120 @@ def test_images_are_the_same_whichever_way_they_are_drawn(model_class, count, wa
     ("recurrence", "conditioning"),
     [(None, {"num_classes": 3, "position_embedding": True}), ("row", {}), ("row", {"num_classes": 3})],
 )
-def test_a_wavefront_draws_what_rows_draw(image_shape, recurrence, conditioning, monkeypatch):
-    """Of images that are wider or higher than the kernels, with several colours and conditions."""
+def test_a_wavefront_draws_what_rows_draw(image_shape, recurrence, conditioning, always_along_wavefront):
+    """Of images that are wider or higher than the kernels, with several colours, conditions and options."""
     options = {"levels": 5, "num_blocks": 2, "head_filters": 6, "embedding_dim": 2, **conditioning}
     if recurrence:
         model = scrambled(pz.models.PixelRNN(image_shape, recurrence=recurrence, units=3, **options))
     else:
         model = scrambled(pz.models.PixelCNN(image_shape, filters=6, **options))
-    along_wavefront = calls_of(monkeypatch, WavefrontWalk, "__call__")
-    conditions = {"labels": [0, 1, 2]} if "num_classes" in conditioning else {}
-    check_ways_agree(ways_of_drawing(model, 3, np.random.default_rng(1).random(image_shape[:2]) < 0.5, **conditions))
-    assert along_wavefront
+    given = {"labels": [0, 1, 2]} if "num_classes" in conditioning else {}
+    given["sampler"] = Sampler(temperature=1.5, top_k=4)
+    known = np.random.default_rng(1).random((3, *image_shape)) < 0.5
+    check_ways_agree(ways_of_drawing(model, 3, known, **given))
+    assert always_along_wavefront
 
 
-@pytest.mark.parametrize("architecture", [pz.models.GatedPixelCNN, pz.models.PixelRNN])
-def test_layers_that_see_whole_rows_above_allow_no_wavefront(architecture):
-    assert Walker(architecture((4, 4, 1), num_blocks=1)).wavefront is None
+def model_with_a_layer(layer):
+    image = keras.Input((5, 6, 1), dtype="uint8", name="image")
+    x = pz.layers.MaskedConv2D(4, 3, "A")(keras.layers.Rescaling(0.5)(image))
+    return scrambled(pz.models.PixelModel(image, pz.layers.Logits(3)(layer(x))))
 
 
 class DimmedRows(pz.layers.MaskedConv2D):
-    """A layer of a user that looks up in a way of its own, and knows nothing of windows."""
+    """Layers of a user that see the rows above in a way of their own, and know nothing of windows."""
 
     def enter_row(self, weights, state, bias=None):
         return super().enter_row(weights, [row / 2 for row in state], bias)
 
 
-def test_a_layer_that_only_overrides_rows_is_drawn_row_by_row():
-    image = keras.Input((4, 4, 1), dtype="uint8", name="image")
-    x = pz.layers.MaskedConv2D(2, 3, "A")(keras.layers.Rescaling(0.5)(image))
-    walkers = [
-        Walker(keras.Model(image, pz.layers.Logits(2)(layer(x))))
-        for layer in (pz.layers.MaskedConv2D(2, 3, "B"), DimmedRows(2, 3, "B"))
-    ]
-    assert [walker.wavefront is None for walker in walkers] == [False, True]
+class BorderOfOnes(pz.layers.MaskedConv2D):
+    def initial_state(self, weights, batch, width):
+        return [row + 1 for row in super().initial_state(weights, batch, width)]
+
+
+class RowsTogether(pz.layers.MaskedConv2D):
+    @classmethod
+    def leave_rows(cls, *args):
+        return [[row / 2 for row in state] for state in super().leave_rows(*args)]
+
+
+class ByRowsOfItsOwn(pz.layers.RasterLayer):
+    """A layer that says how far it sees, and leaves windows to `enter_row`."""
+
+    reach = (1, 1)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.convolution = pz.layers.MaskedConv2D(4, 3, "B")
+        self.convolution.build(input_shape)
+
+    def compute_output_shape(self, x_shape, bias_shape=None):
+        return (*x_shape[:-1], 4)
+
+    def call(self, x, bias=None):
+        return self.convolution(x)
+
+
+for method in ("prepare", "initial_state", "initial_record", "enter_row", "initial_memory", "enter_pixel"):
+    setattr(ByRowsOfItsOwn, method, lambda self, *args, m=method: getattr(self.convolution, m)(*args))
+for method in ("step", "leave_pixel", "row", "leave_row"):
+    setattr(ByRowsOfItsOwn, method, lambda self, *args, m=method: getattr(self.convolution, m)(*args))
+
+
+class MatrixOfMemory(pz.layers.MaskedConv2D):
+    """A layer whose memory is a matrix for each image."""
+
+    def initial_memory(self, weights, batch):
+        return [keras.ops.reshape(x, (-1, 2, 2)) for x in super().initial_memory(weights, batch)]
+
+    def enter_pixel(self, weights, context, memory):
+        return super().enter_pixel(weights, context, [keras.ops.reshape(x, (-1, 4)) for x in memory])
+
+    def leave_pixel(self, weights, memory, inputs, outputs):
+        flat = [keras.ops.reshape(x, (-1, 4)) for x in memory]
+        memory, record = super().leave_pixel(weights, flat, inputs, outputs)
+        return [keras.ops.reshape(x, (-1, 2, 2)) for x in memory], record
+
+
+@tensorflow_alone
+@pytest.mark.parametrize(
+    ("layer", "along_wavefront"),
+    [
+        (DimmedRows(4, 3, "B"), False),
+        (BorderOfOnes(4, 3, "B"), False),
+        (RowsTogether(4, 3, "B"), False),
+        (MatrixOfMemory(4, 3, "B"), True),
+        (ByRowsOfItsOwn(), True),
+    ],
+    ids=lambda x: type(x).__name__,
+)
+def test_layers_of_a_user_are_drawn_as_rows_are(layer, along_wavefront, always_along_wavefront):
+    """A subclass that only overrides how rows are seen is drawn row by row, not wrongly along a wavefront."""
+    model = model_with_a_layer(layer)
+    check_ways_agree(ways_of_drawing(model, 3, np.indices((5, 6))[1] < 2))
+    assert bool(always_along_wavefront) == along_wavefront
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        functools.partial(pz.models.GatedPixelCNN, (12, 24, 1)),
+        functools.partial(pz.models.PixelRNN, (12, 24, 1)),
+        functools.partial(pz.models.PixelCNN, (64, 3, 1)),
+        functools.partial(pz.models.PixelCNN, (1, 64, 1)),
+    ],
+)
+def test_no_wavefront_where_layers_see_whole_rows_above_or_where_it_saves_nothing(model):
+    assert Walker(model(num_blocks=1)).wavefront is None
+    assert Walker(pz.models.PixelCNN((12, 24, 1), num_blocks=1)).wavefront is not None
+
+
+def test_a_wavefront_does_not_pay_where_most_rows_are_known():
+    walker = Walker(pz.models.PixelCNN((12, 24, 1), num_blocks=1))
+    rows = np.broadcast_to(np.arange(12)[:, None, None], (12, 24, 3))
+    assert [int(walker._pixels_of_unknown_rows(rows < known)) for known in (0, 4)] == [12 * 24, 8 * 24]
+    assert [walker.wavefront.pays(pixels) for pixels in (12 * 24, 8 * 24)] == [True, False]
 
 
 @pytest.mark.parametrize(("lag", "height", "width"), [(1, 3, 4), (2, 5, 5), (4, 28, 28), (4, 32, 32), (4, 6, 3)])

@@ -37,11 +37,11 @@ class RasterLayer(keras.layers.Layer):
       For a row whose inputs are all known, `row` replaces the loop over pixels.
     - A layer that sees few columns of few rows above says so by `reach`, (rows, columns). Several rows can then be
       drawn at the same time, along a wavefront (`pixel_zoo.sampling.wavefront`). What a pixel takes from the rows above
-      comes from windows of their records, `2 * columns + 1` columns wide and 0 outside of the image. Rows above row 0
-      have `initial_record` at each pixel:
+      comes from windows of their records, which are `2 * columns + 1` columns wide, or 1 if `rows` is 0. They are zero
+      outside the image. Rows above row 0 have `initial_record` at each pixel. `leave_rows` is not called:
 
       ```
-      state = layer.initial_state(weights, batch, 2 * columns + 1)
+      state = layer.initial_state(weights, batch, width_of_window)
       for each of the rows above, from the top:
           state = layer.leave_row(weights, state, [], records[first_column:last_column + 1])
       context = layer.enter_window(weights, state, bias)              # of the pixel in the middle

@@ -22,14 +22,15 @@ from pixel_zoo.sampling.packing import pack_features, pack_rows
 from pixel_zoo.sampling.pointwise import run_pointwise
 from pixel_zoo.sampling.raster_graph import RasterGraph, autocast, is_projection
 from pixel_zoo.sampling.rows_above import RowsAbove, all_columns, enter_row
-from pixel_zoo.sampling.wavefront import WavefrontWalk
+from pixel_zoo.sampling.wavefront import wavefront_of
 from pixel_zoo.types import Structure, Tensor
 
-# Up to so many binary images are drawn by iteration; for more, its passes over whole rows take longer than the steps
-# that they save. A wavefront and XLA make steps cheaper. See benchmarks/few_images.py.
+# At most this many binary images are drawn by iteration: for more, its passes over whole rows take longer than the
+# steps that they save. The second number is for XLA and for models with a wavefront. See benchmarks/few_images.py.
 _FEW_IMAGES, _VERY_FEW_IMAGES = 4, 2
 
-# Up to so many pixels are drawn in a step along a wavefront. For more, a step takes as long as its pixels one by one.
+# At most this many pixels are drawn in a step along a wavefront. Beyond, a step takes time in proportion to its pixels,
+# so nothing is gained.
 _PIXELS_OF_A_STEP = 512
 
 #: How a row gets its values; see `Walker.row_of_choices`.
@@ -60,7 +61,7 @@ class Walker:
         self.rows_above = RowsAbove(self.graph)
         self.layer_nodes = [node for node in self.graph.nodes if node.raster is not None]
         self.sampler_class = sampler_class
-        self.wavefront = WavefrontWalk(self) if WavefrontWalk.suits(self.graph) else None
+        self.wavefront = wavefront_of(self)
         self.likelihood = likelihood_of_logits(model.outputs[0].shape, (None, *self.graph.image_shape))
 
     def __call__(
@@ -98,6 +99,8 @@ class Walker:
             return self.wavefront(weights, maps, given, self._choose(of_slots))
 
         way = False if backend.compiles_with_xla() else self.draws_along_wavefront(batch)
+        if way is not False and known is not None:  # rows that are wholly known cost little, one by one
+            way = way & self.wavefront.pays(self._pixels_of_unknown_rows(given["known"]))
         values, log_likelihood = _either(way, along_wavefront, by_rows)
         return from_rows(values), log_likelihood
 
@@ -107,6 +110,12 @@ class Walker:
             return False
         few = _VERY_FEW_IMAGES if self.may_iterate else 0
         return (batch > few) & (batch * self.wavefront.front.slots <= _PIXELS_OF_A_STEP)
+
+    def _pixels_of_unknown_rows(self, known):
+        """How many pixels are in rows of which something is unknown, from rows (height, width, batch, ...)."""
+        height, width, _ = self.graph.image_shape
+        all_known = ops.all(ops.reshape(known, (height, -1)), axis=1)
+        return width * (height - ops.sum(ops.cast(all_known, "int32")))
 
     def _draw_rows(self, weights, maps, states, given, options):
         """Images row by row, as rows of values (height, width, batch, colours), and their log-likelihood."""

@@ -5,8 +5,12 @@ import numpy as np
 from keras import ops
 
 from pixel_zoo import backend
+from pixel_zoo.layers import RasterLayer
 from pixel_zoo.sampling.packing import pack_features
 from pixel_zoo.sampling.raster_graph import autocast
+
+# A step along a wavefront takes as long as two or three steps from left to right.
+_COST_OF_A_STEP = 3
 
 
 class Wavefront:
@@ -16,8 +20,8 @@ class Wavefront:
     columns to the right in the row above is drawn. So pixel (row, column) is drawn in step `lag * row + column`, with
     `lag = R + 1`: an image takes `lag * (height - 1) + width` steps instead of `height * width`.
 
-    About `width / lag` rows are drawn at a time, each in a slot. When its row ends, a slot takes up the row `slots`
-    below, whose turn it is.
+    About `width / lag` rows are drawn at a time, each in a slot. When its row ends, a slot moves on to the row that is
+    `slots` rows further down, which is then due.
 
     Args:
         lag: int, how many columns a row is behind the row above.
@@ -25,7 +29,7 @@ class Wavefront:
 
     Attributes:
         rows, columns: int32 arrays (steps, slots), the pixel that a slot draws in each step. Rows are negative before a
-            slot starts. Some rows and columns are beyond the last: these slots wait.
+            slot starts. Where a row or column lies beyond the image, the slot idles: what it computes is ignored.
 
     Example:
 
@@ -59,7 +63,7 @@ class Wavefront:
 
 
 class WavefrontWalk:
-    """Draws the images of a walker along a wavefront: the fewest steps that a model of local layers allows.
+    """Draws the images of a walker along a wavefront.
 
     To layers, the slots of all images are one batch (slots * batch), slot by slot. What a pixel takes from the rows
     above, layers compute from a window of the records that former steps left (`RasterLayer.enter_window`). Records of
@@ -67,23 +71,21 @@ class WavefrontWalk:
     methods that nobody else does.
 
     Args:
-        walker: `Walker` of a model for which `WavefrontWalk.suits` is true.
+        walker: `Walker` of a model whose layers all have a `reach`.
     """
 
     def __init__(self, walker):
         self.walker, self.nodes = walker, walker.layer_nodes
-        self.groups = {}  # indices of the layers that look up, by reach
+        self.groups = {}  # indices of the layers that see rows above, by reach
         for index, node in enumerate(self.nodes):
             if node.operation.reach[0]:
                 self.groups.setdefault(node.operation.reach, []).append(index)
         lag = 1 + max((columns for _, columns in self.groups), default=0)
         self.front = Wavefront(lag, walker.graph.image_shape)
 
-    @staticmethod
-    def suits(graph):
-        """Whether all layers of a `RasterGraph` see only a few columns to the right in the rows above."""
-        layers = [node.operation for node in graph.nodes if node.raster is not None]
-        return not graph.above and all(layer.reach is not None and _looks_up_alike(layer) for layer in layers)
+    def pays(self, pixels):
+        """Whether it takes less time than drawing so many pixels, an int or a tensor, from left to right."""
+        return pixels >= _COST_OF_A_STEP * len(self.front.rows)
 
     def __call__(self, weights, maps, given, choose):
         """Draw images.
@@ -91,7 +93,7 @@ class WavefrontWalk:
         Args:
             weights, maps: from `Walker.start`.
             given: dictionary of tensors (height, width, batch, ...), what `choose` is given at each pixel.
-            choose: as of `Walker.row_of_choices`, of batches of slots and images.
+            choose: as for `Walker.row_of_choices`, of batches of slots and images.
 
         Returns:
             (values, log_prob): int32 tensor (height, width, batch, colours), float32 tensor (batch,) of nats.
@@ -170,13 +172,27 @@ class WavefrontWalk:
         return contexts
 
 
-def _looks_up_alike(layer):
-    """Whether windows give what rows give: not if a subclass overrides how rows are looked up and nothing else."""
+def wavefront_of(walker):
+    """The walk of a walker along a wavefront, or None if its model does not allow one, or none that saves time."""
+    layers = [node.operation for node in walker.layer_nodes]
+    if walker.graph.above or not all(layer.reach is not None and _windows_match_rows(layer) for layer in layers):
+        return None
+    walk, (height, width, _) = WavefrontWalk(walker), walker.graph.image_shape
+    return walk if walk.pays(height * width) else None
+
+
+def _windows_match_rows(layer):
+    """Whether windows of the rows above give what rows give: not if a subclass overrides the methods of rows alone."""
+    kind = type(layer)
 
     def depth(method):
-        return next(depth for depth, kind in enumerate(type(layer).__mro__) if method in vars(kind))
+        return next(depth for depth, base in enumerate(kind.__mro__) if method in vars(base))
 
-    return depth("enter_window") <= min(depth("enter_row"), depth("leave_row"))
+    enters_rows = kind.enter_window is RasterLayer.enter_window  # by `enter_row`
+    matches = enters_rows or depth("enter_window") <= min(depth("enter_row"), depth("leave_row"))
+    if layer.reach[0]:
+        matches = matches and depth("initial_record") <= depth("initial_state")
+    return matches and depth("leave_row") <= depth("leave_rows")
 
 
 class _Pixel:
@@ -204,9 +220,13 @@ class _Pixel:
         return ops.reshape(x, (-1, *x.shape[2:]))
 
     def where(self, condition, packed, others):
-        """Packed tensors (slots * batch, features) where a condition on slots holds, and others elsewhere."""
-        condition = self.of_slots(condition)[:, None]
-        return keras.tree.map_structure(lambda x, y: ops.where(condition, x, y), packed, others)
+        """Packed tensors (slots * batch, ...) where a condition on slots holds, and others elsewhere."""
+        each = self.of_slots(condition)
+
+        def where(x, y):
+            return ops.where(ops.reshape(each, (-1, *[1] * (len(x.shape) - 1))), x, y)
+
+        return keras.tree.map_structure(where, packed, others)
 
     def of_map(self, x):
         """A map (height, 1 or width, batch, features) at these pixels: (1, slots * batch, features)."""
@@ -223,13 +243,15 @@ class _Pixel:
         """
         front, offsets = self.front, np.arange(-reach, reach + 1, dtype="int32")
         columns = self.columns + offsets[:, None]
-        inside = ops.logical_and(columns >= 0, columns < front.width)[..., None, None]
+        inside = ops.logical_and(columns >= 0, columns < front.width)
 
         def window(*records):
-            shape = (len(offsets), front.slots, self.batch, records[0].shape[-1])
+            features = records[0].shape[1:]
             there = ops.stack([records[front.lag * row - offset - 1] for offset in offsets])
-            there = ops.roll(ops.reshape(there, shape), row, axis=1)  # the slot before draws the row above
-            there = ops.where(inside, there, ops.zeros((), there.dtype))
-            return ops.reshape(there, (shape[0], -1, shape[-1]))
+            there = ops.reshape(there, (len(offsets), front.slots, self.batch, *features))
+            there = ops.roll(there, row, axis=1)  # the slot before draws the row above
+            in_image = ops.reshape(inside, (len(offsets), front.slots, 1, *[1] * len(features)))
+            there = ops.where(in_image, there, ops.zeros((), there.dtype))
+            return ops.reshape(there, (len(offsets), -1, *features))
 
         return keras.tree.map_structure(window, *history)
