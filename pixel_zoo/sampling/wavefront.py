@@ -67,8 +67,8 @@ class WavefrontWalk:
 
     To layers, the slots of all images are one batch (slots * batch), slot by slot. What a pixel takes from the rows
     above, layers compute from a window of the records that former steps left (`RasterLayer.enter_window`). Records of
-    layers with the same `reach` are packed, so that few operations move all of them. A part of the walker, it uses
-    methods that nobody else does.
+    layers with the same `reach` are packed, so that few operations move all of them. This class is a part of the
+    walker, and calls its private methods.
 
     Args:
         walker: `Walker` of a model whose layers all have a `reach`.
