@@ -102,7 +102,7 @@ class Drawing:
         walker = walker_of(model)
         products = model.count_params() * math.prod(walker.graph.image_shape[:2]) * count
         along_wavefront = not self.use_xla(count) and walker.draws_along_wavefront(count)
-        most = 1e11 if along_wavefront else 2e10
+        most = 1e11 if along_wavefront else 4e10
         return self.progress is not True and count <= self.batch_size and products <= most
 
     def use_xla(self, count: int) -> bool:
