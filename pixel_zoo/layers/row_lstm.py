@@ -133,15 +133,17 @@ class RowLSTM(RasterLayer):
 
     def enter_row(self, weights: Structure, state: Structure, bias: Tensor | None = None) -> Structure:
         h, c = state
-        gates = self._state_to_state(weights, h)
-        gates = gates if bias is None else gates + bias
-        return self.input_to_state.enter_row(weights["input_to_state"], [], gates), c
+        return self._gates(weights, self._state_to_state(weights, h), bias), c
 
     def enter_window(self, weights: Structure, state: Structure, bias: Tensor | None = None) -> Structure:
         h, c = state
-        gates = ops.matmul(join(ops.unstack(h)), weights["state_to_state"])
-        gates = gates if bias is None else gates + bias
-        return self.input_to_state.enter_row(weights["input_to_state"], [], gates), c[self.kernel_size // 2]
+        state_to_state = ops.matmul(join(ops.unstack(h)), weights["state_to_state"])
+        return self._gates(weights, state_to_state, bias), c[self.kernel_size // 2]
+
+    def _gates(self, weights, state_to_state, bias):
+        """What the row above and the conditioning map add to the gates."""
+        gates = state_to_state if bias is None else state_to_state + bias
+        return self.input_to_state.enter_row(weights["input_to_state"], [], gates)
 
     def initial_memory(self, weights: Structure, batch: int | Tensor) -> Structure:
         return self.input_to_state.initial_memory(weights["input_to_state"], batch)

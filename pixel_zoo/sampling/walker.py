@@ -95,8 +95,8 @@ class Walker:
             return self._draw_rows(weights, maps, states, given, options)
 
         def along_wavefront():
-            of_slots = {name: self.wavefront.of_slots(option, batch) for name, option in options.items()}
-            return self.wavefront(weights, maps, given, self._choose(of_slots))
+            slots = self.wavefront.front.slots
+            return self.wavefront(weights, maps, given, self._choose(_options_for_each(options, (slots, batch))))
 
         way = False if backend.compiles_with_xla() else self.draws_along_wavefront(batch)
         if way is not False and known is not None:  # rows that are wholly known cost little, one by one
@@ -364,7 +364,7 @@ class Walker:
 
     def _row_of_values(self, logits, noise, options, known_values, known):
         """A row of values (width, batch, colours), drawn from the logits of each colour where they are not known."""
-        options = {name: _for_each(x, noise[..., 0]) for name, x in options.items()}  # rules take one axis of values
+        options = _options_for_each(options, ops.shape(noise)[:2])
         values = []
         for colour, of_colour in enumerate(logits):
             class_logits = self._class_logits(of_colour)
@@ -498,7 +498,7 @@ class Walker:
     def _log_weight(self, values, logits, weighed, options):
         """The log-probability with which values (..., batch) are drawn, where they are weighed, else 0."""
         logits = self._class_logits(logits)
-        options = {name: _for_each(x, values) for name, x in options.items()}  # rules take a single axis of values
+        options = _options_for_each(options, ops.shape(values))
         flat, levels = ops.reshape(values, (-1,)), logits.shape[-1]
         log_probs = self.sampler_class.log_prob(flat, ops.reshape(logits, (-1, levels)), options)
         return ops.where(weighed, ops.reshape(log_probs, ops.shape(values)), 0.0)
@@ -558,11 +558,12 @@ def _no_nats(options):
     return ops.zeros_like(options["temperature"])
 
 
-def _for_each(option, values):
-    """An option of sampling (batch,) for each of the values (..., batch), as a vector; a scalar stays as it is."""
-    if len(option.shape) == 0:
-        return option
-    return ops.reshape(ops.broadcast_to(option, ops.shape(values)), (-1,))
+def _options_for_each(options, shape):
+    """Options of sampling for each value of a shape (..., batch), as vectors, as rules take them; scalars stay."""
+    return {
+        name: ops.reshape(ops.broadcast_to(option, shape), (-1,)) if len(option.shape) else option
+        for name, option in options.items()
+    }
 
 
 def to_rows(x):

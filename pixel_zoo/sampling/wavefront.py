@@ -136,12 +136,6 @@ class WavefrontWalk:
         (_, _, total), values = backend.scan(step, init, xs)
         return front.in_rows(values), ops.sum(ops.reshape(total, (front.slots, batch)), axis=0)
 
-    def of_slots(self, option, batch):
-        """An option of each image (batch,) for the images of all slots; a scalar stays as it is."""
-        if len(option.shape) == 0:
-            return option
-        return ops.reshape(ops.broadcast_to(option, (self.front.slots, batch)), (-1,))
-
     def _before_first(self, weights, batch):
         """What is to the left of the first column and above the first row, packed, and how to unpack such things."""
         batch = self.front.slots * batch
